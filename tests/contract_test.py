@@ -1,0 +1,358 @@
+"""What every variant must do, whatever its paper: each test runs on each case of `zoo_cases`."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import export
+from tests import zoo_cases
+from zoo.common.adversarial import AdversarialModel
+
+SEED = 11
+STILL = 0.0  # a learning rate
+
+
+@pytest.fixture(params=zoo_cases.CASES, ids=lambda case: case.name)
+def case(request) -> zoo_cases.Case:
+    return request.param
+
+
+def repeated(batch, times: int) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensors(batch).repeat(times)
+
+
+def build(case: zoo_cases.Case, **compile_arguments) -> AdversarialModel:
+    keras.utils.set_random_seed(SEED)
+    model = case.build()
+    model.compile(**compile_arguments)
+    return model
+
+
+def train(model: AdversarialModel, case: zoo_cases.Case, steps: int, batch_size: int = 4) -> dict:
+    return model.fit(repeated(case.batch(batch_size), steps), verbose=0).history
+
+
+def state_of(model: AdversarialModel) -> list[np.ndarray]:
+    """Everything that the next step depends on: weights, random states and both optimizers."""
+    variables = [
+        *model.variables,
+        *model.generator_optimizer.variables,
+        *model.discriminator_optimizer.variables,
+    ]
+    return [variable.numpy() for variable in variables]
+
+
+def weights_of(networks) -> list[np.ndarray]:
+    return [v.numpy() for network in networks for v in network.trainable_variables]
+
+
+def same(first, second) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+# === 1. Shapes, ranges, sizes ===
+
+
+def test_generates_images_in_range_whatever_the_batch_size(case):
+    model = build(case)
+    for num_images in (1, 3):
+        images = model.generate(num_images, seed=5)
+        assert images.shape[0] == num_images
+        assert images.dtype == np.float32
+        assert np.abs(images).max() <= 1
+        np.testing.assert_allclose(
+            images, model.generate(num_images, seed=5, batch_size=1), atol=1e-6
+        )
+    assert not np.array_equal(model.generate(3, seed=5), model.generate(3, seed=6))
+    assert not np.array_equal(model.generate(3), model.generate(3))
+
+
+@pytest.mark.parametrize("num_images", [0, -1, 2.5, "3"])
+def test_refuses_to_generate_a_number_that_is_none(case, num_images):
+    with pytest.raises(ValueError, match=f"num_images={num_images!r}"):
+        build(case).generate(num_images)
+
+
+def test_predicts_at_batch_sizes_1_and_3(case):
+    model = build(case)
+    three = model.predict(case.inputs(3), verbose=0)
+    one = model.predict(case.inputs(3)[:1], verbose=0)
+    assert three.shape == (3, *one.shape[1:])
+    np.testing.assert_allclose(one, three[:1], atol=1e-6)
+
+
+def test_full_size_networks_have_the_papers_number_of_parameters(case):
+    model = case.build_full_size()
+    counted = {name: getattr(model, name).count_params() for name in case.parameters}
+    assert counted == case.parameters
+
+
+# === 2. Saving ===
+
+
+def test_is_rebuilt_from_its_config(case):
+    model = build(case)
+    config = json.dumps(keras.saving.serialize_keras_object(model))
+    again = keras.saving.deserialize_keras_object(json.loads(config))
+    assert json.dumps(keras.saving.serialize_keras_object(again)) == config
+    assert [v.shape for v in again.variables] == [v.shape for v in model.variables]
+
+
+def test_keras_file_restores_everything_the_next_step_needs(case, tmp_path):
+    model = build(case)
+    train(model, case, steps=2)
+    model.save(tmp_path / "model.keras")
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    assert int(restored.step) == 2
+    assert same(state_of(model), state_of(restored))
+    assert same([model.predict(case.inputs(3), verbose=0)], [restored.predict(case.inputs(3), verbose=0)])
+    train(model, case, steps=1)
+    train(restored, case, steps=1)
+    assert same(state_of(model), state_of(restored))
+
+
+def test_weights_file_continues_an_interrupted_run_bit_for_bit(case, tmp_path):
+    unbroken = build(case)
+    train(unbroken, case, steps=4)
+    interrupted = build(case)
+    train(interrupted, case, steps=2)
+    interrupted.save_weights(tmp_path / "run.weights.h5")
+    keras.utils.set_random_seed(SEED + 1)
+    resumed = case.build()
+    resumed.compile()
+    resumed.load_weights(tmp_path / "run.weights.h5")
+    train(resumed, case, steps=2)
+    assert same(state_of(unbroken), state_of(resumed))
+
+
+# === 3. Players ===
+
+
+def optimizers(generator_rate: float, discriminator_rate: float) -> dict:
+    return {
+        "generator_optimizer": keras.optimizers.SGD(generator_rate),
+        "discriminator_optimizer": keras.optimizers.SGD(discriminator_rate),
+    }
+
+
+def test_discriminators_update_changes_only_the_discriminator(case):
+    model = build(case, **optimizers(STILL, 0.1))
+    generator = weights_of(model.generator_networks)
+    discriminator = weights_of(model.discriminator_networks)
+    train(model, case, steps=1)
+    assert same(generator, weights_of(model.generator_networks))
+    assert not any(
+        np.array_equal(a, b)
+        for a, b in zip(discriminator, weights_of(model.discriminator_networks), strict=True)
+    )
+
+
+def test_generators_update_changes_only_the_generator(case):
+    model = build(case, **optimizers(0.1, STILL))
+    generator = weights_of(model.generator_networks)
+    discriminator = weights_of(model.discriminator_networks)
+    train(model, case, steps=1)
+    assert same(discriminator, weights_of(model.discriminator_networks))
+    assert not same(generator, weights_of(model.generator_networks))
+
+
+def test_players_take_the_configured_number_of_steps(case):
+    model = build(case)
+    train(model, case, steps=3)
+    assert int(model.step) == 3
+    assert int(model.generator_optimizer.iterations) == 3
+    assert int(model.discriminator_optimizer.iterations) == 3 * case.discriminator_steps
+
+
+def test_refuses_one_optimizer_for_both_players(case):
+    adam = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="optimizer of its own"):
+        build(case, generator_optimizer=adam, discriminator_optimizer=adam)
+
+
+# === 4. Training ===
+
+
+def test_logs_have_exactly_the_promised_keys_and_are_finite(case):
+    model = build(case)
+    history = train(model, case, steps=2)
+    assert set(history) == case.training_logs
+    assert np.isfinite(list(history.values())).all()
+    for key in ("real_score", "generated_score"):
+        assert 0 <= history[key][0] <= 1
+    if case.evaluation_batch is not None:
+        logs = model.evaluate(repeated(case.evaluation_batch(4), 1), verbose=0, return_dict=True)
+        assert set(logs) == case.evaluation_logs
+
+
+def test_logs_start_anew_each_epoch(case):
+    model = build(case, **optimizers(STILL, STILL))
+    together = model.fit(repeated(case.batch(4), 1), epochs=2, verbose=0).history
+    model = build(case, **optimizers(STILL, STILL))
+    train(model, case, steps=1)
+    alone = train(model, case, steps=1)
+    for key, values in together.items():
+        np.testing.assert_allclose(values[1], alone[key][0], rtol=1e-5, err_msg=key)
+
+
+def test_same_seed_gives_the_same_weights_and_another_does_not(case):
+    first, second = build(case), build(case)
+    train(first, case, steps=2)
+    train(second, case, steps=2)
+    assert same(state_of(first), state_of(second))
+    keras.utils.set_random_seed(SEED)
+    config = first.get_config() | {"seed": first.seed + 1}
+    other, unchanged = (type(first).from_config(c) for c in (config, first.get_config()))
+    for model in (other, unchanged):
+        model.compile(**optimizers(0.1, 0.1))
+        model.set_weights(first.get_weights())
+        train(model, case, steps=1)
+    assert not same(other.get_weights(), unchanged.get_weights())
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_trains_in_mixed_precision(case, policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = build(case)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    before = weights_of(model.generator_networks) + weights_of(model.discriminator_networks)
+    history = train(model, case, steps=3)
+    after = weights_of(model.generator_networks) + weights_of(model.discriminator_networks)
+    assert np.isfinite(list(history.values())).all()
+    assert not same(before, after)
+    assert all(weight.dtype == np.float32 for weight in after)
+    scales = [
+        isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        for optimizer in (model.generator_optimizer, model.discriminator_optimizer)
+    ]
+    assert scales == [policy == "mixed_float16"] * 2
+
+
+def test_two_replicas_equal_one(case, two_replicas):
+    def trained(strategy) -> AdversarialModel:
+        with strategy.scope():
+            keras.utils.set_random_seed(SEED)
+            model = case.build_without_noise()
+            # SGD: Adam hides a gradient that is twice too large.
+            model.compile(**optimizers(0.05, 0.05))
+        rows = tf.data.Dataset.from_tensor_slices(case.batch(8)).repeat(3).batch(8)
+        model.fit(rows, verbose=0)
+        return model
+
+    one, two = trained(tf.distribute.get_strategy()), trained(two_replicas)
+    for a, b in zip(one.weights, two.weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-6, err_msg=a.path)
+
+
+def test_refuses_images_that_nobody_scaled(case):
+    model = build(case)
+    for wrong in (lambda leaf: leaf * 127.5 + 127.5, lambda leaf: leaf * 0.5 + 0.5):
+        batch = tf.nest.map_structure(
+            lambda leaf, wrong=wrong: wrong(leaf) if leaf.ndim == 4 else leaf, case.batch(4)
+        )
+        with pytest.raises(ValueError, match=r"scaled to \[-1, 1\].*Received: pixels from"):
+            model.fit(repeated(batch, 1), verbose=0)
+    assert int(model.step) == 0
+
+
+# === 5. Export ===
+
+ALONE = """
+import json, pathlib, sys
+sys.modules["zoo"] = None  # any import of it now fails
+import numpy as np
+import tensorflow as tf
+import keras
+import tensorflow_hub as hub
+
+for folder in map(pathlib.Path, sys.argv[1:]):
+    expected = np.load(folder / "expected.npz")
+    for load in (tf.saved_model.load, hub.load):
+        loaded = load(str(folder / "1"))
+        for name in json.loads((folder / "signatures.json").read_text()):
+            for size in (1, 3):
+                prefix = f"{name}/{size}/"
+                arguments = {
+                    key.removeprefix(prefix + "in/"): tf.constant(expected[key])
+                    for key in expected if key.startswith(prefix + "in/")
+                }
+                outputs = loaded.signatures[name](**arguments)
+                for key, value in outputs.items():
+                    wanted = expected[prefix + "out/" + key]
+                    if value.dtype == tf.string:
+                        assert [v.decode() for v in value.numpy()] == wanted.tolist(), (name, key)
+                    else:
+                        np.testing.assert_allclose(value, wanted, atol=1e-6, err_msg=name + key)
+                if name == "serving_default" and len(arguments) == 1:
+                    layer = keras.layers.TFSMLayer(str(folder / "1"), call_endpoint=name)
+                    for key, value in layer(*arguments.values()).items():
+                        if value.dtype != tf.string:
+                            wanted = expected[prefix + "out/" + key]
+                            np.testing.assert_allclose(value, wanted, atol=1e-6)
+    print(folder.name, "stands alone")
+"""
+
+
+def arguments_of(signature, size: int, case: zoo_cases.Case) -> dict[str, np.ndarray]:
+    """Inputs for an exported function: images in [0, 1], or how many to generate."""
+    known = {
+        "num": np.int32(size),
+        "seed": np.int64(7),
+        "truncation": np.float32(0.5),
+        "images": (case.inputs(size) + 1) / 2,
+    }
+    return {spec.name: known[spec.name] for spec in signature.input_signature}
+
+
+def test_exports_stand_alone(tmp_path):
+    folders = []
+    for case in zoo_cases.CASES:
+        model = build(case)
+        train(model, case, steps=2)
+        folder = tmp_path / case.name
+        export.save(model, folder)
+        expected = {}
+        signatures = model.export_signatures()
+        for name, function in signatures.items():
+            for size in (1, 3):
+                arguments = arguments_of(function, size, case)
+                for key, value in arguments.items():
+                    expected[f"{name}/{size}/in/{key}"] = value
+                for key, value in function(**arguments).items():
+                    value = value.numpy()
+                    expected[f"{name}/{size}/out/{key}"] = (
+                        value.astype(str) if value.dtype == object else value
+                    )
+        np.savez(folder / "expected.npz", **expected)
+        (folder / "signatures.json").write_text(json.dumps(list(signatures)))
+        folders.append(str(folder))
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    result = subprocess.run(
+        [sys.executable, "-I", str(script), *folders],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.split("\n")[:-1] == [
+        f"{pathlib.Path(folder).name} stands alone" for folder in folders
+    ]
+
+
+# === 6. Bad arguments ===
+
+
+def test_bad_arguments_are_named(case):
+    for arguments, message in case.bad_arguments:
+        with pytest.raises(ValueError, match=message):
+            type(case.build()).from_config(arguments)

@@ -1,0 +1,56 @@
+"""A zoo of generative adversarial networks in Keras 3 on TensorFlow.
+
+Every variant is one file, one paper and one `keras.Model`:
+
+    import zoo
+
+    model = zoo.SemiSupervisedGAN(image_shape=(28, 28, 1), num_classes=10)
+    model.compile()
+    model.fit(zoo.datasets.load_few_labels("mnist_small", 100), steps_per_epoch=40, epochs=60)
+
+Importing this package costs little more than importing Keras: data sets, metrics and TF-GAN are
+loaded when they are first used.
+"""
+
+import os
+import sys
+import warnings
+
+
+def _require_tensorflow_backend() -> None:
+    """Refuses a Keras backend on which no variant can train: each `train_step` is TensorFlow."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            "zoo needs Keras on the TensorFlow backend. Received: "
+            f"keras.backend.backend()={keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow in "
+            "the environment (or in ~/.keras/keras.json) before Keras is imported."
+        )
+
+
+def _warn_if_onednn_is_off() -> None:
+    """Says that TensorFlow runs without oneDNN, which doubles the time of a convolutional step."""
+    from tensorflow.python.util import _pywrap_util_port
+
+    if os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1" and not _pywrap_util_port.IsMklEnabled():
+        warnings.warn(
+            "TensorFlow was imported before zoo with oneDNN off, which about doubles the time of a "
+            "training step on this CPU. Import zoo first, or set TF_ENABLE_ONEDNN_OPTS=1.",
+            stacklevel=3,
+        )
+
+
+_tensorflow_came_first = "tensorflow" in sys.modules
+# TensorFlow reads this once, when it is imported; on CPUs without AVX-512 its own default is off.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+_require_tensorflow_backend()
+if _tensorflow_came_first:
+    _warn_if_onednn_is_off()
+
+from zoo import datasets  # noqa: E402
+from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
+
+__version__ = "0.1.0.dev0"
+
+__all__ = ["SemiSupervisedGAN", "__version__", "datasets"]

@@ -1,0 +1,1 @@
+"""What several variants share, letter for letter: objectives, schedules, layers, plumbing."""

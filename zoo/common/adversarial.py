@@ -1,0 +1,415 @@
+"""What is the same for every model of two players: `AdversarialModel`. It plays no game itself."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.common.layers import ReplicaSeedGenerator
+
+# Independent streams of random numbers out of one model seed.
+TRAINING_STREAM = 0
+GENERATION_STREAM = 1
+
+LATENT_DISTRIBUTIONS = ("normal", "uniform", "unit_uniform")
+
+
+def draw_latents(shape, seed, distribution: str = "normal") -> tf.Tensor:
+    """Draws latents without state: the same seed gives the same latents, everywhere.
+
+    Args:
+        shape: shape of the result, `(batch, latent_dim)`.
+        seed: integer tensor of shape `(2,)`.
+        distribution: `"normal"` for N(0, 1), `"uniform"` for U[-1, 1] (Goodfellow et al. 2014,
+            Radford et al. 2015) or `"unit_uniform"` for U[0, 1] (Salimans et al. 2016).
+
+    Returns:
+        float32 tensor of that shape.
+    """
+    if distribution == "normal":
+        return tf.random.stateless_normal(shape, seed)
+    lowest = -1.0 if distribution == "uniform" else 0.0
+    return tf.random.stateless_uniform(shape, seed, lowest, 1.0)
+
+
+def truncate_latents(latents, truncation, distribution: str = "normal") -> tf.Tensor:
+    """Pulls latents toward the centre of their distribution: 1 leaves them, 0 gives the centre.
+
+    Samples get more typical and less varied as `truncation` falls.
+    """
+    centre = 0.5 if distribution == "unit_uniform" else 0.0
+    return centre + truncation * (latents - centre)
+
+
+def first_batch_of(data):
+    """Returns the first batch of what `fit` takes, or `None` where a look would consume it.
+
+    Args:
+        data: a `tf.data.Dataset`, a `PyDataset`, arrays or tensors; anything else gives `None`.
+    """
+    if isinstance(data, tf.data.Dataset):
+        return next(iter(data.take(1)), None)
+    if isinstance(data, keras.utils.PyDataset):
+        return data[0]
+    if isinstance(data, (tuple, list, dict, np.ndarray, tf.Tensor)):
+        return tf.nest.map_structure(lambda array: array[:256], data)
+    return None
+
+
+def check_image_range(batch) -> None:
+    """Refuses images that were not scaled to [-1, 1].
+
+    Args:
+        batch: arrays or tensors in any structure; those of rank 4 are taken for images.
+
+    Raises:
+        ValueError: if a pixel lies outside [-1, 1], or none lies below 0.
+    """
+    for leaf in tf.nest.flatten(batch):
+        if len(getattr(leaf, "shape", ())) != 4:
+            continue
+        images = np.asarray(leaf, np.float32)
+        lowest, highest = images.min(), images.max()
+        if lowest < -1.001 or highest > 1.001 or (lowest >= 0 and highest > 0):
+            raise ValueError(
+                "Images must be scaled to [-1, 1], such as by `images / 127.5 - 1` for bytes. "
+                f"Received: pixels from {lowest:g} to {highest:g} in a batch of shape "
+                f"{tuple(leaf.shape)}."
+            )
+
+
+def _copy_of(network: keras.Model) -> keras.Model:
+    """Returns an untrainable copy of `network` with equal weights."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())  # clone_model draws new ones
+    copy.trainable = False
+    return copy
+
+
+class AdversarialModel(keras.Model):
+    """The plumbing of a two-player Keras model.
+
+    A variant builds its networks, then calls `finish_building`, and writes its own `train_step`
+    with the help of `draw_latents`, `update_player`, `finish_step`. A player is a group of
+    networks: `generator_networks` and `discriminator_networks`, one each unless overridden.
+
+    What a run does is a function of `seed` and of the saved state alone: latents are drawn from
+    (seed, step), noise and dropout layers continue from a saved state, so that an interrupted run
+    resumed from `save_weights` equals an unbroken one bit for bit.
+
+    Args:
+        latent_dim: size of z, or `None` for a model without latents.
+        latent_distribution: one of `LATENT_DISTRIBUTIONS`.
+        average_decay: decay of the moving average of the weights with which the paper tests. The
+            average is corrected for bias, as Adam's moments are: after one step it equals the
+            weights, and the initial weights never count.
+        seed: seed of every latent drawn in training.
+
+    Raises:
+        ValueError: for a `latent_distribution` that is unknown, or an `average_decay` outside
+            [0, 1).
+    """
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int | None = None,
+        latent_distribution: str = "normal",
+        average_decay: float = 0.999,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if latent_dim is not None and (not isinstance(latent_dim, int) or latent_dim < 1):
+            raise ValueError(
+                f"`latent_dim` must be a positive integer. Received: latent_dim={latent_dim!r}"
+            )
+        if latent_distribution not in LATENT_DISTRIBUTIONS:
+            raise ValueError(
+                f"`latent_distribution` must be one of {', '.join(LATENT_DISTRIBUTIONS)}. "
+                f"Received: latent_distribution={latent_distribution!r}"
+            )
+        if not 0 <= average_decay < 1:
+            raise ValueError(
+                f"`average_decay` must be at least 0 and below 1. "
+                f"Received: average_decay={average_decay}"
+            )
+        self.latent_dim = latent_dim
+        self.latent_distribution = latent_distribution
+        self.average_decay = average_decay
+        self.seed = seed
+        self.averages: list[tuple[keras.Model, keras.Model]] = []
+
+    # === Players ===
+
+    @property
+    def generator_networks(self) -> list[keras.Model]:
+        """The networks that the generator's optimizer trains."""
+        return [self.generator]
+
+    @property
+    def discriminator_networks(self) -> list[keras.Model]:
+        """The networks that the discriminator's optimizer trains."""
+        return [self.discriminator]
+
+    @property
+    def sampling_generator(self) -> keras.Model:
+        """The network that `generate` and the export use; a variant may name its average."""
+        return self.generator
+
+    def make_average(self, network: keras.Model) -> keras.Model:
+        """Returns a copy of `network` that `finish_step` keeps at the average of its weights."""
+        average = _copy_of(network)
+        self.averages.append((average, network))
+        return average
+
+    def finish_building(self, *log_names: str) -> None:
+        """Adds the step counter and one running mean for each log; call it last in `__init__`."""
+        self.step = self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            name="step",
+            aggregation="only_first_replica",
+        )
+        self.running_means = {name: keras.metrics.Mean(name=name) for name in log_names}
+        for layer in self._flatten_layers():
+            generator = getattr(layer, "seed_generator", None)
+            if isinstance(generator, keras.random.SeedGenerator):
+                ReplicaSeedGenerator.adopt(generator)
+        self.built = True
+
+    # === Compiling ===
+
+    def default_optimizers(self) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
+        """Returns the generator's and the discriminator's optimizer with the paper's constants."""
+        raise NotImplementedError(f"{type(self).__name__} names no default optimizers.")
+
+    def compile(self, generator_optimizer=None, discriminator_optimizer=None, **kwargs):
+        """Prepares the model for `fit`.
+
+        Args:
+            generator_optimizer: a Keras optimizer, its name or its config. Defaults to the
+                paper's.
+            discriminator_optimizer: likewise; not the same object, for each keeps its own slots.
+            **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile` of `keras.Model.compile`.
+
+        Raises:
+            ValueError: if both players were given one optimizer object.
+        """
+        if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
+            raise ValueError(
+                "Each player needs an optimizer of its own. Received one object for both: "
+                f"{generator_optimizer}"
+            )
+        defaults = self.default_optimizers()
+        generator_optimizer = self._prepare_optimizer(
+            generator_optimizer or defaults[0], self.generator_networks
+        )
+        # Keras wants one optimizer to call its own, and would otherwise make an unused RMSprop.
+        super().compile(optimizer=generator_optimizer, auto_scale_loss=False, **kwargs)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = self._prepare_optimizer(
+            discriminator_optimizer or defaults[1], self.discriminator_networks
+        )
+
+    def _prepare_optimizer(self, optimizer, networks):
+        """Wraps an optimizer for float16 and builds its slots, without which none are restored."""
+        optimizer = keras.optimizers.get(optimizer)
+        half_precision = any(network.dtype_policy.name == "mixed_float16" for network in networks)
+        if half_precision and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build([v for network in networks for v in network.trainable_variables])
+        return optimizer
+
+    def get_compile_config(self):
+        """Returns both optimizers' configs, for the `.keras` format."""
+        return {
+            "generator_optimizer": keras.optimizers.serialize(self.generator_optimizer),
+            "discriminator_optimizer": keras.optimizers.serialize(self.discriminator_optimizer),
+        }
+
+    def compile_from_config(self, config):
+        """Compiles as `get_compile_config` says."""
+        self.compile(
+            **{name: keras.optimizers.deserialize(value) for name, value in config.items()}
+        )
+
+    # === Training ===
+
+    def fit(self, x=None, *args, **kwargs):
+        """Trains the model: `keras.Model.fit`, after a look at the first batch.
+
+        Raises:
+            ValueError: if `check_batch` refuses that batch.
+        """
+        first_batch = first_batch_of(x)
+        if first_batch is not None:
+            self.check_batch(first_batch)
+        if isinstance(x, tf.data.Dataset) and len(args) < 8:
+            kwargs.setdefault("shuffle", False)  # Keras warns of its own default
+        return super().fit(x, *args, **kwargs)
+
+    def check_batch(self, batch) -> None:
+        """Refuses a batch that `train_step` can't take; a variant adds what it expects.
+
+        Raises:
+            ValueError: if the images are not scaled to [-1, 1].
+        """
+        check_image_range(batch)
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        # Keras would build what is built already, with a made-up batch that drops its structure.
+        return
+
+    def draw_latents(self, batch_size, draw: int = 0) -> tf.Tensor:
+        """Draws this step's latents, of which each replica takes its own slice.
+
+        The draw is over the global batch, so two replicas see together what one would alone.
+
+        Args:
+            batch_size: rows for this replica.
+            draw: number of the draw within the step, where a `train_step` draws more than once.
+
+        Returns:
+            float32 `(batch_size, latent_dim)`.
+        """
+        replica_context = tf.distribute.get_replica_context()
+        replicas = replica_context.num_replicas_in_sync
+        seed = self._seed(TRAINING_STREAM, self.step, draw)
+        latents = draw_latents(
+            (batch_size * replicas, self.latent_dim), seed, self.latent_distribution
+        )
+        first = replica_context.replica_id_in_sync_group * batch_size
+        return latents[first : first + batch_size]
+
+    def _seed(self, stream: int, *numbers) -> tf.Tensor:
+        seed = tf.constant([self.seed, stream], tf.int64)
+        for number in numbers:
+            number = tf.cast(tf.convert_to_tensor(number), tf.int64)
+            seed = tf.random.experimental.stateless_fold_in(seed, number)
+        return seed
+
+    def update_player(self, loss, tape, optimizer, networks) -> tf.Tensor:
+        """Takes one optimizer step on the networks of one player, and on no other.
+
+        The gradient is divided by the number of replicas, over which optimizers take the sum.
+
+        Args:
+            loss: float32 scalar, this replica's loss.
+            tape: the tape that recorded it.
+            optimizer: the player's optimizer.
+            networks: the player's networks.
+
+        Returns:
+            The Euclidean norm of this replica's gradient, a float32 scalar.
+        """
+        variables = [v for network in networks for v in network.trainable_variables]
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        scale = tf.cast(optimizer.scale_loss(1.0 / replicas), tf.float32)
+        gradients = tape.gradient(loss, variables, output_gradients=scale)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return tf.linalg.global_norm(gradients) / scale
+
+    def finish_step(self, **logs) -> dict[str, tf.Tensor]:
+        """Updates the averages, counts the step and returns the running means of the logs."""
+        completed = tf.cast(self.step + 1, tf.float32)
+        rate = (1.0 - self.average_decay) / (1.0 - tf.pow(self.average_decay, completed))
+        for average, network in self.averages:
+            for mean, weight in zip(average.weights, network.weights, strict=True):
+                mean.assign_add(tf.cast(rate, mean.dtype) * (weight - mean))
+        self.step.assign_add(1)
+        for name, value in logs.items():
+            self.running_means[name].update_state(value)
+        return {name: self.running_means[name].result() for name in logs}
+
+    # === Generating ===
+
+    def latents_for(self, num_images, seed) -> tf.Tensor:
+        """Returns the latents out of which `generate(num_images, seed)` makes its images."""
+        seed = self._seed(GENERATION_STREAM, seed)
+        return draw_latents((num_images, self.latent_dim), seed, self.latent_distribution)
+
+    def generate(
+        self, num_images: int, seed: int | None = None, batch_size: int = 64
+    ) -> np.ndarray:
+        """Generates images.
+
+        Args:
+            num_images: how many.
+            seed: the same seed gives the same images, whatever the batch size. Defaults to
+                `None`: other images at each call.
+            batch_size: images made at a time, which bounds the memory taken.
+
+        Returns:
+            float32 `(num_images, height, width, channels)`, pixels in [-1, 1].
+
+        Raises:
+            ValueError: if `num_images` is not a positive integer.
+        """
+        if not isinstance(num_images, (int, np.integer)) or num_images < 1:
+            raise ValueError(
+                f"`num_images` must be a positive integer. Received: num_images={num_images!r}"
+            )
+        if seed is None:
+            seed = int(np.random.default_rng().integers(2**62))
+        latents = self.latents_for(num_images, seed)
+        batches = [
+            self.sampling_generator(latents[first : first + batch_size], training=False)
+            for first in range(0, num_images, batch_size)
+        ]
+        return np.concatenate([np.asarray(batch, np.float32) for batch in batches])
+
+    # === Saving ===
+
+    def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """Returns the functions that `export.save` packs; images go in and out in [0, 1].
+
+        `generate(num, seed, truncation)` gives `images`: at truncation 1 those of
+        `self.generate(num, seed)`; see `truncate_latents` for less.
+        """
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec((), tf.int32, name="num"),
+                tf.TensorSpec((), tf.int64, name="seed"),
+                tf.TensorSpec((), tf.float32, name="truncation"),
+            ]
+        )
+        def generate(num, seed, truncation):
+            latents = self.latents_for(num, seed)
+            latents = truncate_latents(latents, truncation, self.latent_distribution)
+            images = self.sampling_generator(latents, training=False)
+            return {"images": (tf.cast(images, tf.float32) + 1.0) / 2.0}
+
+        return {"generate": generate, "serving_default": generate}
+
+    def _random_states(self) -> list[keras.Variable]:
+        return [v for v in self.variables if v.path.endswith("seed_generator_state")]
+
+    def save_own_variables(self, store):
+        """Saves the step, and the random states of noise layers, which Keras leaves out."""
+        super().save_own_variables(store)
+        for number, state in enumerate(self._random_states()):
+            store[f"random_state_{number}"] = state.numpy()
+
+    def load_own_variables(self, store):
+        """Restores what `save_own_variables` saved."""
+        own = {key: store[key] for key in store.keys() if not key.startswith("random_state_")}
+        super().load_own_variables(own)
+        for number, state in enumerate(self._random_states()):
+            state.assign(store[f"random_state_{number}"])
+
+    def get_config(self):
+        """Returns the arguments that rebuild this model."""
+        return {
+            **super().get_config(),
+            "latent_dim": self.latent_dim,
+            "average_decay": self.average_decay,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds a model, with the networks of the user's own that its config holds."""
+        return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})

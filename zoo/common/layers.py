@@ -1,0 +1,154 @@
+"""Layers and random generators that Keras lacks."""
+
+import keras
+import tensorflow as tf
+
+
+class ReplicaSeedGenerator(keras.random.SeedGenerator):
+    """A seed generator whose seeds differ from replica to replica.
+
+    Keras's own draws the same numbers on every replica, so that two replicas would add the same
+    noise to different images. On one replica this generator yields exactly what Keras's does.
+    """
+
+    @classmethod
+    def adopt(cls, generator: keras.random.SeedGenerator) -> "ReplicaSeedGenerator":
+        """Turns a layer's generator into one of this class, in place, keeping its state.
+
+        In place, because a layer that is built takes no new state: the noise and dropout layers of
+        a user's own networks come to us built.
+        """
+        generator.__class__ = cls
+        return generator
+
+    def next(self, ordered: bool = True) -> tf.Tensor:
+        """Returns the next seed, an int64 tensor of shape `(2,)`."""
+        seed = super().next(ordered)
+        replica_context = tf.distribute.get_replica_context()
+        if replica_context is None or replica_context.num_replicas_in_sync == 1:
+            return seed
+        replica = replica_context.replica_id_in_sync_group
+        return tf.random.experimental.stateless_fold_in(seed, tf.cast(replica, seed.dtype))
+
+
+class _WeightNormalized:
+    """Makes a Keras layer's kernel w = scale · v/‖v‖, one norm for each output unit.
+
+    Mixed into a layer class that computes with `self.kernel`: the layer's own kernel variable
+    becomes the direction v, and reading `kernel` gives w.
+    """
+
+    output_axis = -1
+
+    def __init__(self, *args, train_scale: bool = False, initial_stddev: float = 1.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        if initial_stddev <= 0:
+            raise ValueError(
+                f"`initial_stddev` must be positive. Received: initial_stddev={initial_stddev}"
+            )
+        self.train_scale = train_scale
+        self.initial_stddev = initial_stddev
+        self._takes_statistics = False
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.scale = self.add_weight(
+            name="scale",
+            shape=(self._kernel.shape[self.output_axis],),
+            initializer="ones",
+            trainable=self.train_scale,
+        )
+
+    @property
+    def kernel(self):
+        """The normalised kernel, with the shape of the layer's own."""
+        direction = tf.convert_to_tensor(self._kernel)
+        axes = list(range(direction.shape.rank))
+        del axes[self.output_axis]
+        scale = tf.cast(self.scale, direction.dtype)
+        if self.output_axis == -2:
+            scale = scale[:, tf.newaxis]
+        return scale * tf.math.l2_normalize(direction, axis=axes)
+
+    @kernel.setter
+    def kernel(self, variable):
+        self._kernel = variable
+
+    def call(self, inputs):
+        if self._takes_statistics:
+            self._initialize_from(inputs)
+        return super().call(inputs)
+
+    def _initialize_from(self, inputs):
+        activation, self.activation = self.activation, keras.activations.linear
+        self.scale.assign(tf.ones_like(self.scale))
+        if self.use_bias:
+            self.bias.assign(tf.zeros_like(self.bias))
+        outputs = tf.cast(super().call(inputs), tf.float32)
+        mean, variance = tf.nn.moments(outputs, axes=list(range(outputs.shape.rank - 1)))
+        scale = self.initial_stddev * tf.math.rsqrt(tf.maximum(variance, 1e-8))
+        self.scale.assign(scale)
+        if self.use_bias:
+            self.bias.assign(-mean * scale)
+        self.activation = activation
+
+    def save_own_variables(self, store):
+        keras.layers.Layer.save_own_variables(self, store)  # Dense and Conv2D leave out our scale
+
+    def load_own_variables(self, store):
+        keras.layers.Layer.load_own_variables(self, store)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "train_scale": self.train_scale,
+            "initial_stddev": self.initial_stddev,
+        }
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class WeightNormalizedDense(_WeightNormalized, keras.layers.Dense):
+    """`keras.layers.Dense` with weight normalisation, w = scale · v/‖v‖ (Salimans & Kingma 2016).
+
+    Args:
+        train_scale: whether the norm of the weights is learnt. Defaults to False: in the networks
+            of Salimans et al. 2016 only the last layer's is, the others keep the norm that
+            `initialize_from_data` gave them.
+        initial_stddev: standard deviation of each unit's pre-activation after
+            `initialize_from_data`. Defaults to 1, as in the paper.
+
+    Reference: [Salimans & Kingma, 2016](https://arxiv.org/abs/1602.07868)
+    """
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class WeightNormalizedConv2D(_WeightNormalized, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` with weight normalisation; arguments as `WeightNormalizedDense`."""
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class WeightNormalizedConv2DTranspose(_WeightNormalized, keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose` with weight normalisation, as `WeightNormalizedDense`."""
+
+    output_axis = -2
+
+
+def initialize_from_data(network: keras.Model, inputs) -> None:
+    """Gives every weight-normalised layer of `network` a scale and a bias out of one batch.
+
+    Afterwards each unit's pre-activation has mean 0 and standard deviation `initial_stddev` over
+    `inputs`, layer by layer from the first to the last, as in section 3 of Salimans & Kingma 2016.
+    Noise layers are on, as they will be in training.
+
+    Args:
+        network: a built model.
+        inputs: one batch of its inputs; some hundreds of rows are enough.
+    """
+    layers = [layer for layer in network.layers if isinstance(layer, _WeightNormalized)]
+    for layer in layers:
+        layer._takes_statistics = True
+    try:
+        network(inputs, training=True)
+    finally:
+        for layer in layers:
+            layer._takes_statistics = False

@@ -1,0 +1,417 @@
+"""Semi-supervised GAN: a classifier that also learns from images without labels.
+
+The discriminator D gives K logits l(x), one a class; the logit of a further class, "generated", is
+fixed at 0, which costs no generality since softmax ignores a common shift. So
+
+    p(class k | x, real) = softmax(l(x))_k        p(real | x) = Z(x) / (Z(x) + 1),  Z = Σ exp l_k
+
+and with lse = log Z the discriminator minimises, over labelled, unlabelled and generated images,
+
+    L_labelled   = −E log p(label | x, real)
+    L_unlabelled = −½ E log p(real | x) − ½ E log(1 − p(real | G(z)))
+                 = −½ E lse(x) + ½ E softplus(lse(x)) + ½ E softplus(lse(G(z)))
+
+The generator matches features f, the last hidden layer of D: it minimises ‖E f(x) − E f(G(z))‖.
+Its images are no beauties. They lie near the data but not on it, and there they push the borders
+between classes out of the crowd and into the gaps.
+
+Reference: [Salimans et al., 2016](https://arxiv.org/abs/1606.03498), section 5, and the authors'
+code, which tests with a moving average of D.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from zoo.common.adversarial import AdversarialModel
+from zoo.common.layers import (
+    WeightNormalizedConv2D,
+    WeightNormalizedConv2DTranspose,
+    WeightNormalizedDense,
+    initialize_from_data,
+)
+from zoo.common.objectives import (
+    feature_matching,
+    labelled_loss,
+    real_probability,
+    unlabelled_loss,
+)
+
+ARCHITECTURES = ("multilayer", "convolutional")
+
+
+# === Networks ===
+
+
+def build_multilayer_generator(image_shape, latent_dim: int = 100) -> keras.Model:
+    """Returns the paper's generator for MNIST: z → 500 → 500 → pixels, softplus and batch norm."""
+    latents = keras.Input((latent_dim,), name="latents")
+    x = latents
+    for _ in range(2):
+        x = layers.Dense(500, use_bias=False, kernel_initializer="glorot_uniform")(x)
+        x = layers.BatchNormalization(scale=False, synchronized=True)(x)
+        x = layers.Activation("softplus")(x)
+    num_pixels = image_shape[0] * image_shape[1] * image_shape[2]
+    # A sigmoid over [0, 1] is (1 + tanh) / 2 over [-1, 1]: tanh(x/2) = 2·sigmoid(x) − 1.
+    x = WeightNormalizedDense(num_pixels, train_scale=True)(x)
+    x = layers.Rescaling(0.5)(x)
+    x = layers.Activation("tanh", dtype="float32")(x)
+    images = layers.Reshape(image_shape, name="images", dtype="float32")(x)
+    return keras.Model(latents, images, name="generator")
+
+
+def build_multilayer_discriminator(image_shape, num_classes: int) -> keras.Model:
+    """Returns the paper's discriminator for MNIST: 1000 → 500 → 250 → 250 → 250 → K logits.
+
+    Gaussian noise goes before every layer: σ 0.3 on images in [0, 1], hence 0.6 on ours in
+    [-1, 1], and 0.5 on hidden layers.
+    """
+    images = keras.Input(image_shape, name="images")
+    x = layers.Flatten()(images)
+    x = layers.GaussianNoise(0.6)(x)
+    widths = (1000, 500, 250, 250, 250)
+    for number, width in enumerate(widths, start=1):
+        name = "features" if number == len(widths) else None
+        x = WeightNormalizedDense(
+            width,
+            activation="relu",
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.1),
+            name=name,
+        )(x)
+        x = layers.GaussianNoise(0.5)(x)
+    logits = WeightNormalizedDense(
+        num_classes,
+        train_scale=True,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.1),
+        name="logits",
+        dtype="float32",
+    )(x)
+    return keras.Model(images, logits, name="discriminator")
+
+
+def build_convolutional_generator(
+    image_shape, latent_dim: int = 100, base_filters: int = 64
+) -> keras.Model:
+    """Returns the paper's generator for SVHN and CIFAR-10, 5x5 kernels, stride 2 three times."""
+    height, width, channels = image_shape
+    initializer = keras.initializers.RandomNormal(stddev=0.05)
+    latents = keras.Input((latent_dim,), name="latents")
+    x = layers.Dense(
+        height // 8 * (width // 8) * base_filters * 8,
+        use_bias=False,
+        kernel_initializer=initializer,
+    )(latents)
+    x = layers.BatchNormalization(synchronized=True)(x)
+    x = layers.ReLU()(x)
+    x = layers.Reshape((height // 8, width // 8, base_filters * 8))(x)
+    for filters in (base_filters * 4, base_filters * 2):
+        x = layers.Conv2DTranspose(
+            filters, 5, 2, "same", use_bias=False, kernel_initializer=initializer
+        )(x)
+        x = layers.BatchNormalization(synchronized=True)(x)
+        x = layers.ReLU()(x)
+    x = WeightNormalizedConv2DTranspose(
+        channels,
+        5,
+        2,
+        "same",
+        train_scale=True,
+        initial_stddev=0.1,
+        kernel_initializer=initializer,
+    )(x)
+    images = layers.Activation("tanh", name="images", dtype="float32")(x)
+    return keras.Model(latents, images, name="generator")
+
+
+def build_convolutional_discriminator(
+    image_shape, num_classes: int, base_filters: int = 64
+) -> keras.Model:
+    """Returns the paper's nine-layer discriminator: 3 x 64 → 3 x 128 → NIN → pool → K logits.
+
+    `base_filters` is 64 for SVHN and 96 for CIFAR-10 in the paper.
+    """
+    initializer = keras.initializers.RandomNormal(stddev=0.05)
+
+    def convolution(x, filters, kernel_size=3, strides=1, padding="same"):
+        x = WeightNormalizedConv2D(
+            filters, kernel_size, strides, padding, kernel_initializer=initializer
+        )(x)
+        return layers.LeakyReLU(negative_slope=0.2)(x)
+
+    images = keras.Input(image_shape, name="images")
+    x = layers.Dropout(0.2)(images)
+    for strides in (1, 1, 2):
+        x = convolution(x, base_filters, strides=strides)
+    x = layers.Dropout(0.5)(x)
+    for strides in (1, 1, 2):
+        x = convolution(x, 2 * base_filters, strides=strides)
+    x = layers.Dropout(0.5)(x)
+    x = convolution(x, 2 * base_filters, padding="valid")
+    for _ in range(2):
+        x = convolution(x, 2 * base_filters, kernel_size=1)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    logits = WeightNormalizedDense(
+        num_classes,
+        train_scale=True,
+        kernel_initializer=initializer,
+        name="logits",
+        dtype="float32",
+    )(x)
+    return keras.Model(images, logits, name="discriminator")
+
+
+def _check_arguments(image_shape, num_classes, architecture) -> None:
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"`architecture` must be one of {', '.join(ARCHITECTURES)}. "
+            f"Received: architecture={architecture!r}"
+        )
+    if len(image_shape) != 3 or any(not isinstance(s, int) or s < 1 for s in image_shape):
+        raise ValueError(
+            "`image_shape` must be (height, width, channels), three positive integers. "
+            f"Received: image_shape={image_shape}"
+        )
+    if not isinstance(num_classes, int) or num_classes < 2:
+        raise ValueError(
+            f"`num_classes` must be an integer of at least 2. Received: num_classes={num_classes!r}"
+        )
+    sides = image_shape[:2]
+    if architecture == "convolutional" and any(side % 8 or side < 16 for side in sides):
+        raise ValueError(
+            "The convolutional networks need sides that are multiples of 8, 16 or more; for other "
+            f"sizes use architecture='multilayer'. Received: image_shape={image_shape}"
+        )
+
+
+# === Model ===
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class SemiSupervisedGAN(AdversarialModel):
+    """Semi-supervised GAN with feature matching; the game is at the top of this file.
+
+    `fit` takes batches `((labelled_images, labels), unlabelled_images)`, such as those of
+    `zoo.datasets.load_few_labels`; `evaluate` takes `(images, labels)` and gives the share of
+    wrong answers, `error`. Call `adapt` on a few hundred images before the first `fit`.
+
+    Args:
+        image_shape: (height, width, channels) of the images.
+        num_classes: K, how many classes the labels 0 … K−1 name.
+        latent_dim: size of z ~ U[0, 1]. Defaults to 100, as in the paper.
+        architecture: `"multilayer"`, the paper's networks for MNIST (any image size), or
+            `"convolutional"`, those for SVHN and CIFAR-10 (sides multiples of 8).
+        base_filters: filters of the first convolution; 64 for SVHN, 96 for CIFAR-10.
+        feature_matching_order: 2 for the squared or 1 for the absolute distance of mean features.
+            Defaults to the paper's: 2 for the multilayer network, 1 for the convolutional one.
+        unlabelled_weight: weight of L_unlabelled. Defaults to 1, as in the paper.
+        average_decay: decay of the average of D with which `predict`, `evaluate` and the export
+            answer. Defaults to 0.9999, as in the authors' code.
+        class_names: K names for the export. Defaults to "0" … "K−1".
+        seed: seed of the latents drawn in training.
+        generator: a network of your own, latents → images in [-1, 1].
+        discriminator: a network of your own, images → K logits; a layer of it must be named
+            "features".
+
+    Call arguments:
+        images: float32 `(batch, height, width, channels)`, pixels in [-1, 1].
+
+    Returns:
+        float32 `(batch, num_classes)`: probabilities of the classes, given that x is real.
+
+    Raises:
+        ValueError: if the architecture can't take `image_shape`, or an argument is out of range.
+
+    Differs from the authors' code: the average of D is corrected for its start; the generator
+    matches the features of the batch that D has just seen, not of another.
+
+    Reference: [Salimans et al., 2016](https://arxiv.org/abs/1606.03498)
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        num_classes: int = 10,
+        *,
+        latent_dim: int = 100,
+        architecture: str = "multilayer",
+        base_filters: int = 64,
+        feature_matching_order: int | None = None,
+        unlabelled_weight: float = 1.0,
+        average_decay: float = 0.9999,
+        class_names=None,
+        seed: int = 0,
+        generator: keras.Model | None = None,
+        discriminator: keras.Model | None = None,
+        **kwargs,
+    ):
+        super().__init__(
+            latent_dim=latent_dim,
+            latent_distribution="unit_uniform",
+            average_decay=average_decay,
+            seed=seed,
+            **kwargs,
+        )
+        image_shape = tuple(image_shape)
+        _check_arguments(image_shape, num_classes, architecture)
+        self.image_shape = image_shape
+        self.num_classes = num_classes
+        self.architecture = architecture
+        self.base_filters = base_filters
+        default_order = 2 if architecture == "multilayer" else 1
+        self.feature_matching_order = feature_matching_order or default_order
+        self.unlabelled_weight = unlabelled_weight
+        self.class_names = list(class_names or map(str, range(num_classes)))
+        if len(self.class_names) != num_classes:
+            raise ValueError(
+                f"`class_names` must hold {num_classes} names. Received: {self.class_names}"
+            )
+        self.generator = generator or self._build_generator()
+        self.discriminator = discriminator or self._build_discriminator()
+        self.averaged_discriminator = self.make_average(self.discriminator)
+        self.feature_extractor = keras.Model(
+            self.discriminator.inputs, self.discriminator.get_layer("features").output
+        )
+        self.finish_building(
+            "generator_loss",
+            "discriminator_loss",
+            "labelled_loss",
+            "unlabelled_loss",
+            "real_score",
+            "generated_score",
+            "generator_gradient_norm",
+            "discriminator_gradient_norm",
+            "error",
+        )
+
+    def _build_generator(self):
+        if self.architecture == "multilayer":
+            return build_multilayer_generator(self.image_shape, self.latent_dim)
+        return build_convolutional_generator(self.image_shape, self.latent_dim, self.base_filters)
+
+    def _build_discriminator(self):
+        if self.architecture == "multilayer":
+            return build_multilayer_discriminator(self.image_shape, self.num_classes)
+        return build_convolutional_discriminator(
+            self.image_shape, self.num_classes, self.base_filters
+        )
+
+    def default_optimizers(self):
+        """Returns Adam for both players: 3e-3 for the MNIST networks, 3e-4 for the others."""
+        learning_rate = 3e-3 if self.architecture == "multilayer" else 3e-4
+        return tuple(keras.optimizers.Adam(learning_rate, beta_1=0.5) for _ in range(2))
+
+    def adapt(self, images) -> None:
+        """Initialises the weight-normalised layers from data.
+
+        Those of the discriminator, and of the convolutional generator, as in the authors' code;
+        the multilayer generator then falls behind the discriminator and never catches up.
+
+        Args:
+            images: float32 `(batch, height, width, channels)` in [-1, 1]; 500 in the paper.
+
+        Raises:
+            ValueError: if the model has trained already, for its weights would be lost.
+        """
+        if int(self.step) > 0:
+            raise ValueError(
+                "adapt() sets the initial weights, so call it before fit(). Received: a model "
+                f"trained for {int(self.step)} steps."
+            )
+        initialize_from_data(self.discriminator, images)
+        if self.architecture == "convolutional":
+            initialize_from_data(self.generator, self.latents_for(len(images), 0))
+        self.averaged_discriminator.set_weights(self.discriminator.get_weights())
+
+    def call(self, images, training=False):
+        """Returns the probabilities of the classes, by the averaged discriminator."""
+        return tf.nn.softmax(self.averaged_discriminator(images, training=False))
+
+    def check_batch(self, batch) -> None:
+        """Refuses batches of another structure, image size or range than `train_step` takes."""
+        shapes = tf.nest.map_structure(lambda leaf: tuple(leaf.shape), batch)
+        match shapes:
+            case (((_, *labelled), (_,)), (_, *unlabelled)) if (
+                tuple(labelled) == tuple(unlabelled) == self.image_shape
+            ):
+                super().check_batch(batch)
+            case _:
+                raise ValueError(
+                    "fit() takes batches ((labelled_images, labels), unlabelled_images) with "
+                    f"images of shape {self.image_shape}, such as those of "
+                    f"zoo.datasets.load_few_labels(). Received a batch of shapes {shapes}."
+                )
+
+    def train_step(self, data):
+        """Takes one step of the discriminator, then one of the generator."""
+        (labelled_images, labels), unlabelled_images = data
+        batch_size = tf.shape(unlabelled_images)[0]
+
+        generated_images = self.generator(self.draw_latents(batch_size, draw=0), training=True)
+        with tf.name_scope("discriminator_player"), tf.GradientTape() as tape:
+            labelled_logits = self.discriminator(labelled_images, training=True)
+            unlabelled_logits = self.discriminator(unlabelled_images, training=True)
+            generated_logits = self.discriminator(generated_images, training=True)
+            loss_of_labelled = labelled_loss(labelled_logits, labels)
+            loss_of_unlabelled = unlabelled_loss(unlabelled_logits, generated_logits)
+            discriminator_loss = loss_of_labelled + self.unlabelled_weight * loss_of_unlabelled
+        discriminator_gradient_norm = self.update_player(
+            discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
+        )
+
+        with tf.name_scope("generator_player"), tf.GradientTape() as tape:
+            generated_images = self.generator(self.draw_latents(batch_size, draw=1), training=True)
+            real_features = self.feature_extractor(unlabelled_images, training=True)
+            generated_features = self.feature_extractor(generated_images, training=True)
+            generator_loss = feature_matching(
+                real_features, generated_features, order=self.feature_matching_order
+            )
+        generator_gradient_norm = self.update_player(
+            generator_loss, tape, self.generator_optimizer, self.generator_networks
+        )
+
+        return self.finish_step(
+            generator_loss=generator_loss,
+            discriminator_loss=discriminator_loss,
+            labelled_loss=loss_of_labelled,
+            unlabelled_loss=loss_of_unlabelled,
+            real_score=real_probability(unlabelled_logits),
+            generated_score=real_probability(generated_logits),
+            generator_gradient_norm=generator_gradient_norm,
+            discriminator_gradient_norm=discriminator_gradient_norm,
+        )
+
+    def test_step(self, data):
+        """Returns the share of images that the averaged discriminator names wrongly."""
+        images, labels = data
+        answers = tf.argmax(self(images, training=False), axis=-1, output_type=tf.int32)
+        wrong = tf.cast(answers != tf.cast(labels, tf.int32), tf.float32)
+        self.running_means["error"].update_state(wrong)
+        return {"error": self.running_means["error"].result()}
+
+    # === Export and config ===
+
+    def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""
+
+        @tf.function(input_signature=[tf.TensorSpec((None, *self.image_shape), name="images")])
+        def classify(images):
+            probabilities = self(2.0 * images - 1.0)
+            names = tf.gather(tf.constant(self.class_names), tf.argmax(probabilities, axis=-1))
+            return {"probabilities": probabilities, "labels": names}
+
+        return {**super().export_signatures(), "classify": classify, "serving_default": classify}
+
+    def get_config(self):
+        """Returns the arguments that rebuild this model, networks included."""
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "num_classes": self.num_classes,
+            "architecture": self.architecture,
+            "base_filters": self.base_filters,
+            "feature_matching_order": self.feature_matching_order,
+            "unlabelled_weight": self.unlabelled_weight,
+            "class_names": self.class_names,
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+        }
