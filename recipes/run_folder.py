@@ -1,0 +1,416 @@
+"""The folder that a run leaves behind: made, checked and described before any training."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.common.checkpoints import RunCheckpoint
+from zoo.common.files import is_partial, remove_partials, write_atomically
+
+_FORMAT = 1
+_PACKAGES = (
+    "keras-gan-zoo",
+    "tensorflow",
+    "keras",
+    "tensorflow-gan",
+    "tensorflow-datasets",
+    "tensorflow-probability",
+    "tf-keras",
+    "numpy",
+    "scikit-learn",
+    "matplotlib",
+    "Pillow",
+    "tensorboard",
+)
+
+
+class RunFolderError(ValueError):
+    """A `--workdir` that cannot be used as asked; the message is one line and says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HyperParameter:
+    """A value of the configuration and where it came from.
+
+    Attributes:
+        value: anything that JSON holds.
+        source: for example "preset quick", "command line" or "section 4 of the paper".
+    """
+
+    value: Any
+    source: str = "default"
+
+
+class RunFolder:
+    """The folder of one run: its paths, its configuration and whether it may be used.
+
+    Make one with `RunFolder.start` or `RunFolder.resume`; `RunFolder.open` reads a finished run.
+
+    Attributes:
+        path: the folder.
+        recipe: name of the recipe.
+        hyper_parameters: the configuration by name.
+        resumes: one entry for each resume: the `from_epoch` it started at, its `epochs`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        recipe: str,
+        hyper_parameters: Mapping[str, HyperParameter],
+        resumes: list[dict[str, int]] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.recipe = recipe
+        self.hyper_parameters = dict(hyper_parameters)
+        self.resumes = list(resumes or [])
+
+    # === Start, resume, open ===
+
+    @classmethod
+    def start(
+        cls,
+        workdir: str | os.PathLike[str],
+        recipe: str,
+        hyper_parameters: Mapping[str, HyperParameter],
+    ) -> "RunFolder":
+        """Makes the folder of a new run and writes `config.json` into it.
+
+        Args:
+            workdir: a folder that is empty or does not exist yet.
+            recipe: name of the recipe.
+            hyper_parameters: the configuration by name.
+
+        Returns:
+            The folder, ready to train in.
+
+        Raises:
+            RunFolderError: if `workdir` holds something already or cannot be written.
+        """
+        path = _usable_path(workdir)
+        if path.is_dir():
+            _refuse_contents(path)
+        _require_writable(path)
+        run = cls(path, recipe, hyper_parameters)
+        run._write_config()
+        return run
+
+    @classmethod
+    def resume(
+        cls,
+        workdir: str | os.PathLike[str],
+        recipe: str,
+        hyper_parameters: Mapping[str, HyperParameter],
+    ) -> "RunFolder":
+        """Opens the folder of an earlier run to go on with it, and records that.
+
+        Args:
+            workdir: the folder of a run of the same recipe.
+            recipe: name of the recipe.
+            hyper_parameters: the configuration by name; all values but that of `epochs` must be
+                those of the earlier run. `epochs` may be anything not below what is trained.
+
+        Returns:
+            The folder. `latest_checkpoint` is None if the run stopped within its first epoch.
+
+        Raises:
+            RunFolderError: if there is no run, or one with another configuration, or with more
+                epochs trained than asked for, or the folder cannot be written.
+        """
+        path = _usable_path(workdir)
+        if not (path / "config.json").is_file():
+            raise RunFolderError(
+                f"--resume needs the folder of an earlier run, with its config.json. Received: "
+                f"--workdir={path}. To start a new run there, leave out --resume."
+            )
+        run = cls.open(path)
+        run._refuse_other(recipe, hyper_parameters)
+        _require_writable(path)
+        remove_partials(path)
+        run._record_resume(hyper_parameters)
+        return run
+
+    @classmethod
+    def open(cls, workdir: str | os.PathLike[str]) -> "RunFolder":
+        """Reads the configuration of a run, without changing anything.
+
+        Args:
+            workdir: the folder of a run.
+
+        Raises:
+            RunFolderError: if its `config.json` is missing or damaged.
+        """
+        path = Path(workdir)
+        try:
+            config = json.loads((path / "config.json").read_bytes())
+            parameters = {
+                name: HyperParameter(entry["value"], entry["source"])
+                for name, entry in config["hyper_parameters"].items()
+            }
+            if config["run_folder_format"] != _FORMAT:
+                raise ValueError(f"format {config['run_folder_format']}, not {_FORMAT}")
+            return cls(path, config["recipe"], parameters, config["resumes"])
+        except OSError as error:
+            raise RunFolderError(
+                f"config.json of {path} cannot be read: {error.strerror}. "
+                "Give the folder of a run as --workdir."
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunFolderError(
+                f"config.json of {path} is damaged or no run's: {_one_line(error)}. "
+                "Mend it by hand, or start anew without --resume in another --workdir."
+            ) from error
+
+    # === Layout ===
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """Folder of the sample grids."""
+        return self.path / "samples"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def export(self) -> Path:
+        """Folder of the exported model; a version number, as TF Serving wants it."""
+        return self.path / "export" / "1"
+
+    @property
+    def history_csv(self) -> Path:
+        """The table of epochs."""
+        return self.path / "history.csv"
+
+    @property
+    def curves_png(self) -> Path:
+        """The picture of that table."""
+        return self.path / "curves.png"
+
+    @property
+    def samples_gif(self) -> Path:
+        """The sample grids as an animation."""
+        return self.path / "samples.gif"
+
+    @property
+    def results_json(self) -> Path:
+        """Scores and why the run stopped."""
+        return self.path / "results.json"
+
+    @property
+    def environment_json(self) -> Path:
+        """What the run ran on."""
+        return self.path / "environment.json"
+
+    @property
+    def report_html(self) -> Path:
+        """The page that shows it all."""
+        return self.path / "report.html"
+
+    @property
+    def latest_checkpoint(self) -> Path | None:
+        """Folder of the newest checkpoint, or None."""
+        return RunCheckpoint.latest(self.checkpoints)
+
+    @property
+    def trained_epochs(self) -> int:
+        """Epochs that the newest checkpoint holds; 0 without one."""
+        latest = self.latest_checkpoint
+        return RunCheckpoint.epoch_of(latest) if latest else 0
+
+    # === Writing ===
+
+    def write_environment(self, dataset_fingerprint: str | None = None) -> None:
+        """Writes `environment.json`: see `describe_environment`."""
+        _write_json(self.environment_json, describe_environment(dataset_fingerprint))
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Writes `results.json`: scores, why the run stopped, anything that JSON holds."""
+        _write_json(self.results_json, results)
+
+    def _write_config(self) -> None:
+        config = {
+            "run_folder_format": _FORMAT,
+            "recipe": self.recipe,
+            "hyper_parameters": {
+                name: dataclasses.asdict(parameter)
+                for name, parameter in self.hyper_parameters.items()
+            },
+            "resumes": self.resumes,
+        }
+        _write_json(self.path / "config.json", config)
+
+    def _record_resume(self, hyper_parameters: Mapping[str, HyperParameter]) -> None:
+        if "epochs" in hyper_parameters:
+            self.hyper_parameters["epochs"] = hyper_parameters["epochs"]
+            epochs = hyper_parameters["epochs"].value
+            self.resumes.append({"from_epoch": self.trained_epochs, "epochs": epochs})
+        self._write_config()
+
+    # === Refusals ===
+
+    def _refuse_other(self, recipe: str, hyper_parameters: Mapping[str, HyperParameter]) -> None:
+        if recipe != self.recipe:
+            raise RunFolderError(
+                f"{self.path} holds a run of the recipe {self.recipe}. Received: {recipe}. "
+                f"Resume it with {self.recipe}, or give another --workdir."
+            )
+        different = _differences(self.hyper_parameters, hyper_parameters)
+        if different:
+            raise RunFolderError(
+                f"--resume continues {self.path} with its own hyper-parameters, but these differ: "
+                f"{'; '.join(different)}. Give the old values, or another --workdir for a new run."
+            )
+        epochs = hyper_parameters.get("epochs", HyperParameter(self.trained_epochs)).value
+        if epochs < self.trained_epochs:
+            raise RunFolderError(
+                f"{self.path} has {self.trained_epochs} epochs trained already. Received: "
+                f"--epochs={epochs}. Give at least {self.trained_epochs}, or another --workdir."
+            )
+
+
+def describe_environment(dataset_fingerprint: str | None = None) -> dict[str, Any]:
+    """What a run ran on: versions, devices, commit.
+
+    Args:
+        dataset_fingerprint: digest that tells one state of the data from another.
+
+    Returns:
+        Ready for JSON; `git_commit` is None unless this file is part of a checkout.
+    """
+    import tensorflow as tf
+
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "devices": [_describe_device(tf, device) for device in tf.config.list_physical_devices()],
+        "cpus": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "git_commit": _git_commit(),
+        "dataset_fingerprint": dataset_fingerprint,
+    }
+
+
+def _describe_device(tf: Any, device: Any) -> str:
+    details = tf.config.experimental.get_device_details(device)
+    return " ".join(filter(None, [device.device_type, details.get("device_name")]))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that this file is tracked in; "+changes" if files differ."""
+    # An installed copy may lie inside another project's checkout, whose commit says nothing.
+    if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    commit = _git("rev-parse", "HEAD")
+    return commit and commit + ("+changes" if _git("status", "--porcelain", "-uno") else "")
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()
+
+
+def _usable_path(workdir: str | os.PathLike[str]) -> Path:
+    if not os.fspath(workdir).strip():
+        raise RunFolderError("--workdir should name a folder. Received an empty one.")
+    path = Path(workdir).expanduser()
+    if path.exists() and not path.is_dir():
+        raise RunFolderError(
+            f"--workdir should be a folder, but {path} is a file. Give another --workdir."
+        )
+    return path
+
+
+def _refuse_contents(path: Path) -> None:
+    try:
+        contents = sorted(entry.name for entry in path.iterdir() if not is_partial(entry))
+    except OSError as error:
+        raise RunFolderError(
+            f"--workdir={path} cannot be read: {error.strerror}. Give another --workdir."
+        ) from error
+    if not contents:
+        return
+    if _is_a_run(path):
+        raise RunFolderError(
+            f"--workdir={path} holds a run already. "
+            "Add --resume to go on with it, or give another --workdir."
+        )
+    shown = ", ".join(contents[:3]) + (", ..." if len(contents) > 3 else "")
+    raise RunFolderError(
+        f"--workdir={path} holds something else: {shown}. "
+        "Give a folder that is empty or does not exist yet."
+    )
+
+
+def _is_a_run(path: Path) -> bool:
+    try:
+        return "run_folder_format" in json.loads((path / "config.json").read_bytes())
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _require_writable(path: Path) -> None:
+    # Permission bits do not tell of read-only disks or of root; only writing does.
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"writable")
+            file.flush()
+    except OSError as error:
+        raise RunFolderError(
+            f"--workdir={path} cannot be written: {error.strerror}. "
+            "Give a folder on a disk that you may write to."
+        ) from error
+
+
+def _differences(old: Mapping[str, HyperParameter], new: Mapping[str, HyperParameter]) -> list[str]:
+    names = [name for name in dict.fromkeys([*old, *new]) if name != "epochs"]
+    pairs = {name: (_json_value(old.get(name)), _json_value(new.get(name))) for name in names}
+    return [
+        f"{name} was {before}, now {now}" for name, (before, now) in pairs.items() if before != now
+    ]
+
+
+def _json_value(parameter: HyperParameter | None) -> str:
+    if parameter is None:
+        return "not set"
+    # A tuple comes back from JSON as a list: what counts is what the file would say.
+    return json.dumps(parameter.value, sort_keys=True)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__} {error}".split())

@@ -1,0 +1,364 @@
+"""Trains a semi-supervised GAN on a few labels, beside a classifier that sees only those labels.
+
+    python recipes/semi_supervised.py                      # 100 labels of mnist_small
+    python recipes/semi_supervised.py --num_labels=20 --epochs=300
+    python recipes/semi_supervised.py --dataset=svhn_cropped --preset=paper
+
+At the end stands one table of test errors; everything else is in the run folder, of which
+report.html is the page to open.
+"""
+
+from recipes import command_line, training  # first: it keeps TensorFlow's import quiet
+
+# isort: split
+import dataclasses
+import sys
+
+import keras
+import tensorflow as tf
+from absl import flags
+from tqdm import tqdm
+
+import zoo
+from recipes.command_line import sourced
+from recipes.run_folder import RunFolder
+from zoo.common import schedules
+from zoo.common.checkpoints import CheckpointError
+from zoo.common.layers import initialize_from_data
+
+RECIPE = "semi_supervised"
+SCHEDULES = ("constant", "exponential", "salimans")
+IMAGES_TO_ADAPT_TO = 500
+
+PAPER = "Salimans et al. 2016"
+CODE = "code of Salimans et al. 2016"
+
+
+# === Hyper-parameters ===
+
+
+@dataclasses.dataclass(frozen=True)
+class HyperParameters:
+    """The paper's values for MNIST, each with its source."""
+
+    dataset: str = sourced("mnist", PAPER)
+    train_split: str = sourced("train", PAPER)
+    validation_split: str = sourced("train[-5000:]", "ours: watched, and learnt from unlabelled")
+    test_split: str = sourced("test", PAPER)
+    num_labels: int = sourced(100, f"{PAPER}, table 1")
+    label_seed: int = sourced(0, "ours")
+    epochs: int = sourced(300, CODE)
+    batch_size: int = sourced(100, CODE)
+    seed: int = sourced(0, "ours")
+    architecture: str = sourced("multilayer", CODE)
+    base_filters: int = sourced(64, f"{CODE} (only of the convolutional networks)")
+    learning_rate: float = sourced(3e-3, CODE)
+    learning_rate_schedule: str = sourced("constant", CODE)
+    learning_rate_decay: float = sourced(1.0, "factor an epoch, of the exponential schedule")
+    adam_beta_1: float = sourced(0.5, CODE)
+    unlabelled_weight: float = sourced(1.0, CODE)
+    average_decay: float = sourced(0.9999, CODE)
+    early_stopping_patience: int | None = sourced(None, PAPER)
+    strategy: str = sourced("none", "ours")
+    precision: str = sourced("float32", CODE)
+    smoke: bool = sourced(False, "ours")
+
+
+PAPER_PRESETS = {
+    "mnist": HyperParameters(),
+    "svhn_cropped": HyperParameters(
+        dataset="svhn_cropped",
+        num_labels=1000,
+        epochs=900,
+        architecture="convolutional",
+        learning_rate=3e-4,
+        learning_rate_schedule="salimans",
+    ),
+    "cifar10": HyperParameters(
+        dataset="cifar10",
+        num_labels=4000,
+        epochs=1200,
+        architecture="convolutional",
+        base_filters=96,
+        learning_rate=3e-4,
+        learning_rate_schedule="salimans",
+    ),
+}
+
+# Test errors in the paper, in per cent over draws of the labels, by number of labels.
+PAPER_RESULTS = {
+    "mnist": {20: "16.77 ± 4.52 %", 100: "0.93 ± 0.07 %", 200: "0.90 ± 0.04 %"},
+    "svhn_cropped": {500: "18.44 ± 4.8 %", 1000: "8.11 ± 1.3 %"},
+    "cifar10": {4000: "18.63 %"},
+}
+
+
+def preset(name: str, dataset: str) -> HyperParameters:
+    """Returns the hyper-parameters of `--preset` for a data set.
+
+    Data sets that are not in the paper take the values of MNIST, so `quick` suits small grey
+    images best; see `--set` for the rest.
+    """
+    paper = dataclasses.replace(PAPER_PRESETS.get(dataset, PAPER_PRESETS["mnist"]), dataset=dataset)
+    if dataset == "mnist_small":
+        paper = dataclasses.replace(paper, validation_split="validation")
+    if name == "paper":
+        return paper
+    small = {"epochs": 120}
+    if paper.architecture == "convolutional":
+        small = {"epochs": 5, "base_filters": 16}
+    return dataclasses.replace(
+        paper,
+        learning_rate_schedule="exponential",
+        learning_rate_decay=0.995,
+        # Some 40 times fewer steps than the paper's: the average must forget faster.
+        average_decay=0.998,
+        **small,
+    )
+
+
+def check(hyper_parameters: HyperParameters) -> None:
+    """Refuses values that no later stage would name.
+
+    Raises:
+        ValueError: naming the hyper-parameter and what it may be.
+    """
+    if hyper_parameters.learning_rate_schedule not in SCHEDULES:
+        raise ValueError(
+            f"learning_rate_schedule must be one of {', '.join(SCHEDULES)}. Received: "
+            f"{hyper_parameters.learning_rate_schedule!r}"
+        )
+    for name in ("epochs", "batch_size", "learning_rate", "learning_rate_decay"):
+        if getattr(hyper_parameters, name) <= 0:
+            raise ValueError(
+                f"{name} must be positive. Received: {getattr(hyper_parameters, name)}"
+            )
+
+
+# === Data ===
+
+
+class Data:
+    """The streams of one run; making it prepares the data set and checks the labels.
+
+    Raises:
+        ValueError: if the data set, its splits or its labels can't serve.
+        RuntimeError: if it can't be downloaded.
+    """
+
+    def __init__(self, hyper_parameters: HyperParameters):
+        self._hyper_parameters = hyper_parameters
+        self.description = zoo.datasets.describe(hyper_parameters.dataset)
+        self.validation = self._labelled_images(hyper_parameters.validation_split)
+        self.test = self._labelled_images(hyper_parameters.test_split)
+        self.num_test_images = sum(len(labels) for _, labels in self.test.as_numpy_iterator())
+        self.train_from(0)
+        if hyper_parameters.smoke:
+            self.steps_per_epoch = 3
+        else:
+            images = self._train_images(hyper_parameters.batch_size)
+            self.steps_per_epoch = int(images.cardinality())
+
+    def _labelled_images(self, split: str) -> tf.data.Dataset:
+        name = self._hyper_parameters.dataset
+        return zoo.datasets.load(name, split, batch_size=500, with_labels=True)
+
+    def _train_images(self, batch_size: int, **options) -> tf.data.Dataset:
+        dataset, split = self._hyper_parameters.dataset, self._hyper_parameters.train_split
+        return zoo.datasets.load(dataset, split, batch_size=batch_size, **options)
+
+    def train_from(self, step: int) -> tf.data.Dataset:
+        """Returns the batches from that step on, `((images, labels), unlabelled_images)`."""
+        return zoo.datasets.load_few_labels(
+            self._hyper_parameters.dataset,
+            self._hyper_parameters.num_labels,
+            batch_size=self._hyper_parameters.batch_size,
+            label_seed=self._hyper_parameters.label_seed,
+            seed=self._hyper_parameters.seed,
+            first_step=step,
+            split=self._hyper_parameters.train_split,
+        )
+
+    def images_to_adapt_to(self) -> tf.Tensor:
+        """Returns some images for the data-dependent initialisation of the weights."""
+        images = self._train_images(
+            IMAGES_TO_ADAPT_TO, shuffle=True, repeat=True, seed=self._hyper_parameters.seed
+        )
+        return next(iter(images))
+
+
+# === Models ===
+
+
+def adam(hyper_parameters: HyperParameters, steps_per_epoch: int, **options):
+    """Returns a new Adam with the run's learning rate schedule."""
+    rate = hyper_parameters.learning_rate
+    if hyper_parameters.learning_rate_schedule == "exponential":
+        factor = hyper_parameters.learning_rate_decay
+        rate = schedules.exponential_decay(rate, factor, steps_per_epoch)
+    elif hyper_parameters.learning_rate_schedule == "salimans":
+        rate = schedules.salimans_decay(rate, hyper_parameters.epochs, steps_per_epoch)
+    return keras.optimizers.Adam(rate, beta_1=hyper_parameters.adam_beta_1, **options)
+
+
+def build_model(hyper_parameters: HyperParameters, data: Data) -> zoo.SemiSupervisedGAN:
+    """Returns the GAN, compiled, with its weights initialised from data."""
+    keras.utils.set_random_seed(hyper_parameters.seed)
+    keras.config.set_dtype_policy(hyper_parameters.precision)
+    with training.strategy_scope(hyper_parameters.strategy):
+        model = zoo.SemiSupervisedGAN(
+            image_shape=data.description.image_shape,
+            num_classes=len(data.description.class_names),
+            architecture=hyper_parameters.architecture,
+            base_filters=hyper_parameters.base_filters,
+            unlabelled_weight=hyper_parameters.unlabelled_weight,
+            average_decay=hyper_parameters.average_decay,
+            class_names=data.description.class_names,
+            seed=hyper_parameters.seed,
+        )
+        model.compile(
+            generator_optimizer=adam(hyper_parameters, data.steps_per_epoch),
+            discriminator_optimizer=adam(hyper_parameters, data.steps_per_epoch),
+        )
+    model.adapt(data.images_to_adapt_to())
+    return model
+
+
+def baseline_error(hyper_parameters: HyperParameters, data: Data, gan: zoo.SemiSupervisedGAN):
+    """Trains the discriminator's network on the labelled images alone; returns its test error.
+
+    It has the GAN's network, noise, labelled batches, optimizer, schedule, number of steps and
+    average of the weights: all but the unlabelled images.
+    """
+    keras.utils.set_random_seed(hyper_parameters.seed)
+    network = keras.models.clone_model(gan.discriminator)
+    initialize_from_data(network, data.images_to_adapt_to())
+    network.compile(
+        adam(
+            hyper_parameters,
+            data.steps_per_epoch,
+            # Keras puts the average into the weights when fit() ends.
+            use_ema=True,
+            ema_momentum=hyper_parameters.average_decay,
+        ),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    labelled = data.train_from(0).map(lambda labelled_batch, _: labelled_batch)
+    with tqdm(
+        total=hyper_parameters.epochs,
+        desc="supervised baseline",
+        unit="epoch",
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        network.fit(
+            labelled,
+            epochs=hyper_parameters.epochs,
+            steps_per_epoch=data.steps_per_epoch,
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update())],
+            shuffle=False,
+            verbose=0,
+        )
+    return 1.0 - network.evaluate(data.test, verbose=0, return_dict=True)["accuracy"]
+
+
+# === Results ===
+
+
+def result_rows(
+    hyper_parameters: HyperParameters, data: Data, error: float, baseline: float, weights: str
+) -> list[tuple[str, str, str]]:
+    """Returns the table: a name, a test error and how it was come by, for each row."""
+
+    def share(value: float) -> str:
+        wrong = round(value * data.num_test_images)
+        return f"{value:.2%} ({wrong} of {data.num_test_images})"
+
+    original = hyper_parameters.dataset.removesuffix("_small")
+    reported = PAPER_RESULTS.get(original, {}).get(hyper_parameters.num_labels)
+    labels = f"{hyper_parameters.num_labels} labels"
+    return [
+        ("semi-supervised GAN", share(error), f"{labels}, {weights}"),
+        ("supervised baseline", share(baseline), f"{labels}, same network and steps, averaged"),
+        (
+            f"{PAPER} on {original}",
+            reported or "not reported",
+            f"{labels}, the whole of {original}, mean of 10 draws of the labels",
+        ),
+    ]
+
+
+def train_and_report(hyper_parameters: HyperParameters, data: Data, run: RunFolder) -> dict:
+    """Trains the GAN and the baseline, and fills the run folder; returns the results.
+
+    Args:
+        hyper_parameters: of this run.
+        data: made from them.
+        run: a new folder, or that of the run to resume.
+
+    Returns:
+        What `results.json` holds.
+    """
+    model = build_model(hyper_parameters, data)
+    with command_line.one_line_errors(CheckpointError, OSError):
+        outcome = training.fit(
+            model,
+            data.train_from,
+            run,
+            epochs=hyper_parameters.epochs,
+            steps_per_epoch=data.steps_per_epoch,
+            validation_data=data.validation,
+            monitor="val_error",
+            patience=hyper_parameters.early_stopping_patience,
+            num_samples=100,
+        )
+    error = model.evaluate(data.test, verbose=0, return_dict=True)["error"]
+    baseline = baseline_error(hyper_parameters, data, model)
+    weights = "averaged weights of the last step"
+    if hyper_parameters.early_stopping_patience:
+        weights = "averaged weights of the epoch with the least error on the validation labels"
+    table = result_rows(hyper_parameters, data, error, baseline, weights)
+    results = {
+        "test_error": error,
+        "baseline_test_error": baseline,
+        "num_test_images": data.num_test_images,
+        "weights": weights,
+        "stop_reason": outcome.stop_reason,
+        "epochs": outcome.epochs,
+        "smoke": hyper_parameters.smoke,
+    }
+    run.write_results(results)
+    training.export_and_report(
+        model,
+        run,
+        outcome,
+        title=f"Semi-supervised GAN on {hyper_parameters.dataset}",
+        headline=f"{table[0][1]} of the test images named wrongly; {table[1][1]} by the baseline.",
+        table=table,
+        resume_command=f"python recipes/{RECIPE}.py --workdir={run.path} --resume --epochs=...",
+        notice=data.description.stand_in,
+    )
+    print(training.format_table(("", "test error", "protocol"), table))
+    print(f"Stopped: {outcome.stop_reason}. Everything is in {run.path}; open {run.report_html}")
+    return results
+
+
+def main() -> None:
+    """Runs the recipe as the flags say."""
+    names = ["dataset", "num_labels", "label_seed", "epochs", "batch_size", "seed"]
+    with command_line.one_line_errors():
+        base = preset(flags.FLAGS.preset, flags.FLAGS.dataset)
+        hyper_parameters = command_line.override(base, [*names, "strategy", "precision", "smoke"])
+        check(hyper_parameters)
+        data = Data(hyper_parameters)
+        described = command_line.described(hyper_parameters, base, flags.FLAGS.preset)
+        run = command_line.open_run_folder(RECIPE, described)
+        run.write_environment(data.description.fingerprint)
+    train_and_report(hyper_parameters, data, run)
+
+
+if __name__ == "__main__":
+    command_line.define_flags("mnist_small", "mnist_small, mnist, svhn_cropped, cifar10, ...")
+    flags.DEFINE_integer("num_labels", None, "Images with a label; a multiple of the classes.")
+    flags.DEFINE_integer("label_seed", None, "Which images have one.")
+    command_line.run(main)

@@ -1,0 +1,174 @@
+"""What every recipe does between its data and its table: fit, resume, export, report."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import export
+from recipes import report_page
+from recipes.run_folder import RunFolder
+from zoo.common.adversarial import AdversarialModel
+from zoo.common.callbacks import (
+    HistoryFile,
+    PlayersTensorBoard,
+    ProgressBar,
+    RunCheckpoint,
+    SampleGrid,
+    StopOnNonFinite,
+    StopOnQuality,
+)
+from zoo.common.files import remove_folder
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a training ended.
+
+    Attributes:
+        stop_reason: one line.
+        epochs: how many were trained in all, resumed ones included.
+        history: one row of logs an epoch.
+        is_broken: whether a number that is not finite ended it.
+    """
+
+    stop_reason: str
+    epochs: int
+    history: list[dict[str, Any]]
+    is_broken: bool
+
+
+def strategy_scope(strategy: str) -> contextlib.AbstractContextManager:
+    """Returns the scope in which to build and train a model under `--strategy`."""
+    return tf.distribute.MirroredStrategy().scope() if strategy == "mirrored" else (
+        contextlib.nullcontext()
+    )
+
+
+def fit(
+    model: AdversarialModel,
+    data_from: Callable[[int], tf.data.Dataset],
+    run: RunFolder,
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    validation_data: tf.data.Dataset,
+    monitor: str,
+    patience: int | None = None,
+    num_samples: int = 64,
+) -> Outcome:
+    """Trains `model` in the folder of `run`, from its newest checkpoint if there is one.
+
+    Args:
+        model: compiled.
+        data_from: maps a step to the endless data set that begins with that step's batch.
+        run: where everything that the run leaves goes.
+        epochs: in all.
+        steps_per_epoch: steps in an epoch.
+        validation_data: what `model.evaluate` takes.
+        monitor: quality measure to show and to stop on, smaller is better.
+        patience: epochs without improvement after which to stop, with the best weights restored.
+            Defaults to `None`: train to the end and keep the last weights.
+        num_samples: images in the sample grid.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        CheckpointError: if the newest checkpoint can't be used.
+        OSError: if a checkpoint can't be written.
+    """
+    history = HistoryFile(run.history_csv)
+    on_quality = StopOnQuality(monitor, patience) if patience else None
+    states = {"stop_on_quality": on_quality} if on_quality else {}
+    epochs_done = 0
+    if run.latest_checkpoint is not None:
+        state = RunCheckpoint.restore(model, run.checkpoints, states)
+        epochs_done = state.epoch
+        history = HistoryFile(run.history_csv, state.history)
+    data = data_from(int(model.step))
+    half_precision = isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer)
+    on_non_finite = StopOnNonFinite(
+        # An overflow, which loss scaling skips, makes these infinite.
+        ignore=("generator_gradient_norm", "discriminator_gradient_norm") if half_precision else ()
+    )
+    samples = SampleGrid(run.samples, num_images=num_samples)
+    callbacks = [
+        on_non_finite,
+        samples,
+        PlayersTensorBoard(run.tensorboard, samples=samples, batch_spec=data.element_spec),
+        *states.values(),
+        history,
+        RunCheckpoint(run.checkpoints, history=history, states=states),
+        ProgressBar(epochs, validation_key=monitor),
+    ]
+    model.fit(
+        data,
+        initial_epoch=epochs_done,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        validation_data=validation_data,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    reasons = [c.stop_reason for c in (on_non_finite, on_quality) if c and c.stop_reason]
+    return Outcome(
+        stop_reason=reasons[0] if reasons else f"all {epochs} epochs done",
+        epochs=len(history.rows),
+        history=history.rows,
+        is_broken=on_non_finite.stop_reason is not None,
+    )
+
+
+def export_and_report(
+    model: AdversarialModel,
+    run: RunFolder,
+    outcome: Outcome,
+    *,
+    title: str,
+    headline: str,
+    table: list[tuple[str, str, str]],
+    resume_command: str,
+    notice: str = "",
+) -> None:
+    """Writes what a run leaves at its end: export, curves, animation and the report page.
+
+    Args:
+        model: trained.
+        run: the run's folder.
+        outcome: what `fit` returned.
+        title: of the page.
+        headline: one line that says how it went.
+        table: the results: a name, a value and a remark for each row.
+        resume_command: what to type to train longer.
+        notice: what a reader must know before quoting a number.
+    """
+    if run.export.exists():
+        remove_folder(run.export)  # this run's own, from before it was resumed
+    export.save(model, run.export.parent, version=int(run.export.name))
+    if outcome.history:
+        report_page.write_curves(outcome.history, run.curves_png)
+    report_page.write_gif(run.samples, run.samples_gif)
+    report_page.write_report(
+        run,
+        title=title,
+        outcome=headline,
+        stop_reason=outcome.stop_reason,
+        summary_rows=table,
+        resume_command=resume_command,
+        load_example=f"import export\n\nmodel = export.load({str(run.export.parent)!r})",
+        notice=notice,
+    )
+
+
+def format_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Returns rows as text, aligned under the names of their columns."""
+    widths = [max(len(line[i]) for line in (columns, *rows)) for i in range(len(columns))]
+    rule = tuple("-" * width for width in widths)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (columns, rule, *rows)
+    )

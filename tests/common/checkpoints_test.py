@@ -1,0 +1,257 @@
+"""Checkpoints: a resumed run equals an unbroken one, and damage is named."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tests.common.two_players import make_images, make_model, state_of
+from zoo.common.checkpoints import CheckpointError, RunCheckpoint
+from zoo.common.progress import HistoryFile
+from zoo.common.stopping import StopOnNonFinite, StopOnQuality
+
+
+def train(model, folder: Path, epochs: int, initial_epoch: int = 0, before=(), **options) -> None:
+    model.fit(
+        make_images(),
+        epochs=epochs,
+        initial_epoch=initial_epoch,
+        verbose=0,
+        callbacks=[*before, RunCheckpoint(folder, **options)],
+    )
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def assert_same_state(actual: list[np.ndarray], expected: list[np.ndarray]) -> None:
+    assert len(actual) == len(expected)
+    for left, right in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def flip_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_resumed_run_equals_an_unbroken_one(tmp_path: Path) -> None:
+    unbroken = make_model()
+    train(unbroken, tmp_path / "a", epochs=4)
+    train(make_model(), tmp_path / "b", epochs=2)
+    resumed = make_model()
+    state = RunCheckpoint.restore(resumed, tmp_path / "b")
+    assert (state.epoch, state.step) == (2, 10)
+    train(resumed, tmp_path / "b", epochs=4, initial_epoch=state.epoch)
+    assert_same_state(state_of(resumed), state_of(unbroken))
+    assert names_in(tmp_path / "b") == ["epoch-0003", "epoch-0004"]
+
+
+def test_keeps_the_newest_and_each_few_epochs_and_the_last(tmp_path: Path) -> None:
+    train(make_model(), tmp_path, epochs=7, keep=3, every_epochs=2)
+    assert names_in(tmp_path) == ["epoch-0004", "epoch-0006", "epoch-0007"]
+
+
+def test_latest_looks_only_at_whole_checkpoints(tmp_path: Path) -> None:
+    assert RunCheckpoint.latest(tmp_path / "missing") is None
+    for name in ("epoch-0009", "epoch-10000", ".epoch-10001.7.partial", "other"):
+        (tmp_path / name).mkdir()
+    assert RunCheckpoint.latest(tmp_path) == tmp_path / "epoch-10000"
+
+
+def test_leftovers_of_a_kill_are_cleaned(tmp_path: Path) -> None:
+    (tmp_path / ".epoch-0001.7.partial").mkdir()
+    (tmp_path / ".epoch-0001.7.partial" / "model.weights.h5").touch()
+    train(make_model(), tmp_path, epochs=1)
+    assert names_in(tmp_path) == ["epoch-0001"]
+
+
+def test_kill_between_write_and_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    train(model, tmp_path, epochs=1)
+    saved = state_of(model)
+
+    def killed(source, target) -> None:
+        shutil.copytree(source, tmp_path / ".epoch-0002.7.partial")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "replace", killed)
+        train(model, tmp_path, epochs=2, initial_epoch=1)
+    assert names_in(tmp_path) == [".epoch-0002.7.partial", "epoch-0001"]
+    resumed = make_model()
+    assert RunCheckpoint.restore(resumed, tmp_path).epoch == 1
+    assert_same_state(state_of(resumed), saved)
+
+
+def test_full_disk_leaves_earlier_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    train(model, tmp_path, epochs=2)
+
+    def save_weights(path) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(model, "save_weights", save_weights)
+    message = (
+        r"could not save checkpoint .*epoch-0003: .*No space left on device; "
+        r"earlier checkpoints are intact \(epoch-0001, epoch-0002\)"
+    )
+    with pytest.raises(OSError, match=message) as raised:
+        train(model, tmp_path, epochs=3, initial_epoch=2)
+    assert raised.value.errno == 28
+    assert names_in(tmp_path) == ["epoch-0001", "epoch-0002"]
+    assert RunCheckpoint.restore(make_model(), tmp_path).epoch == 2
+
+
+def test_too_little_room_is_seen_before_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
+    message = r"epoch-0001: No space left on device \(100 bytes free, [0-9,]+ needed\); "
+    with pytest.raises(OSError, match=message):
+        train(make_model(), tmp_path, epochs=1)
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["model.weights.h5", "state.json"])
+def test_flipped_byte_is_detected(tmp_path: Path, name: str) -> None:
+    train(make_model(), tmp_path, epochs=2)
+    flip_byte(tmp_path / "epoch-0002" / name)
+    message = rf"epoch-0002 is damaged: {name} .*; remove it to resume from epoch-0001"
+    with pytest.raises(CheckpointError, match=message) as raised:
+        RunCheckpoint.restore(make_model(), tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_changed_number_in_the_state_is_detected(tmp_path: Path) -> None:
+    train(make_model(), tmp_path, epochs=1)
+    path = tmp_path / "epoch-0001" / "state.json"
+    path.write_text(path.read_text().replace('"step": 5', '"step": 6'))
+    message = r"state.json differs from what was written \(checksum\)"
+    with pytest.raises(CheckpointError, match=message):
+        RunCheckpoint.restore(make_model(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.weights.h5", "state.json"])
+def test_only_checkpoint_damaged(tmp_path: Path, name: str) -> None:
+    train(make_model(), tmp_path, epochs=1)
+    path = tmp_path / "epoch-0001" / name
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(CheckpointError, match="there is no earlier one: start anew without --res"):
+        RunCheckpoint.restore(make_model(), tmp_path)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=f"{name} cannot be read .No such file"):
+        RunCheckpoint.restore(make_model(), tmp_path)
+
+
+def test_removing_the_damaged_one_mends(tmp_path: Path) -> None:
+    train(make_model(), tmp_path, epochs=2)
+    shutil.rmtree(tmp_path / "epoch-0002")
+    assert RunCheckpoint.restore(make_model(), tmp_path).epoch == 1
+
+
+def test_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=f"no checkpoint in {re.escape(str(tmp_path))}"):
+        RunCheckpoint.restore(make_model(), tmp_path)
+
+
+def test_checkpoint_of_another_model(tmp_path: Path) -> None:
+    train(make_model(units=8), tmp_path, epochs=1)
+    with pytest.raises(CheckpointError, match="epoch-0001 does not fit this model") as raised:
+        RunCheckpoint.restore(make_model(units=9), tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_discarded_epoch_is_not_saved(tmp_path: Path) -> None:
+    model = make_model(poison=8)
+    train(model, tmp_path, epochs=3, before=[StopOnNonFinite()])
+    assert names_in(tmp_path) == ["epoch-0001"]
+    resumed = make_model()
+    RunCheckpoint.restore(resumed, tmp_path)
+    assert_same_state(state_of(resumed), state_of(model))
+
+
+def test_epoch_at_which_training_stops_is_saved(tmp_path: Path) -> None:
+    class StopAtThree(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None) -> None:
+            self.model.stop_training = epoch == 2
+
+    train(make_model(), tmp_path, epochs=9, every_epochs=5, before=[StopAtThree()])
+    assert names_in(tmp_path) == ["epoch-0003"]
+
+
+def test_history_comes_back_exactly(tmp_path: Path) -> None:
+    history = HistoryFile(tmp_path / "history.csv")
+    folder = tmp_path / "checkpoints"
+    train(make_model(), folder, epochs=3, before=[history], history=history)
+    state = RunCheckpoint.restore(make_model(), folder)
+    assert state.history == history.rows
+    assert [row["epoch"] for row in state.history] == [1, 2, 3]
+    assert RunCheckpoint.epoch_of(state.path) == 3
+
+
+def test_history_after_the_checkpoint_is_refused(tmp_path: Path) -> None:
+    history = HistoryFile(tmp_path / "history.csv")
+    with pytest.raises(ValueError, match=r"place it before `RunCheckpoint`. Received: epoch=1"):
+        train(make_model(), tmp_path / "checkpoints", epochs=1, history=history)
+    assert names_in(tmp_path / "checkpoints") == []
+
+
+class Quality(keras.callbacks.Callback):
+    """Reports a quality of the test's choice at each epoch."""
+
+    def __init__(self, values: list[float]) -> None:
+        super().__init__()
+        self.values = values
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        logs["val_error"] = self.values[epoch]
+
+
+def test_early_stopping_resumes_with_its_best_weights(tmp_path: Path) -> None:
+    values = [5.0, 1.0, 2.0, 3.0, 4.0, 0.0]
+
+    def run(model, folder: Path, epochs: int, initial_epoch: int, stop: StopOnQuality) -> None:
+        before = [Quality(values), stop]
+        train(model, folder, epochs, initial_epoch, before, states={"quality": stop})
+
+    unbroken, stop_unbroken = make_model(), StopOnQuality("val_error", patience=3)
+    run(unbroken, tmp_path / "a", 6, 0, stop_unbroken)
+
+    run(make_model(), tmp_path / "b", 3, 0, StopOnQuality("val_error", patience=3))
+    resumed, stop_resumed = make_model(), StopOnQuality("val_error", patience=3)
+    state = RunCheckpoint.restore(resumed, tmp_path / "b", {"quality": stop_resumed})
+    run(resumed, tmp_path / "b", 6, state.epoch, stop_resumed)
+    assert stop_resumed.stop_reason == stop_unbroken.stop_reason
+    assert "(epoch 2) for 3 epochs" in stop_resumed.stop_reason
+    assert_same_state(resumed.get_weights(), unbroken.get_weights())
+
+
+def test_damaged_best_weights_are_detected(tmp_path: Path) -> None:
+    stop = StopOnQuality("generator_loss", patience=3)
+    train(make_model(), tmp_path, 1, before=[stop], states={"quality": stop})
+    flip_byte(tmp_path / "epoch-0001" / "best_weights.npz")
+    with pytest.raises(CheckpointError, match=r"best_weights.npz differs .* \(SHA-256\)"):
+        RunCheckpoint.restore(make_model(), tmp_path, {"quality": stop})
+
+
+def test_state_file_reads_as_json(tmp_path: Path) -> None:
+    train(make_model(), tmp_path, epochs=1)
+    state = json.loads((tmp_path / "epoch-0001" / "state.json").read_text())
+    assert set(state) == {"checksum", "epoch", "step", "history", "states", "sha256"}
+    assert set(state["sha256"]) == {"model.weights.h5"}
+
+
+@pytest.mark.parametrize("arguments", [{"keep": 0}, {"every_epochs": 0}])
+def test_refuses_bad_arguments(tmp_path: Path, arguments: dict) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(arguments))}=0"):
+        RunCheckpoint(tmp_path, **arguments)

@@ -1,0 +1,208 @@
+"""A run's folder: which are refused, with what advice, and what is written."""
+
+import json
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from recipes import run_folder
+from recipes.run_folder import HyperParameter, RunFolder, RunFolderError, describe_environment
+
+CONFIG = {
+    "epochs": HyperParameter(4, "preset quick"),
+    "batch_size": HyperParameter(64),
+    "image_shape": HyperParameter((28, 28, 1), "command line"),
+}
+
+
+def with_values(**values) -> dict[str, HyperParameter]:
+    return {**CONFIG, **{name: HyperParameter(value) for name, value in values.items()}}
+
+
+def refusal(action, *arguments) -> str:
+    with pytest.raises(RunFolderError) as raised:
+        action(*arguments)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def started(path: Path, epochs_done: int = 0) -> Path:
+    RunFolder.start(path, "dcgan", CONFIG)
+    if epochs_done:
+        (path / "checkpoints" / f"epoch-{epochs_done:04d}").mkdir(parents=True)
+    return path
+
+
+def test_start_makes_the_folder_and_writes_the_configuration(tmp_path: Path) -> None:
+    run = RunFolder.start(tmp_path / "new" / "run", "dcgan", CONFIG)
+    config = json.loads((tmp_path / "new" / "run" / "config.json").read_text())
+    assert config["recipe"] == "dcgan" and config["resumes"] == []
+    assert config["hyper_parameters"]["epochs"] == {"value": 4, "source": "preset quick"}
+    assert [entry.name for entry in run.path.iterdir()] == ["config.json"]
+
+
+def test_layout(tmp_path: Path) -> None:
+    run = RunFolder.start(tmp_path, "dcgan", CONFIG)
+    names = [
+        *("checkpoints", "samples", "tensorboard", "export", "history_csv", "curves_png"),
+        *("samples_gif", "results_json", "environment_json", "report_html"),
+    ]
+    assert [str(getattr(run, name).relative_to(tmp_path)) for name in names] == [
+        *("checkpoints", "samples", "tensorboard", "export/1", "history.csv", "curves.png"),
+        *("samples.gif", "results.json", "environment.json", "report.html"),
+    ]
+
+
+def test_opened_run_is_the_one_that_started(tmp_path: Path) -> None:
+    run = RunFolder.open(started(tmp_path))
+    assert run.recipe == "dcgan" and run.hyper_parameters["batch_size"] == CONFIG["batch_size"]
+
+
+def test_new_run_into_a_run(tmp_path: Path) -> None:
+    message = refusal(RunFolder.start, started(tmp_path), "dcgan", CONFIG)
+    assert "holds a run already. Add --resume to go on with it, or give another" in message
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[", "[]", "3"])
+def test_new_run_into_something_else(tmp_path: Path, content: str | None) -> None:
+    name = "letter.txt" if content is None else "config.json"
+    (tmp_path / name).write_text(content or "")
+    assert f"holds something else: {name}." in refusal(RunFolder.start, tmp_path, "dcgan", CONFIG)
+
+
+def test_new_run_into_an_empty_folder_or_the_rest_of_a_kill(tmp_path: Path) -> None:
+    (tmp_path / ".config.json.7.partial").touch()
+    assert RunFolder.start(tmp_path, "dcgan", CONFIG).path == tmp_path
+
+
+def test_workdir_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "file is a file" in refusal(RunFolder.start, tmp_path / "file", "dcgan", CONFIG)
+    assert "file is a file" in refusal(RunFolder.resume, tmp_path / "file", "dcgan", CONFIG)
+
+
+def test_workdir_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    message = refusal(RunFolder.start, tmp_path / "file" / "run", "dcgan", CONFIG)
+    assert "cannot be written: Not a directory. Give a folder on a disk" in message
+
+
+def test_workdir_is_empty() -> None:
+    assert "Received an empty one" in refusal(RunFolder.start, " ", "dcgan", CONFIG)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: bool) -> None:
+    def temporary_file(**options):
+        raise OSError(30, "Read-only file system")
+
+    if resume:
+        started(tmp_path)
+    monkeypatch.setattr(tempfile, "TemporaryFile", temporary_file)
+    action = RunFolder.resume if resume else RunFolder.start
+    message = refusal(action, tmp_path, "dcgan", CONFIG)
+    assert "cannot be written: Read-only file system" in message
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_resume_without_a_run(tmp_path: Path, exists: bool) -> None:
+    path = tmp_path if exists else tmp_path / "missing"
+    message = refusal(RunFolder.resume, path, "dcgan", CONFIG)
+    assert "--resume needs the folder of an earlier run" in message
+    assert f"Received: --workdir={path}. To start a new run there, leave out --resume." in message
+    assert path.exists() == exists
+
+
+def test_resume_with_other_hyper_parameters_names_each(tmp_path: Path) -> None:
+    new = {**with_values(batch_size=32), "seed": HyperParameter(1)}
+    del new["image_shape"]
+    message = refusal(RunFolder.resume, started(tmp_path), "dcgan", new)
+    assert "batch_size was 64, now 32; " in message
+    assert "image_shape was [28, 28, 1], now not set; seed was not set, now 1." in message
+    assert "epochs" not in message
+
+
+def test_resume_with_another_recipe(tmp_path: Path) -> None:
+    message = refusal(RunFolder.resume, started(tmp_path), "cyclegan", CONFIG)
+    assert "holds a run of the recipe dcgan. Received: cyclegan." in message
+
+
+def test_resume_with_more_epochs_is_recorded(tmp_path: Path) -> None:
+    started(tmp_path, epochs_done=3)
+    run = RunFolder.resume(tmp_path, "dcgan", with_values(epochs=9))
+    assert run.trained_epochs == 3 and run.latest_checkpoint.name == "epoch-0003"
+    reopened = RunFolder.open(tmp_path)
+    assert reopened.hyper_parameters["epochs"].value == 9
+    assert reopened.resumes == [{"from_epoch": 3, "epochs": 9}]
+
+
+def test_resume_with_fewer_epochs_than_trained(tmp_path: Path) -> None:
+    started(tmp_path, epochs_done=3)
+    message = refusal(RunFolder.resume, tmp_path, "dcgan", with_values(epochs=2))
+    assert "has 3 epochs trained already. Received: --epochs=2. Give at least 3" in message
+    assert RunFolder.resume(tmp_path, "dcgan", with_values(epochs=3)).trained_epochs == 3
+
+
+def test_resume_before_the_first_checkpoint(tmp_path: Path) -> None:
+    run = RunFolder.resume(started(tmp_path), "dcgan", CONFIG)
+    assert run.latest_checkpoint is None and run.trained_epochs == 0
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"hyper_parameters": {"a": 1}}', "\N{BLACK STAR}" * 3]
+)
+def test_damaged_configuration(tmp_path: Path, content: str) -> None:
+    started(tmp_path)
+    (tmp_path / "config.json").write_text(content)
+    message = refusal(RunFolder.resume, tmp_path, "dcgan", CONFIG)
+    assert f"config.json of {tmp_path} is damaged or no run's: " in message
+    assert "start anew without --resume in another --workdir" in message
+
+
+def test_configuration_of_another_format(tmp_path: Path) -> None:
+    path = started(tmp_path) / "config.json"
+    path.write_text(path.read_text().replace('"run_folder_format": 1', '"run_folder_format": 2'))
+    assert "format 2, not 1" in refusal(RunFolder.open, tmp_path)
+
+
+def test_environment(tmp_path: Path) -> None:
+    run = RunFolder.start(tmp_path, "dcgan", CONFIG)
+    run.write_environment("abc123")
+    environment = json.loads(run.environment_json.read_text())
+    assert environment["dataset_fingerprint"] == "abc123"
+    assert re.fullmatch(r"3\.\d+\.\d+.*", environment["python"])
+    assert environment["packages"]["keras"].startswith("3.")
+    assert "CPU" in environment["devices"] and environment["cpus"] >= 1
+
+
+def test_commit_only_of_a_checkout_that_tracks_the_recipes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    monkeypatch.setattr(run_folder, "__file__", str(tmp_path / "run_folder.py"))
+    assert describe_environment()["git_commit"] is None
+    git("init")
+    (tmp_path / "other.py").touch()
+    (tmp_path / "run_folder.py").touch()
+    git("add", "other.py")
+    git("commit", "-m", "Add other")
+    assert describe_environment()["git_commit"] is None
+    git("add", "run_folder.py")
+    git("commit", "-m", "Add run_folder")
+    assert describe_environment()["git_commit"] == git("rev-parse", "HEAD")
+    (tmp_path / "other.py").write_text("changed")
+    assert describe_environment()["git_commit"] == git("rev-parse", "HEAD") + "+changes"
+
+
+def test_results(tmp_path: Path) -> None:
+    run = RunFolder.start(tmp_path, "dcgan", CONFIG)
+    run.write_results({"error": 0.25, "stop_reason": None})
+    assert json.loads(run.results_json.read_text()) == {"error": 0.25, "stop_reason": None}

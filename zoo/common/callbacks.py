@@ -1,0 +1,34 @@
+"""Callbacks that make a long run of a two-player model one that can be watched and resumed.
+
+Each looks after one thing. Their order matters, for some rely on what others found:
+
+    StopOnNonFinite    discards a broken epoch, of which the others then keep nothing
+    SampleGrid         pictures from the same latents
+    PlayersTensorBoard scalars, those pictures, the graph
+    StopOnQuality      early stopping, best weights
+    HistoryFile        history.csv
+    RunCheckpoint      saves the state of the two above with the model
+    ProgressBar        the last line on the screen
+"""
+
+from zoo.common.checkpoints import CheckpointError, RunCheckpoint, RunState
+from zoo.common.progress import HistoryFile, ProgressBar, read_history, write_history
+from zoo.common.samples import SampleGrid, image_grid, save_picture
+from zoo.common.stopping import StopOnNonFinite, StopOnQuality
+from zoo.common.tensorboard import PlayersTensorBoard
+
+__all__ = [
+    "CheckpointError",
+    "HistoryFile",
+    "PlayersTensorBoard",
+    "ProgressBar",
+    "RunCheckpoint",
+    "RunState",
+    "SampleGrid",
+    "StopOnNonFinite",
+    "StopOnQuality",
+    "image_grid",
+    "read_history",
+    "save_picture",
+    "write_history",
+]

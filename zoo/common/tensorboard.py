@@ -1,0 +1,133 @@
+"""TensorBoard for two players: both learning rates, the sample grid, and who trains on what."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo.common.samples import SampleGrid
+from zoo.common.training_state import is_discarded, optimizers_of, steps_done
+
+
+class PlayersTensorBoard(keras.callbacks.Callback):
+    """Writes scalars, pictures and the graph of the train step, all against `model.step`.
+
+    Keras's own `TensorBoard` counts steps anew after a resume, sees one learning rate, and writes
+    no graph of a `train_step`. This one writes
+
+    - `step/<log>`: each log of a batch, gradient norms among them;
+    - `epoch/<log>`: each log of an epoch, training and validation under one name in one chart;
+    - `learning_rate/<player>`;
+    - `samples`: each grid that a `SampleGrid` draws;
+    - the graph of `train_step`, where the name scopes `discriminator_player` and
+      `generator_player` show which networks each player's loss runs through and which it trains.
+
+    A resumed run adds a file to the folder, and its steps go on where they stopped.
+
+    Args:
+        folder: for the event files, in `train/` and `validation/`.
+        every_steps: steps between scalars of batches. Defaults to 10: writing every one of a
+            small model's costs as much as the steps.
+        samples: the `SampleGrid` of this run, placed before this callback. Without it there are
+            no pictures.
+        batch_spec: `element_spec` of the training data, with which `train_step` is traced once
+            more after the first step. Without it there is no graph.
+
+    Raises:
+        ValueError: if `every_steps` is below 1.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        every_steps: int = 10,
+        samples: SampleGrid | None = None,
+        batch_spec: Any = None,
+    ) -> None:
+        super().__init__()
+        if every_steps < 1:
+            raise ValueError(f"`every_steps` should be at least 1. Received: {every_steps}")
+        self.folder = Path(folder)
+        self.every_steps = every_steps
+        self.samples = samples
+        self.batch_spec = batch_spec
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._step = 0
+        self._picture_step: int | None = None
+        self._graph_is_due = False
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        self._step = steps_done(self.model)
+        self._picture_step = None
+        self._graph_is_due = self.batch_spec is not None
+        self._write_picture()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        previous, self._step = self._step, steps_done(self.model)
+        if self._graph_is_due:
+            self._write_graph()
+        if previous == 0 or self._step // self.every_steps > previous // self.every_steps:
+            self._write_scalars("train", "step", logs or {})
+            self._write_scalars("train", "learning_rate", self._learning_rates())
+        self._write_picture()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        if is_discarded(self.model, epoch):
+            return
+        logs = logs or {}
+        training = {name: value for name, value in logs.items() if not name.startswith("val_")}
+        validation = {name[4:]: value for name, value in logs.items() if name.startswith("val_")}
+        self._write_scalars("train", "epoch", training)
+        self._write_scalars("train", "learning_rate", self._learning_rates())
+        self._write_scalars("validation", "epoch", validation)
+        self._write_picture()
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+    def _writer(self, name: str) -> tf.summary.SummaryWriter:
+        if name not in self._writers:
+            self._writers[name] = tf.summary.create_file_writer(str(self.folder / name))
+        return self._writers[name]
+
+    def _write_scalars(self, writer: str, group: str, values: Mapping[str, float]) -> None:
+        if not values:
+            return
+        with self._writer(writer).as_default(step=self._step):
+            for name, value in values.items():
+                tf.summary.scalar(f"{group}/{name}", value)
+
+    def _learning_rates(self) -> dict[str, float]:
+        return {
+            player: float(tf.convert_to_tensor(optimizer.learning_rate))
+            for player, optimizer in optimizers_of(self.model).items()
+        }
+
+    def _write_picture(self) -> None:
+        if self.samples is None or self.samples.latest is None:
+            return
+        if self.samples.latest_step != self._picture_step:
+            self._picture_step = self.samples.latest_step
+            with self._writer("train").as_default(step=self._picture_step):
+                tf.summary.image("samples", self.samples.latest[None])
+
+    def _write_graph(self) -> None:
+        self._graph_is_due = False
+        strategy = self.model.distribute_strategy
+
+        @tf.function(autograph=False)
+        def train_step(data):
+            return strategy.run(self.model.train_step, args=(data,))
+
+        # Keras hides the function that it trains with, so the step is traced anew, never run.
+        with strategy.scope():
+            graph = train_step.get_concrete_function(self.batch_spec).graph
+        with self._writer("train").as_default(step=self._step):
+            tf.summary.graph(graph)

@@ -1,0 +1,75 @@
+"""What a running model holds beside its networks: steps done, optimizers, discarded epochs."""
+
+import keras
+
+
+def steps_done(model: keras.Model) -> int:
+    """The number of train steps `model` has done, over all its calls of `fit`.
+
+    Args:
+        model: a model with a `step` variable.
+
+    Returns:
+        The value of `model.step`.
+
+    Raises:
+        ValueError: if the model counts no steps.
+    """
+    step = getattr(model, "step", None)
+    if step is None:
+        raise ValueError(
+            "`model` should count its train steps in a variable `step`, as every "
+            f"`AdversarialModel` does. Received: model={model!r}"
+        )
+    return int(step.numpy())
+
+
+def optimizers_of(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
+    """Every optimizer of `model` by player: "generator", "discriminator", ...
+
+    Args:
+        model: a compiled model whose optimizers are attributes named `<player>_optimizer`.
+
+    Returns:
+        Each optimizer once. Keras's own `optimizer` attribute, an alias of one player's in
+        adversarial models, counts (as "model") only where no player has it.
+    """
+    found = {
+        name.removesuffix("_optimizer"): value
+        for name, value in vars(model).items()
+        if name.endswith("_optimizer") and isinstance(value, keras.optimizers.Optimizer)
+    }
+    own = getattr(model, "optimizer", None)
+    if own is not None and all(own is not optimizer for optimizer in found.values()):
+        found["model"] = own
+    return found
+
+
+def state_variables(model: keras.Model) -> list[keras.Variable]:
+    """All that training changes: weights, averages, step, random seeds and optimizer slots.
+
+    Args:
+        model: a built and compiled model.
+
+    Returns:
+        Each variable once, metrics left out: they start anew each epoch.
+    """
+    variables = list(model.variables)
+    for optimizer in optimizers_of(model).values():
+        variables.extend(optimizer.variables)
+    return list({id(variable): variable for variable in variables}.values())
+
+
+def discard_epoch(model: keras.Model, epoch: int | None) -> None:
+    """Marks the epoch in progress as failed, so that no callback keeps anything of it.
+
+    Args:
+        model: the model in training.
+        epoch: index of the epoch, from 0; None clears the mark.
+    """
+    model._discarded_epoch = epoch
+
+
+def is_discarded(model: keras.Model, epoch: int) -> bool:
+    """Whether `discard_epoch` marked this epoch (index from 0) of `model`."""
+    return getattr(model, "_discarded_epoch", None) == epoch
