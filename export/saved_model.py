@@ -37,9 +37,7 @@ def save(model: AdversarialModel, folder, version: int = 1) -> pathlib.Path:
         FileExistsError: if that version exists already; it is left as it is.
     """
     if not isinstance(model, AdversarialModel):
-        raise TypeError(
-            f"export.save() takes a model of the zoo. Received: {type(model).__name__}"
-        )
+        raise TypeError(f"export.save() takes a model of the zoo. Received: {type(model).__name__}")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ValueError(f"`version` must be a positive integer. Received: version={version!r}")
     target = pathlib.Path(folder) / str(version)
@@ -106,4 +104,6 @@ def load(folder) -> Any:
         return tf.saved_model.load(str(newest))
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"The export {newest} is damaged: {reason}. Export the model again.") from error
+        raise ValueError(
+            f"The export {newest} is damaged: {reason}. Export the model again."
+        ) from error

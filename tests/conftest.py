@@ -1,11 +1,12 @@
 """What every test starts from: quiet, no display, two logical CPUs, the same seed."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import zoo  # noqa: F401, I001 - before TensorFlow: it sets the environment that TensorFlow reads
+import zoo  # noqa: I001 - before TensorFlow: it sets the environment that TensorFlow reads
 
 import keras
 import pytest
@@ -20,6 +21,14 @@ tf.config.set_logical_device_configuration(
 @pytest.fixture(autouse=True)
 def _same_random_numbers_in_every_test() -> None:
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of data sets with one prepared copy of `mnist_small`, for all tests."""
+    folder = tmp_path_factory.mktemp("data_sets")
+    zoo.datasets.describe("mnist_small", folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

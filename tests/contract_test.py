@@ -111,7 +111,9 @@ def test_keras_file_restores_everything_the_next_step_needs(case, tmp_path):
     restored = keras.saving.load_model(tmp_path / "model.keras")
     assert int(restored.step) == 2
     assert same(state_of(model), state_of(restored))
-    assert same([model.predict(case.inputs(3), verbose=0)], [restored.predict(case.inputs(3), verbose=0)])
+    assert same(
+        [model.predict(case.inputs(3), verbose=0)], [restored.predict(case.inputs(3), verbose=0)]
+    )
     train(model, case, steps=1)
     train(restored, case, steps=1)
     assert same(state_of(model), state_of(restored))

@@ -145,6 +145,7 @@ SEMI_SUPERVISED = Case(
     ),
 )
 
+
 def _small_convolutional(noise: bool = True) -> zoo.SemiSupervisedGAN:
     model = zoo.SemiSupervisedGAN(
         (16, 16, 3), 10, architecture="convolutional", base_filters=4, average_decay=0.9

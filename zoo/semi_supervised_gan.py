@@ -183,6 +183,16 @@ def _check_arguments(image_shape, num_classes, architecture) -> None:
         )
 
 
+def _feature_extractor(discriminator: keras.Model) -> keras.Model:
+    names = [layer.name for layer in discriminator.layers]
+    if "features" not in names:
+        raise ValueError(
+            'A layer of `discriminator` must have the name "features": the one whose outputs the '
+            f"generator matches, usually the last hidden one. Received: layers {', '.join(names)}"
+        )
+    return keras.Model(discriminator.inputs, discriminator.get_layer("features").output)
+
+
 # === Model ===
 
 
@@ -268,9 +278,7 @@ class SemiSupervisedGAN(AdversarialModel):
         self.generator = generator or self._build_generator()
         self.discriminator = discriminator or self._build_discriminator()
         self.averaged_discriminator = self.make_average(self.discriminator)
-        self.feature_extractor = keras.Model(
-            self.discriminator.inputs, self.discriminator.get_layer("features").output
-        )
+        self.feature_extractor = _feature_extractor(self.discriminator)
         self.finish_building(
             "generator_loss",
             "discriminator_loss",

@@ -1,4 +1,4 @@
-"""One prepared copy of `mnist_small` for all tests of the data sets."""
+"""The digits of `mnist_small`, for all tests of the data sets."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +9,6 @@ import pytest
 from zoo import datasets
 
 Arrays = tuple[np.ndarray, np.ndarray]
-
-
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data_sets")
-    datasets.describe("mnist_small", folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

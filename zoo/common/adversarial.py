@@ -308,17 +308,21 @@ class AdversarialModel(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         scale = tf.cast(optimizer.scale_loss(1.0 / replicas), tf.float32)
         gradients = tape.gradient(loss, variables, output_gradients=scale)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        # Where data of unknown length end, TensorFlow runs all that does not wait for the data.
+        with tf.control_dependencies([g for g in gradients if g is not None]):
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return tf.linalg.global_norm(gradients) / scale
 
     def finish_step(self, **logs) -> dict[str, tf.Tensor]:
         """Updates the averages, counts the step and returns the running means of the logs."""
         completed = tf.cast(self.step + 1, tf.float32)
+        # Bias-corrected: 1 at the first step, 1/2 at the second for a decay near 1, and so on.
         rate = (1.0 - self.average_decay) / (1.0 - tf.pow(self.average_decay, completed))
         for average, network in self.averages:
             for mean, weight in zip(average.weights, network.weights, strict=True):
                 mean.assign_add(tf.cast(rate, mean.dtype) * (weight - mean))
-        self.step.assign_add(1)
+        with tf.control_dependencies(list(logs.values())):
+            self.step.assign_add(1)
         for name, value in logs.items():
             self.running_means[name].update_state(value)
         return {name: self.running_means[name].result() for name in logs}
@@ -395,8 +399,8 @@ class AdversarialModel(keras.Model):
 
     def load_own_variables(self, store):
         """Restores what `save_own_variables` saved."""
-        own = {key: store[key] for key in store.keys() if not key.startswith("random_state_")}
-        super().load_own_variables(own)
+        names = [name for name in store.keys() if not name.startswith("random_state_")]  # noqa: SIM118
+        super().load_own_variables({name: store[name] for name in names})
         for number, state in enumerate(self._random_states()):
             state.assign(store[f"random_state_{number}"])
 

@@ -1,0 +1,227 @@
+"""The plumbing of two players: latents, averages, gradients, saving, refusals."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from tests import zoo_cases
+from zoo.common.adversarial import (
+    AdversarialModel,
+    check_image_range,
+    draw_latents,
+    first_batch_of,
+    truncate_latents,
+)
+
+
+def build(**compile_arguments) -> AdversarialModel:
+    keras.utils.set_random_seed(0)
+    model = zoo_cases.SEMI_SUPERVISED.build()
+    model.compile(**compile_arguments)
+    return model
+
+
+def batches(number: int, size: int = 4) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensors(zoo_cases.SEMI_SUPERVISED.batch(size)).repeat(number)
+
+
+# === Latents ===
+
+
+@pytest.mark.parametrize(
+    ("distribution", "expected"),
+    [
+        ("normal", stats.norm()),
+        ("uniform", stats.uniform(-1, 2)),
+        ("unit_uniform", stats.uniform(0, 1)),
+    ],
+)
+def test_latents_follow_their_distribution(distribution, expected):
+    latents = draw_latents((200, 50), (1, 2), distribution).numpy()
+    assert latents.shape == (200, 50)
+    assert stats.kstest(latents.ravel(), expected.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize(
+    ("distribution", "centre"), [("normal", 0), ("uniform", 0), ("unit_uniform", 0.5)]
+)
+def test_truncation_shrinks_latents_toward_the_centre(distribution, centre):
+    latents = draw_latents((20, 5), (1, 2), distribution)
+    np.testing.assert_allclose(truncate_latents(latents, 1.0, distribution), latents, atol=1e-6)
+    np.testing.assert_allclose(truncate_latents(latents, 0.0, distribution), centre, atol=1e-6)
+    half = truncate_latents(latents, 0.5, distribution)
+    np.testing.assert_allclose(half - centre, (latents - centre) / 2, atol=1e-6)
+
+
+def test_latents_differ_by_step_and_draw_and_repeat():
+    model = build()
+    first, second = model.draw_latents(3, draw=0), model.draw_latents(3, draw=1)
+    np.testing.assert_array_equal(first, model.draw_latents(3, draw=0))
+    assert not np.array_equal(first, second)
+    model.step.assign(1)
+    assert not np.array_equal(first, model.draw_latents(3, draw=0))
+
+
+def test_replicas_share_out_the_latents_of_one(two_replicas):
+    alone = build().draw_latents(6)
+    with two_replicas.scope():
+        model = zoo_cases.SEMI_SUPERVISED.build()
+    shares = two_replicas.run(lambda: model.draw_latents(3))
+    together = np.concatenate(two_replicas.experimental_local_results(shares))
+    np.testing.assert_array_equal(alone, together)
+
+
+# === Averages ===
+
+
+def test_average_equals_the_bias_corrected_moving_average():
+    decay = 0.9
+    model = build()
+    discriminator, average = model.discriminator, model.averaged_discriminator
+    assert model.average_decay == decay
+    moving = [np.zeros(w.shape) for w in discriminator.weights]
+    for step in range(1, 5):
+        model.fit(batches(1), verbose=0)
+        moving = [
+            decay * m + (1 - decay) * w.numpy()
+            for m, w in zip(moving, discriminator.weights, strict=True)
+        ]
+        for m, a in zip(moving, average.weights, strict=True):
+            np.testing.assert_allclose(m / (1 - decay**step), a.numpy(), atol=1e-5)
+
+
+def test_average_starts_as_a_copy_and_is_never_trained():
+    model = build()
+    for w, a in zip(model.discriminator.weights, model.averaged_discriminator.weights, strict=True):
+        np.testing.assert_array_equal(w, a)
+        assert w is not a
+    trained = {id(v) for v in model.trainable_variables}
+    assert not trained & {id(v) for v in model.averaged_discriminator.variables}
+
+
+# === Gradients ===
+
+
+def test_logged_gradient_norms_are_those_of_the_update():
+    model = build(
+        generator_optimizer=keras.optimizers.SGD(1.0),
+        discriminator_optimizer=keras.optimizers.SGD(1.0),
+    )
+    players = {
+        "generator": model.generator_networks,
+        "discriminator": model.discriminator_networks,
+    }
+    variables = {
+        player: [v for network in networks for v in network.trainable_variables]
+        for player, networks in players.items()
+    }
+    before = {player: [v.numpy() for v in vs] for player, vs in variables.items()}
+    logs = model.fit(batches(1), verbose=0).history
+    for player, vs in variables.items():
+        # One step of SGD at rate 1 moves the weights by the gradient itself.
+        moved = [(b - v.numpy()).ravel() for b, v in zip(before[player], vs, strict=True)]
+        norm = np.linalg.norm(np.concatenate(moved))
+        np.testing.assert_allclose(logs[f"{player}_gradient_norm"][0], norm, rtol=1e-3)
+
+
+# === Steps ===
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_data_of_unknown_length_are_counted_right():
+    def four_batches():
+        for _ in range(4):
+            yield zoo_cases.SEMI_SUPERVISED.batch(4)
+
+    signature = tf.nest.map_structure(tf.type_spec_from_value, zoo_cases.SEMI_SUPERVISED.batch(4))
+    data = tf.data.Dataset.from_generator(four_batches, output_signature=signature)
+    model = build()
+    model.fit(data, epochs=3, verbose=0)
+    assert int(model.step) == 12
+    assert int(model.generator_optimizer.iterations) == 12
+    assert int(model.discriminator_optimizer.iterations) == 12
+
+
+# === Saving ===
+
+
+def test_noise_continues_from_its_saved_state(tmp_path):
+    model = build()
+    model.fit(batches(2), verbose=0)
+    model.save_weights(tmp_path / "model.weights.h5")
+    images = zoo_cases.ramp_images(2)
+    expected = model.discriminator(images, training=True)
+    other = build()
+    other.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(expected, other.discriminator(images, training=True))
+
+
+def test_keras_file_restores_learning_rate_schedules(tmp_path):
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e-2, 10, 0.5)
+    model = build(
+        generator_optimizer=keras.optimizers.Adam(schedule),
+        discriminator_optimizer=keras.optimizers.SGD(0.1, momentum=0.9),
+    )
+    model.fit(batches(2), verbose=0)
+    model.save(tmp_path / "model.keras")
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    rate = float(restored.generator_optimizer.learning_rate)
+    assert rate == pytest.approx(1e-2 * 0.5**0.2)
+    assert restored.discriminator_optimizer.get_config()["momentum"] == 0.9
+
+
+# === Refusals ===
+
+
+@pytest.mark.parametrize(
+    ("images", "pixels"),
+    [
+        (np.linspace(0, 255, 16), "from 0 to 255"),
+        (np.linspace(0, 1, 16), "from 0 to 1"),
+        (np.linspace(-1, 3, 16), "from -1 to 3"),
+    ],
+)
+def test_unscaled_images_are_refused(images, pixels):
+    with pytest.raises(ValueError, match=f"scaled to .*Received: pixels {pixels}"):
+        check_image_range((images.reshape(1, 4, 4, 1), np.zeros(1)))
+
+
+@pytest.mark.parametrize("images", [np.linspace(-1, 1, 16), np.zeros(16), -np.ones(16)])
+def test_scaled_images_are_accepted(images):
+    check_image_range((images.reshape(1, 4, 4, 1), np.full((1, 7), 99.0)))
+
+
+def test_looks_at_the_first_batch_of_whatever_fit_takes():
+    images = np.zeros((300, 2, 2, 1), "float32")
+
+    class Sequence(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return images[:3]
+
+    assert first_batch_of(tf.data.Dataset.from_tensors(images)).shape[0] == 300
+    assert first_batch_of(images).shape[0] == 256
+    assert first_batch_of(Sequence()).shape[0] == 3
+    generator = iter([images])
+    assert first_batch_of(generator) is None
+    assert next(generator) is images
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, 2])
+def test_decay_out_of_range_is_named(decay):
+    with pytest.raises(ValueError, match=f"average_decay={decay}"):
+        AdversarialModel(average_decay=decay)
+
+
+def test_unknown_latent_distribution_is_named():
+    with pytest.raises(ValueError, match="normal, uniform, unit_uniform.*'gaussian'"):
+        AdversarialModel(latent_distribution="gaussian")
+
+
+def test_a_model_without_default_optimizers_says_so():
+    with pytest.raises(NotImplementedError, match="AdversarialModel names no default optimizers"):
+        AdversarialModel().compile()

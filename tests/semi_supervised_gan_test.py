@@ -1,0 +1,166 @@
+"""The paper's game in numbers, its networks, and that it learns real digits from few labels."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import zoo
+from tests import zoo_cases
+from zoo.common.layers import WeightNormalizedDense
+
+
+def test_probabilities_are_those_of_k_plus_1_classes_with_the_generated_class_at_logit_0():
+    logits = np.array([[1.0, -2.0, 0.5], [3.0, 3.0, -1.0]], "float32")
+    with_generated = np.concatenate([logits, np.zeros((2, 1), "float32")], axis=1)
+    softmax = np.exp(with_generated) / np.exp(with_generated).sum(axis=1, keepdims=True)
+    real = zoo.semi_supervised_gan.real_probability(logits).numpy()
+    np.testing.assert_allclose(real, 1 - softmax[:, -1], rtol=1e-6)
+    given_real = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(given_real * real[:, None], softmax[:, :-1], rtol=1e-6)
+
+
+# === Networks ===
+
+
+def test_discriminator_for_mnist_adds_the_papers_noise_before_every_layer():
+    network = zoo.semi_supervised_gan.build_multilayer_discriminator((28, 28, 1), 10)
+    kinds = [type(layer).__name__ for layer in network.layers[2:]]
+    assert kinds == ["GaussianNoise", "WeightNormalizedDense"] * 6
+    noises = [layer.stddev for layer in network.layers if isinstance(layer, layers.GaussianNoise)]
+    assert noises == [0.6] + [0.5] * 5  # 0.3 on images in [0, 1] is 0.6 on [-1, 1]
+    dense = [layer for layer in network.layers if isinstance(layer, WeightNormalizedDense)]
+    assert [layer.units for layer in dense] == [1000, 500, 250, 250, 250, 10]
+    assert [layer.train_scale for layer in dense] == [False] * 5 + [True]
+    assert network.get_layer("features").units == 250
+
+
+def test_generator_for_mnist_gives_the_sigmoids_of_the_paper_in_our_range():
+    network = zoo.semi_supervised_gan.build_multilayer_generator((28, 28, 1), 100)
+    latents = np.random.default_rng(0).uniform(size=(3, 100)).astype("float32")
+    logits = keras.Model(network.input, network.layers[-4].output)(latents)
+    sigmoid = 1 / (1 + np.exp(-np.asarray(logits)))
+    np.testing.assert_allclose(
+        network(latents).numpy().reshape(3, -1), 2 * sigmoid - 1, atol=1e-5
+    )
+
+
+def test_noise_acts_in_training_only():
+    model = zoo.SemiSupervisedGAN()
+    images = zoo_cases.ramp_images(2)
+    noisy = [model.discriminator(images, training=True) for _ in range(2)]
+    clean = [model.discriminator(images, training=False) for _ in range(2)]
+    assert not np.array_equal(*noisy)
+    np.testing.assert_array_equal(*clean)
+
+
+@pytest.mark.parametrize("image_shape", [(16, 16, 3), (32, 32, 3), (64, 48, 1)])
+def test_convolutional_networks_fit_every_size_they_promise(image_shape):
+    model = zoo.SemiSupervisedGAN(image_shape, 4, architecture="convolutional", base_filters=2)
+    assert model.generate(2).shape == (2, *image_shape)
+    probabilities = model.predict(zoo_cases.ramp_images(2, image_shape), verbose=0)
+    assert probabilities.shape == (2, 4)
+
+
+def test_a_discriminator_without_a_layer_of_features_is_named():
+    images = keras.Input((28, 28, 1))
+    network = keras.Model(images, layers.Dense(10)(layers.Flatten()(images)))
+    with pytest.raises(ValueError, match='A layer .*"features".*Received: layers'):
+        zoo.SemiSupervisedGAN(discriminator=network)
+
+
+# === Training ===
+
+
+def test_adapt_normalises_the_first_pre_activations_and_the_average():
+    model = zoo.SemiSupervisedGAN()
+    images = np.random.default_rng(0).uniform(-1, 1, (500, 28, 28, 1)).astype("float32")
+    model.adapt(images)
+    first = next(
+        layer for layer in model.discriminator.layers if isinstance(layer, WeightNormalizedDense)
+    )
+    noisy = images.reshape(500, -1) + np.random.default_rng(1).normal(0, 0.6, (500, 784))
+    before_relu = noisy @ first.kernel.numpy() + first.bias.numpy()
+    np.testing.assert_allclose(before_relu.mean(axis=0), 0, atol=0.25)
+    np.testing.assert_allclose(before_relu.std(axis=0), 1, atol=0.2)
+    for a, b in zip(model.discriminator.weights, model.averaged_discriminator.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_adapt_refuses_a_trained_model():
+    model = zoo_cases.SEMI_SUPERVISED.build()
+    model.compile()
+    model.fit(tf.data.Dataset.from_tensors(zoo_cases.SEMI_SUPERVISED.batch(4)), verbose=0)
+    with pytest.raises(ValueError, match="before fit.*trained for 1 steps"):
+        model.adapt(zoo_cases.ramp_images(8))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        lambda images, labels: (images, labels),
+        lambda images, labels: images,
+        lambda images, labels: ((images, labels), images[:, :14]),
+        lambda images, labels: ((images, labels[:, None]), images),
+    ],
+)
+def test_batches_of_another_structure_are_named(batch):
+    model = zoo_cases.SEMI_SUPERVISED.build()
+    model.compile()
+    wrong = batch(zoo_cases.ramp_images(4), zoo_cases.ramp_labels(4))
+    with pytest.raises(ValueError, match=r"\(\(labelled_images, labels\), unlabelled_images\)"):
+        model.fit(tf.data.Dataset.from_tensors(wrong), verbose=0)
+
+
+def test_unlabelled_weight_0_leaves_the_supervised_loss():
+    def losses(unlabelled_weight):
+        keras.utils.set_random_seed(0)
+        model = zoo.SemiSupervisedGAN(unlabelled_weight=unlabelled_weight)
+        model.compile()
+        data = tf.data.Dataset.from_tensors(zoo_cases.SEMI_SUPERVISED.batch(4))
+        return {key: value[0] for key, value in model.fit(data, verbose=0).history.items()}
+
+    alone, both = losses(0.0), losses(2.0)
+    assert alone["discriminator_loss"] == pytest.approx(alone["labelled_loss"], rel=1e-6)
+    expected = both["labelled_loss"] + 2.0 * both["unlabelled_loss"]
+    assert both["discriminator_loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_evaluate_counts_the_wrong_answers_of_the_averaged_discriminator():
+    model = zoo_cases.SEMI_SUPERVISED.build()
+    model.compile()
+    images = zoo_cases.ramp_images(7)
+    answers = model.predict(images, verbose=0).argmax(axis=1)
+    labels = np.where(np.arange(7) < 3, (answers + 1) % 10, answers).astype("int32")
+    data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+    assert model.evaluate(data, verbose=0, return_dict=True)["error"] == pytest.approx(3 / 7)
+    model.discriminator.set_weights([w * 0 for w in model.discriminator.get_weights()])
+    assert model.evaluate(data, verbose=0, return_dict=True)["error"] == pytest.approx(3 / 7)
+
+
+# === Learning ===
+
+
+def train_on_digits(data_dir, discriminator_optimizer=None):
+    """Three epochs on 100 labels; returns the error on the test digits and the history."""
+    keras.utils.set_random_seed(0)
+    model = zoo.SemiSupervisedGAN(average_decay=0.98)
+    model.compile(discriminator_optimizer=discriminator_optimizer)
+    model.adapt(next(iter(zoo.datasets.load("mnist_small", batch_size=500, data_dir=data_dir))))
+    data = zoo.datasets.load_few_labels("mnist_small", 100, data_dir=data_dir)
+    history = model.fit(data, steps_per_epoch=40, epochs=3, verbose=0).history
+    test = zoo.datasets.load("mnist_small", "test", with_labels=True, data_dir=data_dir)
+    return model.evaluate(test, verbose=0, return_dict=True)["error"], history
+
+
+def test_learns_digits_from_100_labels(data_dir):
+    error, history = train_on_digits(data_dir)
+    assert error < 0.35
+    assert history["real_score"][-1] > 0.8 > 0.2 > history["generated_score"][-1]
+
+
+def test_with_a_frozen_discriminator_the_labels_are_not_learnt(data_dir):
+    error, history = train_on_digits(data_dir, keras.optimizers.SGD(0.0))
+    assert error > 0.7
+    assert history["generator_loss"][-1] < history["generator_loss"][0]
