@@ -26,7 +26,13 @@ DISTRIBUTIONS = {
 }
 
 # Tests that read the repository itself, and so need all of it beside them.
-TESTS_OF_THE_REPOSITORY = ("tests/build_file_test", "tests/imports_test")
+TESTS_OF_THE_REPOSITORY = (
+    "tests/benchmarks/measure_test",
+    "tests/benchmarks/results_test",
+    "tests/build_file_test",
+    "tests/imports_test",
+    "tests/readme_test",
+)
 
 HEADER = """\
 # Written by .ci/update_build.py: run it after adding a file or an import.

@@ -7,7 +7,10 @@ from, presets made from it, and a `main`. Its own flags come on top of those def
 import contextlib
 import dataclasses
 import difflib
+import math
 import pathlib
+import re
+import shlex
 import sys
 import time
 import types
@@ -19,45 +22,83 @@ from absl import app, flags, logging
 
 from recipes.run_folder import HyperParameter, RunFolder, RunFolderError
 
+PRESETS = ("quick", "paper")
 STRATEGIES = ("none", "mirrored")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SMOKE_EPOCHS = 2
 
 FLAGS = flags.FLAGS
+# Flags defined here count as the recipe's own, so that its --help shows them.
+flags.disclaim_key_flags()
+
+_NAMES_OF_TYPES = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "text",
+    type(None): "none",
+}
 
 
-def define_flags(dataset: str, datasets_help: str) -> None:
-    """Defines the shared flags, as key flags of the calling recipe, so that `--help` shows them.
+# === Flags ===
+
+
+def define_flags(
+    preset: Callable[[str, str], Any], dataset: str, datasets_help: str, **own_numbers: str
+) -> None:
+    """Defines the flags of a recipe: those that every recipe has, and numbers of its own.
 
     Args:
+        preset: maps the names of a preset and of a data set to hyper-parameters.
         dataset: default of `--dataset`.
         datasets_help: which other names the recipe takes.
+        **own_numbers: the help of each further integer flag, a hyper-parameter of that name.
     """
-    flags.DEFINE_string("dataset", dataset, f"Data set to train on: {datasets_help}")
+    quick, paper = (preset(name, dataset) for name in PRESETS)
+    flags.DEFINE_string("dataset", dataset, f"Data set to train on: {datasets_help}.")
     flags.DEFINE_enum(
         "preset",
         "quick",
-        ["quick", "paper"],
+        PRESETS,
         "quick fits a small machine; paper has the paper's every number.",
     )
-    flags.DEFINE_integer("epochs", None, "Epochs to train; with --resume, in all.", lower_bound=1)
-    flags.DEFINE_integer("batch_size", None, "Global batch size, over all replicas.", lower_bound=1)
-    flags.DEFINE_integer("seed", None, "Seed of weights, latents, noise and order of the images.")
+
+    def define_number(name: str, help_text: str, lower_bound: int) -> None:
+        values = [f"{getattr(value, name)}" for value in (quick, paper)]
+        shown = values[0] if values[0] == values[1] else "{} in quick, {} in paper".format(*values)
+        note = f"By default the preset's: {shown} for {dataset}."
+        flags.DEFINE_integer(name, None, f"{help_text} {note}", lower_bound=lower_bound)
+
+    define_number("epochs", "Epochs to train; with --resume, in all.", lower_bound=1)
+    define_number("batch_size", "Global batch size, over all replicas.", lower_bound=1)
+    define_number("seed", "Seed of weights, latents, noise and order of the images.", lower_bound=0)
+    for name, help_text in own_numbers.items():
+        define_number(name, help_text, lower_bound=0)
     flags.DEFINE_string(
         "workdir", None, "Folder to leave the run in. By default a new one under runs/."
     )
-    flags.DEFINE_bool("resume", False, "Continue the run in --workdir where it stopped.")
+    flags.DEFINE_bool(
+        "resume",
+        False,
+        "Continue the run in --workdir where it stopped, with its own hyper-parameters.",
+    )
     flags.DEFINE_enum(
         "strategy", "none", STRATEGIES, "tf.distribute strategy; mirrored uses every local GPU."
     )
     flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras dtype policy of the networks.")
-    flags.DEFINE_bool("smoke", False, "Run every stage on a few steps, to see that all works.")
-    flags.DEFINE_multi_string(
-        "set", [], "name=value: any other hyper-parameter; may be repeated. Wrong names list all."
+    flags.DEFINE_bool(
+        "smoke",
+        False,
+        f"Run every stage on a few steps, to see that all works; {SMOKE_EPOCHS} epochs unless "
+        "--epochs says otherwise.",
     )
-    for name in ("dataset", "preset", "epochs", "batch_size", "seed", "workdir", "resume"):
-        flags.declare_key_flag(name)
-    for name in ("strategy", "precision", "smoke", "set"):
-        flags.declare_key_flag(name)
+    others = (f"{name}={value}" for name, value in vars(quick).items() if name not in FLAGS)
+    flags.DEFINE_multi_string(
+        "set",
+        [],
+        "name=value: any other hyper-parameter; may be repeated. By default the preset's; in quick "
+        f"for {dataset}: {', '.join(others)}.",
+    )
 
 
 def sourced(value: Any, source: str) -> Any:
@@ -65,29 +106,63 @@ def sourced(value: Any, source: str) -> Any:
     return dataclasses.field(default=value, metadata={"source": source})
 
 
-def override(hyper_parameters: Any, flag_names: typing.Iterable[str]) -> Any:
-    """Returns `hyper_parameters` with what the command line says in their place.
+# === Hyper-parameters and run folder ===
+
+
+def configure(recipe: str, preset: Callable[[str, str], Any]) -> tuple[Any, RunFolder]:
+    """Returns the hyper-parameters and the folder that the flags ask for; writes nothing yet.
+
+    The values are the preset's, or with `--resume` and no `--preset` those of the earlier run;
+    what the flags and `--set` say comes in their place. Without `--workdir` the folder is
+    `runs/<recipe>-<date>-<time>`.
 
     Args:
-        hyper_parameters: a frozen dataclass, such as a preset.
-        flag_names: flags that are hyper-parameters by the same name; those not given leave the
-            preset's value. `--set` comes after them.
+        recipe: name of the recipe.
+        preset: maps the names of a preset and of a data set to hyper-parameters.
 
     Raises:
-        ValueError: if `--set` names no hyper-parameter, or its value has another type.
+        ValueError: if `--set` names no hyper-parameter, its value has another type, or the folder
+            can't be used so.
     """
-    given = {name: FLAGS[name].value for name in flag_names if FLAGS[name].value is not None}
+    base = preset(FLAGS.preset, FLAGS.dataset)
+    if not FLAGS.resume:
+        hyper_parameters = _override(base)
+        workdir = FLAGS.workdir
+        if workdir is None:
+            workdir = f"runs/{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+        start = RunFolder.start
+    else:
+        if not FLAGS.workdir:
+            raise RunFolderError("--resume needs --workdir=FOLDER, the run to go on with.")
+        if not FLAGS["preset"].present:
+            earlier = RunFolder.resume(FLAGS.workdir, recipe).hyper_parameters
+            known = {name: entry.value for name, entry in earlier.items() if hasattr(base, name)}
+            base = dataclasses.replace(base, **known)
+        hyper_parameters, workdir, start = _override(base), FLAGS.workdir, RunFolder.resume
+    described = _described(hyper_parameters, base, FLAGS.preset)
+    return hyper_parameters, start(workdir, recipe, described)
+
+
+def _override(hyper_parameters: Any) -> Any:
+    """Returns `hyper_parameters` with what the command line says in their place."""
+    names = [name for name in vars(hyper_parameters) if name in FLAGS]
+    given = {name: FLAGS[name].value for name in names if FLAGS[name].present}
     for assignment in FLAGS.set:
         name, value = _parse_assignment(hyper_parameters, assignment)
         given[name] = value
+    if given.get("smoke") and not FLAGS.resume:
+        given.setdefault("epochs", SMOKE_EPOCHS)
+    for name, choices in (("strategy", STRATEGIES), ("precision", PRECISIONS)):
+        if given.get(name, choices[0]) not in choices:
+            raise ValueError(
+                f"{name} must be one of {', '.join(choices)}. Received: {given[name]!r}"
+            )
     return dataclasses.replace(hyper_parameters, **given)
 
 
 def _parse_assignment(hyper_parameters: Any, assignment: str) -> tuple[str, Any]:
     name, equals, text = assignment.partition("=")
     types_of = typing.get_type_hints(type(hyper_parameters))
-    if not equals:
-        raise ValueError(f"--set takes name=value. Received: --set {assignment}")
     if name not in types_of:
         close = difflib.get_close_matches(name, types_of, n=1)
         raise ValueError(
@@ -95,35 +170,37 @@ def _parse_assignment(hyper_parameters: Any, assignment: str) -> tuple[str, Any]
             + (f" Did you mean {close[0]}?" if close else "")
             + f" There are: {', '.join(types_of)}."
         )
+    if not equals:
+        raise ValueError(f"--set takes name=value. Received: --set {assignment}")
+    if name == "dataset":  # the preset depends on it
+        raise ValueError(
+            f"--set {assignment}: the data set has a flag of its own; use --dataset={text}"
+        )
     return name, _parse_value(name, text, types_of[name])
 
 
 def _parse_value(name: str, text: str, kind: Any) -> Any:
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    if type(None) in kinds and text.lower() == "none":
-        return None
     for candidate in kinds:
+        if candidate is type(None) and text.lower() == "none":
+            return None
         if candidate is bool and text.lower() in ("true", "false"):
             return text.lower() == "true"
         if candidate not in (bool, type(None)):
             with contextlib.suppress(ValueError):
-                return candidate(text)
-    wanted = " or ".join(getattr(k, "__name__", "none").replace("NoneType", "none") for k in kinds)
-    raise ValueError(f"--set {name}={text}: {name} is of type {wanted}. Received: {text!r}")
+                value = candidate(text)
+                if candidate is not float or math.isfinite(value):
+                    return value
+    wanted = " or ".join(_NAMES_OF_TYPES[candidate] for candidate in kinds)
+    raise ValueError(f"--set {name}={text}: {name} should be {wanted}. Received: {text!r}")
 
 
-def described(hyper_parameters: Any, preset: Any, preset_name: str) -> dict[str, HyperParameter]:
-    """Returns each hyper-parameter with its value and where that comes from, for the run folder.
-
-    Args:
-        hyper_parameters: the values of this run.
-        preset: the preset they started from.
-        preset_name: its name.
-    """
+def _described(hyper_parameters: Any, base: Any, preset_name: str) -> dict[str, HyperParameter]:
+    """Returns each hyper-parameter with its value and where that comes from, for the folder."""
     entries = {}
     for field in dataclasses.fields(hyper_parameters):
         value = getattr(hyper_parameters, field.name)
-        if value != getattr(preset, field.name):
+        if value != getattr(base, field.name):
             source = "command line"
         elif value == field.default:
             source = field.metadata["source"]
@@ -133,20 +210,7 @@ def described(hyper_parameters: Any, preset: Any, preset_name: str) -> dict[str,
     return entries
 
 
-def open_run_folder(recipe: str, hyper_parameters: dict[str, HyperParameter]) -> RunFolder:
-    """Returns the folder that `--workdir` and `--resume` ask for.
-
-    Without `--workdir` it is a new one, `runs/<recipe>-<date>-<time>`.
-
-    Raises:
-        RunFolderError: if the folder can't be used so.
-    """
-    if FLAGS.resume and not FLAGS.workdir:
-        raise RunFolderError("--resume needs --workdir=FOLDER, the run to go on with.")
-    if FLAGS.resume:
-        return RunFolder.resume(FLAGS.workdir, recipe, hyper_parameters)
-    workdir = FLAGS.workdir or f"runs/{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return RunFolder.start(workdir, recipe, hyper_parameters)
+# === Running ===
 
 
 @contextlib.contextmanager
@@ -157,23 +221,65 @@ def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
         *kinds: the exceptions whose message says all that the user needs. Defaults to those of
             the checks before training: `ValueError`, `RuntimeError`, `OSError`.
     """
+    kinds = kinds or (ValueError, RuntimeError, OSError)
     try:
         yield
-    except kinds or (ValueError, RuntimeError, OSError) as error:
-        message = " ".join(str(error).split())
-        print(f"{pathlib.Path(sys.argv[0]).name}: error: {message}", file=sys.stderr)
-        sys.exit(2)
+    except kinds as error:
+        message = re.sub(r"^\[Errno \d+\] ", "", str(error))
+        _end(2, f"error: {message}")
+
+
+@contextlib.contextmanager
+def interruptible(run: RunFolder) -> Iterator[None]:
+    """Ends the program, at Ctrl-C in a run that has begun, with the command that continues it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not run.has_begun:
+            raise
+        _end(
+            130,
+            f"interrupted; {run.trained_epochs} whole epochs are saved. Go on with: "
+            f"{resume_command(run)}",
+        )
+
+
+def resume_command(run: RunFolder, *further: str) -> str:
+    """Returns what to type to go on with a run; its hyper-parameters are in its folder."""
+    return shlex.join(["python", sys.argv[0], f"--workdir={run.path}", "--resume", *further])
 
 
 def run(main: Callable[[], None]) -> None:
     """Parses the flags and calls `main`; a word that is no flag is an error."""
 
-    def checked(argv: list[str]) -> None:
+    def checked(words: list[str]) -> None:
         # TensorFlow and TFDS log each file that they open.
         logging.set_verbosity(logging.ERROR)
-        if len(argv) > 1:
-            with one_line_errors():
-                raise ValueError(f"Only flags are taken; see --help. Received: {' '.join(argv[1:])}")
-        main()
+        if len(words) > 1:
+            _end(2, f"error: Only flags are taken; see --help. Received: {' '.join(words[1:])}")
+        try:
+            main()
+        except KeyboardInterrupt:
+            _end(130, "interrupted before training; there is no run to resume.")
 
-    app.run(checked)
+    app.run(checked, flags_parser=_parse_flags)
+
+
+def _parse_flags(arguments: list[str]) -> list[str]:
+    try:
+        return FLAGS(arguments)
+    except flags.Error as error:
+        message = re.sub(r"invalid literal for int\(\).*", "should be a whole number", str(error))
+        message = re.sub(r"\('Non-boolean argument.*", "should be true or false", message)
+        question = message.endswith("?")
+        _end(2, f"error: {message.rstrip(' .?')}{'?' if question else '.'} See --help.")
+    except SystemExit:
+        sys.exit(0)  # only --help ends here, and absl has it end with 1
+
+
+def _end(exit_code: int, message: str) -> typing.NoReturn:
+    script = pathlib.Path(sys.argv[0]).name
+    # A progress bar leaves the cursor at its end.
+    start = "\n" if exit_code == 130 and sys.stderr.isatty() else ""
+    print(f"{start}{script}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(exit_code)

@@ -52,7 +52,8 @@ class HyperParameter:
 class RunFolder:
     """The folder of one run: its paths, its configuration and whether it may be used.
 
-    Make one with `RunFolder.start` or `RunFolder.resume`; `RunFolder.open` reads a finished run.
+    Make one with `RunFolder.start` or `RunFolder.resume`, which look and write nothing, so that a
+    run that can't begin leaves no trace; then call `begin`. `RunFolder.open` reads a finished run.
 
     Attributes:
         path: the folder.
@@ -72,6 +73,7 @@ class RunFolder:
         self.recipe = recipe
         self.hyper_parameters = dict(hyper_parameters)
         self.resumes = list(resumes or [])
+        self._is_resumed = False
 
     # === Start, resume, open ===
 
@@ -82,7 +84,7 @@ class RunFolder:
         recipe: str,
         hyper_parameters: Mapping[str, HyperParameter],
     ) -> "RunFolder":
-        """Makes the folder of a new run and writes `config.json` into it.
+        """Gives the folder of a new run, after checking that there can be one.
 
         Args:
             workdir: a folder that is empty or does not exist yet.
@@ -90,7 +92,7 @@ class RunFolder:
             hyper_parameters: the configuration by name.
 
         Returns:
-            The folder, ready to train in.
+            The folder, which may not exist yet.
 
         Raises:
             RunFolderError: if `workdir` holds something already or cannot be written.
@@ -99,24 +101,23 @@ class RunFolder:
         if path.is_dir():
             _refuse_contents(path)
         _require_writable(path)
-        run = cls(path, recipe, hyper_parameters)
-        run._write_config()
-        return run
+        return cls(path, recipe, hyper_parameters)
 
     @classmethod
     def resume(
         cls,
         workdir: str | os.PathLike[str],
         recipe: str,
-        hyper_parameters: Mapping[str, HyperParameter],
+        hyper_parameters: Mapping[str, HyperParameter] | None = None,
     ) -> "RunFolder":
-        """Opens the folder of an earlier run to go on with it, and records that.
+        """Gives the folder of an earlier run, after checking that it can go on.
 
         Args:
             workdir: the folder of a run of the same recipe.
             recipe: name of the recipe.
             hyper_parameters: the configuration by name; all values but that of `epochs` must be
                 those of the earlier run. `epochs` may be anything not below what is trained.
+                Defaults to those of the earlier run.
 
         Returns:
             The folder. `latest_checkpoint` is None if the run stopped within its first epoch.
@@ -132,10 +133,12 @@ class RunFolder:
                 f"--workdir={path}. To start a new run there, leave out --resume."
             )
         run = cls.open(path)
-        run._refuse_other(recipe, hyper_parameters)
+        run._refuse_other_recipe(recipe)
+        if hyper_parameters is not None:
+            run._refuse_other_values(hyper_parameters)
+            run._take_epochs(hyper_parameters)
         _require_writable(path)
-        remove_partials(path)
-        run._record_resume(hyper_parameters)
+        run._is_resumed = True
         return run
 
     @classmethod
@@ -232,11 +235,40 @@ class RunFolder:
         latest = self.latest_checkpoint
         return RunCheckpoint.epoch_of(latest) if latest else 0
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a run in the folder."""
+        return (self.path / "config.json").is_file()
+
     # === Writing ===
 
-    def write_environment(self, dataset_fingerprint: str | None = None) -> None:
-        """Writes `environment.json`: see `describe_environment`."""
-        _write_json(self.environment_json, describe_environment(dataset_fingerprint))
+    def begin(self, dataset_fingerprint: str | None = None) -> "RunFolder":
+        """Makes the folder if need be; writes `config.json` and `environment.json` into it.
+
+        Call it once nothing can be refused any more, just before training.
+
+        Args:
+            dataset_fingerprint: see `describe_environment`.
+
+        Returns:
+            This folder.
+
+        Raises:
+            RunFolderError: if it cannot be written, or another run began there meanwhile.
+        """
+        if not self._is_resumed and self.path.is_dir():
+            _refuse_contents(self.path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            remove_partials(self.path)
+            if self._is_resumed and "epochs" in self.hyper_parameters:
+                epochs = self.hyper_parameters["epochs"].value
+                self.resumes.append({"from_epoch": self.trained_epochs, "epochs": epochs})
+            self._write_config()
+            _write_json(self.environment_json, describe_environment(dataset_fingerprint))
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        return self
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Writes `results.json`: scores, why the run stopped, anything that JSON holds."""
@@ -254,21 +286,21 @@ class RunFolder:
         }
         _write_json(self.path / "config.json", config)
 
-    def _record_resume(self, hyper_parameters: Mapping[str, HyperParameter]) -> None:
-        if "epochs" in hyper_parameters:
-            self.hyper_parameters["epochs"] = hyper_parameters["epochs"]
-            epochs = hyper_parameters["epochs"].value
-            self.resumes.append({"from_epoch": self.trained_epochs, "epochs": epochs})
-        self._write_config()
+    def _take_epochs(self, hyper_parameters: Mapping[str, HyperParameter]) -> None:
+        epochs = hyper_parameters.get("epochs")
+        if epochs and epochs.value != self.hyper_parameters.get("epochs", HyperParameter(0)).value:
+            self.hyper_parameters["epochs"] = epochs
 
     # === Refusals ===
 
-    def _refuse_other(self, recipe: str, hyper_parameters: Mapping[str, HyperParameter]) -> None:
+    def _refuse_other_recipe(self, recipe: str) -> None:
         if recipe != self.recipe:
             raise RunFolderError(
                 f"{self.path} holds a run of the recipe {self.recipe}. Received: {recipe}. "
                 f"Resume it with {self.recipe}, or give another --workdir."
             )
+
+    def _refuse_other_values(self, hyper_parameters: Mapping[str, HyperParameter]) -> None:
         different = _differences(self.hyper_parameters, hyper_parameters)
         if different:
             raise RunFolderError(
@@ -344,7 +376,7 @@ def _usable_path(workdir: str | os.PathLike[str]) -> Path:
     if not os.fspath(workdir).strip():
         raise RunFolderError("--workdir should name a folder. Received an empty one.")
     path = Path(workdir).expanduser()
-    if path.exists() and not path.is_dir():
+    if os.path.lexists(path) and not path.is_dir():
         raise RunFolderError(
             f"--workdir should be a folder, but {path} is a file. Give another --workdir."
         )
@@ -381,16 +413,20 @@ def _is_a_run(path: Path) -> bool:
 
 def _require_writable(path: Path) -> None:
     # Permission bits do not tell of read-only disks or of root; only writing does.
+    nearest = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path) as file:
+        with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(b"writable")
             file.flush()
     except OSError as error:
-        raise RunFolderError(
-            f"--workdir={path} cannot be written: {error.strerror}. "
-            "Give a folder on a disk that you may write to."
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> RunFolderError:
+    return RunFolderError(
+        f"--workdir={path} cannot be written: {error.strerror}. "
+        "Give a folder on a disk that you may write to."
+    )
 
 
 def _differences(old: Mapping[str, HyperParameter], new: Mapping[str, HyperParameter]) -> list[str]:

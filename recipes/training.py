@@ -22,6 +22,7 @@ from zoo.common.callbacks import (
     StopOnQuality,
 )
 from zoo.common.files import remove_folder
+from zoo.common.training_state import steps_done
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +42,22 @@ class Outcome:
     is_broken: bool
 
 
-def strategy_scope(strategy: str) -> contextlib.AbstractContextManager:
-    """Returns the scope in which to build and train a model under `--strategy`."""
-    return tf.distribute.MirroredStrategy().scope() if strategy == "mirrored" else (
-        contextlib.nullcontext()
-    )
+def strategy_scope(strategy: str, batch_size: int) -> contextlib.AbstractContextManager:
+    """Returns the scope in which to build a model under `--strategy`.
+
+    Raises:
+        ValueError: if the replicas can't share a batch equally.
+    """
+    if strategy == "none":
+        return contextlib.nullcontext()
+    mirrored = tf.distribute.MirroredStrategy()
+    replicas = mirrored.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ValueError(
+            f"batch_size must be a multiple of the {replicas} replicas that share it. "
+            f"Received: {batch_size}"
+        )
+    return mirrored.scope()
 
 
 def fit(
@@ -57,10 +69,13 @@ def fit(
     steps_per_epoch: int,
     validation_data: tf.data.Dataset,
     monitor: str,
+    dataset_fingerprint: str | None = None,
     patience: int | None = None,
     num_samples: int = 64,
 ) -> Outcome:
     """Trains `model` in the folder of `run`, from its newest checkpoint if there is one.
+
+    Nothing in the folder changes before that checkpoint is found good and loaded.
 
     Args:
         model: compiled.
@@ -70,8 +85,10 @@ def fit(
         steps_per_epoch: steps in an epoch.
         validation_data: what `model.evaluate` takes.
         monitor: quality measure to show and to stop on, smaller is better.
+        dataset_fingerprint: digest of the data, for the run's `environment.json`.
         patience: epochs without improvement after which to stop, with the best weights restored.
-            Defaults to `None`: train to the end and keep the last weights.
+            Defaults to `None`: train to the end and keep the last weights. A run that stopped so
+            stays stopped, also with more epochs.
         num_samples: images in the sample grid.
 
     Returns:
@@ -79,17 +96,21 @@ def fit(
 
     Raises:
         CheckpointError: if the newest checkpoint can't be used.
+        RunFolderError: if the folder can't be written.
         OSError: if a checkpoint can't be written.
     """
     history = HistoryFile(run.history_csv)
-    on_quality = StopOnQuality(monitor, patience) if patience else None
+    on_quality = StopOnQuality(monitor, patience) if patience is not None else None
     states = {"stop_on_quality": on_quality} if on_quality else {}
-    epochs_done = 0
+    epochs_done, stop = 0, None
     if run.latest_checkpoint is not None:
         state = RunCheckpoint.restore(model, run.checkpoints, states)
         epochs_done = state.epoch
         history = HistoryFile(run.history_csv, state.history)
-    data = data_from(int(model.step))
+        stop = state.states.get("stop_on_quality")
+    # An unbroken run would have gone no further either.
+    has_stopped = stop is not None and stop["wait"] >= patience
+    data = data_from(steps_done(model))
     half_precision = isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer)
     on_non_finite = StopOnNonFinite(
         # An overflow, which loss scaling skips, makes these infinite.
@@ -105,15 +126,21 @@ def fit(
         RunCheckpoint(run.checkpoints, history=history, states=states),
         ProgressBar(epochs, validation_key=monitor),
     ]
+    run.begin(dataset_fingerprint)
     model.fit(
         data,
-        initial_epoch=epochs_done,
+        initial_epoch=epochs if has_stopped else epochs_done,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         validation_data=validation_data,
         callbacks=callbacks,
         verbose=0,
     )
+    if has_stopped:
+        on_quality.stop_reason = (
+            f"{monitor} has not improved on {stop['best']:.6g} (epoch {stop['best_epoch'] + 1}) "
+            f"for {stop['wait']} epochs"
+        )
     reasons = [c.stop_reason for c in (on_non_finite, on_quality) if c and c.stop_reason]
     return Outcome(
         stop_reason=reasons[0] if reasons else f"all {epochs} epochs done",
@@ -159,7 +186,9 @@ def export_and_report(
         stop_reason=outcome.stop_reason,
         summary_rows=table,
         resume_command=resume_command,
-        load_example=f"import export\n\nmodel = export.load({str(run.export.parent)!r})",
+        load_example=(
+            f"import tensorflow as tf\n\nmodel = tf.saved_model.load({str(run.export)!r})"
+        ),
         notice=notice,
     )
 

@@ -41,9 +41,7 @@ def test_generator_for_mnist_gives_the_sigmoids_of_the_paper_in_our_range():
     latents = np.random.default_rng(0).uniform(size=(3, 100)).astype("float32")
     logits = keras.Model(network.input, network.layers[-4].output)(latents)
     sigmoid = 1 / (1 + np.exp(-np.asarray(logits)))
-    np.testing.assert_allclose(
-        network(latents).numpy().reshape(3, -1), 2 * sigmoid - 1, atol=1e-5
-    )
+    np.testing.assert_allclose(network(latents).numpy().reshape(3, -1), 2 * sigmoid - 1, atol=1e-5)
 
 
 def test_noise_acts_in_training_only():

@@ -13,7 +13,11 @@ from keras import layers
 
 import zoo
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.layers import WeightNormalizedDense
+from zoo.common.layers import (
+    WeightNormalizedConv2D,
+    WeightNormalizedConv2DTranspose,
+    WeightNormalizedDense,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +32,8 @@ class Case:
         batch: maps a batch size to one training batch of deterministic images with structure.
         evaluation_batch: the same for `evaluate`; `None` if the variant has no `test_step`.
         inputs: maps a batch size to an input of `predict`.
-        parameters: the exact number of parameters of each network of the full-size model.
-        build_full_size: returns the model that `parameters` counts.
+        full_sizes: for each model of the paper, what builds it and the exact number of parameters
+            of each of its networks.
         training_logs: exact keys of the logs of `fit`.
         evaluation_logs: exact keys of the logs of `evaluate`.
         discriminator_steps: discriminator updates for each step, the generator taking one.
@@ -42,8 +46,7 @@ class Case:
     batch: Callable[[int], Any]
     evaluation_batch: Callable[[int], Any] | None
     inputs: Callable[[int], np.ndarray]
-    parameters: dict[str, int]
-    build_full_size: Callable[[], AdversarialModel]
+    full_sizes: tuple[tuple[Callable[[], AdversarialModel], dict[str, int]], ...]
     training_logs: frozenset[str]
     evaluation_logs: frozenset[str] = frozenset()
     discriminator_steps: int = 1
@@ -84,28 +87,54 @@ def _semi_supervised_batch(batch_size: int, image_shape=(28, 28, 1)):
 
 def _small_semi_supervised(noise: bool = True) -> zoo.SemiSupervisedGAN:
     images = keras.Input((28, 28, 1))
-    x = layers.Flatten()(images)
-    if noise:
-        x = layers.GaussianNoise(0.3)(x)
-    x = WeightNormalizedDense(24, activation="relu")(x)
-    if noise:
-        x = layers.Dropout(0.2)(x)
+    x = layers.GaussianNoise(0.3)(images) if noise else images
+    x = WeightNormalizedConv2D(3, 5, 2, activation="relu")(x)
+    x = layers.Dropout(0.2)(x) if noise else x
+    x = layers.GlobalAveragePooling2D()(x)
     x = WeightNormalizedDense(16, activation="relu", name="features")(x)
     logits = WeightNormalizedDense(10, train_scale=True, dtype="float32")(x)
 
     latents = keras.Input((7,))
-    y = layers.Dense(24, activation="softplus")(latents)
+    y = layers.Dense(7 * 7 * 3)(latents)
     y = layers.BatchNormalization(synchronized=True)(y)
-    y = layers.Dense(28 * 28, activation="tanh", dtype="float32")(y)
+    y = layers.Reshape((7, 7, 3))(layers.Activation("softplus")(y))
+    y = layers.Conv2DTranspose(2, 3, 2, "same", activation="relu")(y)
+    y = WeightNormalizedConv2DTranspose(1, 3, 2, "same", train_scale=True)(y)
     return zoo.SemiSupervisedGAN(
         latent_dim=7,
         average_decay=0.9,
-        generator=keras.Model(latents, layers.Reshape((28, 28, 1), dtype="float32")(y)),
+        generator=keras.Model(latents, layers.Activation("tanh", dtype="float32")(y)),
         discriminator=keras.Model(images, logits),
     )
 
 
-SEMI_SUPERVISED_LOGS = SHARED_LOGS | {"labelled_loss", "unlabelled_loss"}
+def _dense(inputs: int, outputs: int, kernel: int = 1) -> int:
+    """Parameters of a weight-normalised layer: directions, a scale and a bias for each output."""
+    return kernel * kernel * inputs * outputs + 2 * outputs
+
+
+# Batch norm has moving mean and variance, an offset and, but for the paper's MNIST, a scale.
+SEMI_SUPERVISED_MULTILAYER = {
+    "generator": (100 * 500 + 3 * 500) + (500 * 500 + 3 * 500) + _dense(500, 784),
+    "discriminator": _dense(784, 1000)
+    + _dense(1000, 500)
+    + _dense(500, 250)
+    + 2 * _dense(250, 250)
+    + _dense(250, 10),
+}
+
+SEMI_SUPERVISED_CONVOLUTIONAL = {
+    "generator": (100 * 8192 + 4 * 8192)
+    + (25 * 512 * 256 + 4 * 256)
+    + (25 * 256 * 128 + 4 * 128)
+    + _dense(128, 3, kernel=5),
+    "discriminator": _dense(3, 64, kernel=3)
+    + 2 * _dense(64, 64, kernel=3)
+    + _dense(64, 128, kernel=3)
+    + 3 * _dense(128, 128, kernel=3)
+    + 2 * _dense(128, 128)
+    + _dense(128, 10),
+}
 
 SEMI_SUPERVISED = Case(
     name="semi_supervised_gan",
@@ -114,24 +143,14 @@ SEMI_SUPERVISED = Case(
     batch=_semi_supervised_batch,
     evaluation_batch=lambda batch_size: (ramp_images(batch_size), ramp_labels(batch_size)),
     inputs=ramp_images,
-    build_full_size=zoo.SemiSupervisedGAN,
-    parameters={
-        # Each weight-normalised layer has in·out directions, out scales and out biases; each
-        # batch norm without a scale has out offsets and 2·out moving statistics.
-        "generator": (100 * 500 + 3 * 500) + (500 * 500 + 3 * 500) + (500 * 784 + 2 * 784),
-        "discriminator": sum(
-            inputs * outputs + 2 * outputs
-            for inputs, outputs in [
-                (784, 1000),
-                (1000, 500),
-                (500, 250),
-                (250, 250),
-                (250, 250),
-                (250, 10),
-            ]
+    full_sizes=(
+        (zoo.SemiSupervisedGAN, SEMI_SUPERVISED_MULTILAYER),
+        (
+            lambda: zoo.SemiSupervisedGAN((32, 32, 3), 10, architecture="convolutional"),
+            SEMI_SUPERVISED_CONVOLUTIONAL,
         ),
-    },
-    training_logs=SEMI_SUPERVISED_LOGS,
+    ),
+    training_logs=SHARED_LOGS | {"labelled_loss", "unlabelled_loss"},
     evaluation_logs=frozenset({"error"}),
     bad_arguments=(
         ({"image_shape": (28, 28)}, r"`image_shape` .* Received: image_shape=\(28, 28\)"),
@@ -145,54 +164,4 @@ SEMI_SUPERVISED = Case(
     ),
 )
 
-
-def _small_convolutional(noise: bool = True) -> zoo.SemiSupervisedGAN:
-    model = zoo.SemiSupervisedGAN(
-        (16, 16, 3), 10, architecture="convolutional", base_filters=4, average_decay=0.9
-    )
-    for layer in model.discriminator.layers:
-        if isinstance(layer, layers.Dropout) and not noise:
-            layer.rate = 0.0
-    return model
-
-
-# The convolutional networks are the paper's too, and share nothing with the others but the game.
-SEMI_SUPERVISED_CONVOLUTIONAL = dataclasses.replace(
-    SEMI_SUPERVISED,
-    name="semi_supervised_gan_convolutional",
-    build=_small_convolutional,
-    build_without_noise=lambda: _small_convolutional(noise=False),
-    batch=lambda batch_size: _semi_supervised_batch(batch_size, (16, 16, 3)),
-    evaluation_batch=lambda batch_size: (
-        ramp_images(batch_size, (16, 16, 3)),
-        ramp_labels(batch_size),
-    ),
-    inputs=lambda batch_size: ramp_images(batch_size, (16, 16, 3)),
-    build_full_size=lambda: zoo.SemiSupervisedGAN((32, 32, 3), 10, architecture="convolutional"),
-    parameters={
-        "generator": 100 * 8192
-        + 3 * 8192
-        + 8192
-        + (25 * 512 * 256 + 4 * 256)
-        + (25 * 256 * 128 + 4 * 128)
-        + (25 * 128 * 3 + 2 * 3),
-        "discriminator": sum(
-            kernel * kernel * inputs * outputs + 2 * outputs
-            for kernel, inputs, outputs in [
-                (3, 3, 64),
-                (3, 64, 64),
-                (3, 64, 64),
-                (3, 64, 128),
-                (3, 128, 128),
-                (3, 128, 128),
-                (3, 128, 128),
-                (1, 128, 128),
-                (1, 128, 128),
-                (1, 128, 10),
-            ]
-        ),
-    },
-    bad_arguments=(),
-)
-
-CASES = (SEMI_SUPERVISED, SEMI_SUPERVISED_CONVOLUTIONAL)
+CASES = (SEMI_SUPERVISED,)

@@ -320,10 +320,11 @@ class SemiSupervisedGAN(AdversarialModel):
         Raises:
             ValueError: if the model has trained already, for its weights would be lost.
         """
-        if int(self.step) > 0:
+        steps_done = int(self.step.numpy())
+        if steps_done > 0:
             raise ValueError(
                 "adapt() sets the initial weights, so call it before fit(). Received: a model "
-                f"trained for {int(self.step)} steps."
+                f"trained for {steps_done} steps."
             )
         initialize_from_data(self.discriminator, images)
         if self.architecture == "convolutional":

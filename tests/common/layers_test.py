@@ -140,9 +140,7 @@ def test_noise_is_kerass_own_on_one_replica():
     ReplicaSeedGenerator.adopt(ours.seed_generator)
     zeros = np.zeros((2, 5), "float32")
     for _ in range(2):
-        np.testing.assert_array_equal(
-            keras_layer(zeros, training=True), ours(zeros, training=True)
-        )
+        np.testing.assert_array_equal(keras_layer(zeros, training=True), ours(zeros, training=True))
 
 
 @pytest.mark.parametrize("adopt", [False, True])

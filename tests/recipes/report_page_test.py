@@ -88,11 +88,11 @@ def plotted(monkeypatch: pytest.MonkeyPatch) -> list[matplotlib.axes.Axes]:
 
 def finished_run(path: Path, **hyper_parameters) -> RunFolder:
     config = {name: HyperParameter(value, "test") for name, value in hyper_parameters.items()}
-    run = RunFolder.start(path / "run", "dcgan", {"epochs": HyperParameter(3, "preset"), **config})
+    new = RunFolder.start(path / "run", "dcgan", {"epochs": HyperParameter(3, "preset"), **config})
+    run = new.begin("fingerprint-1")
     draw_samples(run.samples)
     write_curves(rows_of(3), run.curves_png)
     write_gif(run.samples, run.samples_gif)
-    run.write_environment("fingerprint-1")
     return run
 
 
@@ -251,12 +251,14 @@ def test_text_is_escaped(tmp_path: Path) -> None:
 
 def test_resumes_are_told(tmp_path: Path) -> None:
     run = finished_run(tmp_path)
-    resumed = RunFolder.resume(run.path, "dcgan", {"epochs": HyperParameter(8, "command line")})
+    resumed = RunFolder.resume(
+        run.path, "dcgan", {"epochs": HyperParameter(8, "command line")}
+    ).begin()
     assert "Resumed after epoch 0, to train 8." in report(resumed).text
 
 
 def test_unfinished_run_has_a_page_too(tmp_path: Path) -> None:
-    run = RunFolder.start(tmp_path, "dcgan", {"epochs": HyperParameter(3)})
+    run = RunFolder.start(tmp_path, "dcgan", {"epochs": HyperParameter(3)}).begin()
     page = report(run, stop_reason="interrupted")
     assert page.images == [] and "Why it stopped: interrupted" in page.text
     assert "Curves" not in page.text

@@ -31,18 +31,26 @@ def refusal(action, *arguments) -> str:
 
 
 def started(path: Path, epochs_done: int = 0) -> Path:
-    RunFolder.start(path, "dcgan", CONFIG)
+    RunFolder.start(path, "dcgan", CONFIG).begin()
     if epochs_done:
         (path / "checkpoints" / f"epoch-{epochs_done:04d}").mkdir(parents=True)
     return path
 
 
-def test_start_makes_the_folder_and_writes_the_configuration(tmp_path: Path) -> None:
+def test_begin_makes_the_folder_and_describes_the_run(tmp_path: Path) -> None:
     run = RunFolder.start(tmp_path / "new" / "run", "dcgan", CONFIG)
+    assert list(tmp_path.iterdir()) == [] and not run.has_begun
+    assert run.begin() is run and run.has_begun
     config = json.loads((tmp_path / "new" / "run" / "config.json").read_text())
     assert config["recipe"] == "dcgan" and config["resumes"] == []
     assert config["hyper_parameters"]["epochs"] == {"value": 4, "source": "preset quick"}
-    assert [entry.name for entry in run.path.iterdir()] == ["config.json"]
+    assert {entry.name for entry in run.path.iterdir()} == {"config.json", "environment.json"}
+
+
+def test_two_runs_begin_in_one_folder(tmp_path: Path) -> None:
+    first, second = (RunFolder.start(tmp_path / "run", "dcgan", CONFIG) for _ in range(2))
+    first.begin()
+    assert "holds a run already" in refusal(second.begin)
 
 
 def test_layout(tmp_path: Path) -> None:
@@ -133,7 +141,10 @@ def test_resume_with_another_recipe(tmp_path: Path) -> None:
 
 def test_resume_with_more_epochs_is_recorded(tmp_path: Path) -> None:
     started(tmp_path, epochs_done=3)
+    before = (tmp_path / "config.json").read_bytes()
     run = RunFolder.resume(tmp_path, "dcgan", with_values(epochs=9))
+    assert (tmp_path / "config.json").read_bytes() == before
+    run.begin()
     assert run.trained_epochs == 3 and run.latest_checkpoint.name == "epoch-0003"
     reopened = RunFolder.open(tmp_path)
     assert reopened.hyper_parameters["epochs"].value == 9
@@ -145,6 +156,12 @@ def test_resume_with_fewer_epochs_than_trained(tmp_path: Path) -> None:
     message = refusal(RunFolder.resume, tmp_path, "dcgan", with_values(epochs=2))
     assert "has 3 epochs trained already. Received: --epochs=2. Give at least 3" in message
     assert RunFolder.resume(tmp_path, "dcgan", with_values(epochs=3)).trained_epochs == 3
+
+
+def test_resume_with_the_run_s_own_values(tmp_path: Path) -> None:
+    run = RunFolder.resume(started(tmp_path, epochs_done=3), "dcgan").begin()
+    assert run.hyper_parameters["epochs"] == HyperParameter(4, "preset quick")
+    assert run.resumes == [{"from_epoch": 3, "epochs": 4}]
 
 
 def test_resume_before_the_first_checkpoint(tmp_path: Path) -> None:
@@ -170,8 +187,7 @@ def test_configuration_of_another_format(tmp_path: Path) -> None:
 
 
 def test_environment(tmp_path: Path) -> None:
-    run = RunFolder.start(tmp_path, "dcgan", CONFIG)
-    run.write_environment("abc123")
+    run = RunFolder.start(tmp_path, "dcgan", CONFIG).begin("abc123")
     environment = json.loads(run.environment_json.read_text())
     assert environment["dataset_fingerprint"] == "abc123"
     assert re.fullmatch(r"3\.\d+\.\d+.*", environment["python"])
@@ -203,6 +219,6 @@ def test_commit_only_of_a_checkout_that_tracks_the_recipes(
 
 
 def test_results(tmp_path: Path) -> None:
-    run = RunFolder.start(tmp_path, "dcgan", CONFIG)
+    run = RunFolder.start(tmp_path, "dcgan", CONFIG).begin()
     run.write_results({"error": 0.25, "stop_reason": None})
     assert json.loads(run.results_json.read_text()) == {"error": 0.25, "stop_reason": None}

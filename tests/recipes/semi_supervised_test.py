@@ -1,0 +1,264 @@
+"""The semi-supervised recipe from the first flag to the last file."""
+
+import csv
+import dataclasses
+import html
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+import export
+from recipes import semi_supervised, training
+from tests.recipes.command import Ended, contents, run_recipe
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, data_dir: Path):
+    """Runs the recipe in an empty folder."""
+    return lambda *arguments: run_recipe(
+        "semi_supervised", *arguments, folder=tmp_path, data_dir=data_dir
+    )
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory, data_dir) -> tuple[Path, Ended]:
+    """The folder that a smoke run left, and what it said."""
+    cwd = tmp_path_factory.mktemp("cwd")
+    ended = run_recipe("semi_supervised", "--smoke", folder=cwd, data_dir=data_dir)
+    assert ended.code == 0, ended.err
+    (folder,) = (cwd / "runs").iterdir()
+    return folder, ended
+
+
+def test_error(folder: Path) -> str:
+    """The test error as the table shows it, from results.json."""
+    results = json.loads((folder / "results.json").read_text())
+    wrong = round(results["test_error"] * results["num_test_images"])
+    return f"{results['test_error']:.2%} ({wrong} of {results['num_test_images']})"
+
+
+test_error.__test__ = False
+
+
+# === A run from end to end ===
+
+
+def test_run_leaves_exactly_these_files(smoke):
+    folder, _ = smoke
+    assert re.fullmatch(r"semi_supervised-\d{8}-\d{6}", folder.name)
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.json", "environment.json", "history.csv", "curves.png", "samples"),
+        *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
+    }
+    assert {path.name for path in (folder / "samples").iterdir()} == {
+        *("step-0000000.png", "epoch-0001.png", "epoch-0002.png")
+    }
+    assert {str(path.relative_to(folder)) for path in (folder / "checkpoints").rglob("*.*")} == {
+        f"checkpoints/epoch-000{epoch}/{name}"
+        for epoch in (1, 2)
+        for name in ("model.weights.h5", "state.json")
+    }
+    assert {path.name for path in (folder / "export").iterdir()} == {"1"}
+    with open(folder / "history.csv", newline="") as file:
+        assert [(row["epoch"], row["step"]) for row in csv.DictReader(file)] == [
+            ("1", "3"),
+            ("2", "6"),
+        ]
+
+
+def test_table_results_and_report_agree(smoke):
+    folder, ended = smoke
+    results = json.loads((folder / "results.json").read_text())
+    share = test_error(folder)
+    wrong = round(results["baseline_test_error"] * 500)
+    baseline = f"{results['baseline_test_error']:.2%} ({wrong} of 500)"
+    rows = {
+        "semi-supervised GAN": share,
+        "supervised baseline": baseline,
+        "Salimans et al. 2016 on mnist": "0.93 ± 0.07 %",
+    }
+    lines = ended.out.splitlines()
+    page = html.unescape(re.sub(r"<[^>]+>", " ", (folder / "report.html").read_text()))
+    page = " ".join(page.split())
+    for name, value in rows.items():
+        (line,) = [line for line in lines if line.startswith(name)]
+        assert value in line and "100 labels" in line
+        assert f"{name} {value} 100 labels" in page
+    assert f"{share} of the test images named wrongly; {baseline} by the baseline." in page
+    assert results["stop_reason"] == "all 2 epochs done"
+    assert "Why it stopped: all 2 epochs done" in page
+    relative = Path("runs") / folder.name
+    assert lines[-1] == (
+        f"Stopped: all 2 epochs done. Everything is in {relative}; open {relative}/report.html"
+    )
+    assert f"--workdir={relative} --resume --epochs=..." in page
+    assert "its scores are not scores on MNIST" in page
+    assert results["smoke"] is True
+
+
+def test_configuration_says_where_each_value_comes_from(smoke):
+    folder, _ = smoke
+    config = json.loads((folder / "config.json").read_text())["hyper_parameters"]
+    assert set(config) == {f.name for f in dataclasses.fields(semi_supervised.HyperParameters)}
+    assert config["smoke"] == {"value": True, "source": "command line"}
+    assert config["epochs"] == {"value": 2, "source": "command line"}
+    assert config["average_decay"] == {"value": 0.998, "source": "preset quick"}
+    assert config["adam_beta_1"] == {"value": 0.5, "source": "code of Salimans et al. 2016"}
+    assert json.loads((folder / "environment.json").read_text())["dataset_fingerprint"]
+
+
+def test_export_is_what_was_tested(smoke, data_dir):
+    folder, _ = smoke
+    loaded = export.load(folder / "export")
+    images = semi_supervised.zoo.datasets.load(
+        "mnist_small", "test", batch_size=500, with_labels=True, data_dir=data_dir
+    )
+    images, labels = next(images.as_numpy_iterator())
+    answers = loaded.signatures["classify"](images=(images + 1) / 2)["labels"].numpy()
+    wrong = np.count_nonzero(answers.astype(str) != labels.astype(str))
+    assert f"({wrong} of 500)" in test_error(folder)
+
+
+def test_finished_run_is_reported_again_by_resume(smoke, data_dir):
+    folder, ended = smoke
+    before = contents(folder)
+    again = run_recipe(
+        "semi_supervised",
+        f"--workdir={Path('runs') / folder.name}",
+        "--resume",
+        folder=folder.parent.parent,
+        data_dir=data_dir,
+    )
+    assert (again.code, again.out) == (0, ended.out)
+    after = contents(folder)
+    for name in ("results.json", "history.csv", "samples/epoch-0002.png"):
+        assert before[name] == after[name]
+
+
+def test_interrupted_run_goes_on(recipe, tmp_path, monkeypatch):
+    go_on = training.ProgressBar.on_epoch_begin
+
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        go_on(self, epoch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.ProgressBar, "on_epoch_begin", interrupt)
+        ended = recipe("--smoke", "--set=early_stopping_patience=1", "--workdir=a run")
+    assert (ended.code, ended.out) == (130, "")
+    last_line = ended.err.splitlines()[-1]
+    assert last_line.startswith("semi_supervised.py: interrupted; 1 whole epochs are saved.")
+    assert last_line.endswith("semi_supervised.py '--workdir=a run' --resume")
+    ended = recipe("--workdir=a run", "--resume", "--epochs=30", "--set=learning_rate=0.003")
+    assert ended.code == 0, ended.err
+    results = json.loads((tmp_path / "a run" / "results.json").read_text())
+    assert results["stop_reason"].startswith("val_error has not improved on ")
+    assert f"Stopped: {results['stop_reason']}." in ended.out
+    named = "averaged weights of the epoch with the least error on the validation labels"
+    assert results["weights"] == named and named in ended.out
+    assert named in (tmp_path / "a run" / "report.html").read_text()
+
+
+# === What can't be trained on ===
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num_labels=7"], "num_labels=7 can't be shared equally among 10 classes; use a mult"),
+        (["--num_labels=40000"], "num_labels=40000 is more than the 4000 images there are; use"),
+        (["--num_labels=4000"], "num_labels=4000 leaves no image of split='train' without a lab"),
+        (["--dataset=celeb_a"], "'celeb_a' has no labels; "),
+        (["--dataset=mnits"], "There is no data set 'mnits'. Did you mean 'mnist'? "),
+        (["--set=test_split=tset"], "'mnist_small' has no split 'tset'; choose from 'train', "),
+        (["--set=architecture=convolutional"], "The convolutional networks need sides that are "),
+        (["--set=architecture=deep"], "`architecture` must be "),
+        (["--set=average_decay=2"], "`average_decay` must be at least 0 and below 1. "),
+        (["--set=learning_rate_schedule=cosine"], "learning_rate_schedule must be one of const"),
+        (["--set=learning_rate=0"], "learning_rate must be positive. Received: 0.0"),
+        (["--set=epochs=0"], "epochs must be positive. Received: 0"),
+        (["--set=seed=-1"], "seed must be at least 0 and below 2**32. Received: -1"),
+        (["--set=early_stopping_patience=0"], "early_stopping_patience must be none or at least"),
+        (["--set=adam_beta_1=1"], "adam_beta_1 must be at least 0 and below 1. Received: 1.0"),
+    ],
+)
+def test_refused_before_anything_is_written(recipe, tmp_path, arguments, message):
+    for workdir in ([], [f"--workdir={tmp_path}/run"]):
+        ended = recipe(*arguments, *workdir)
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.count("\n") == 1
+        assert ended.err.startswith(f"semi_supervised.py: error: {message}")
+        assert list(tmp_path.iterdir()) == []
+
+
+# === Presets ===
+
+
+def test_paper_preset_has_the_paper_s_numbers():
+    svhn = semi_supervised.preset("paper", "svhn_cropped")
+    assert (svhn.num_labels, svhn.epochs, svhn.base_filters) == (1000, 900, 64)
+    assert (svhn.learning_rate, svhn.learning_rate_schedule) == (3e-4, "salimans")
+    mnist = semi_supervised.preset("paper", "mnist")
+    assert (mnist.num_labels, mnist.epochs, mnist.learning_rate) == (100, 300, 3e-3)
+    assert mnist.average_decay == 0.9999 and mnist.learning_rate_schedule == "constant"
+
+
+def test_quick_preset_decays_the_rates():
+    for dataset in ("mnist_small", "mnist", "svhn_cropped", "cifar10", "fashion_mnist"):
+        quick = semi_supervised.preset("quick", dataset)
+        assert quick.dataset == dataset
+        assert quick.learning_rate_schedule == "exponential" and quick.learning_rate_decay < 1
+
+
+def test_data_sets_that_the_paper_lacks_are_not_compared_with_it():
+    data = type("Data", (), {"num_test_images": 200})()
+    for dataset, num_rows in (("mnist_small", 3), ("cifar10", 3), ("fashion_mnist", 2)):
+        values = semi_supervised.HyperParameters(dataset=dataset, num_labels=30)
+        rows = semi_supervised.result_rows(values, data, 0.125, 0.5, "last")
+        assert len(rows) == num_rows
+        assert rows[0][1:] == ("12.50% (25 of 200)", "30 labels, last")
+        assert [row[1] for row in rows[2:]] == ["not reported"] * (num_rows - 2)
+
+
+# === Other data, strategies and precisions ===
+
+
+@pytest.mark.parametrize(
+    ("dataset", "num_labels"),
+    [("mnist", 100), pytest.param("svhn_cropped", 1000, marks=pytest.mark.slow)],
+)
+def test_data_sets_of_tfds(recipe, tmp_path, dataset, num_labels):
+    with tfds.testing.mock_data(num_examples=1200):
+        ended = recipe(
+            "--smoke",
+            "--epochs=1",
+            f"--dataset={dataset}",
+            "--set=validation_split=train[-100:]",
+            f"--workdir={tmp_path}/run",
+        )
+    assert ended.code == 0, ended.err
+    assert f"{num_labels} labels" in ended.out
+    assert "of 1200)" in ended.out
+    assert f"Salimans et al. 2016 on {dataset} " in ended.out
+
+
+def test_mirrored_strategy(recipe, smoke, tmp_path):
+    ended = recipe("--smoke", "--strategy=mirrored", f"--workdir={tmp_path}/run")
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[:-1] == smoke[1].out.splitlines()[:-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision(recipe, tmp_path, precision):
+    ended = recipe("--smoke", f"--precision={precision}", f"--workdir={tmp_path}/run")
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "run" / "report.html").exists()
+    ended = recipe(f"--workdir={tmp_path}/run", "--resume", "--epochs=3")
+    assert ended.code == 0, ended.err
+    assert "Stopped: all 3 epochs done" in ended.out

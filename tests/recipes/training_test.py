@@ -1,0 +1,197 @@
+"""`fit` as recipes use it: an interrupted run, resumed, ends where an unbroken one does."""
+
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow_datasets as tfds
+
+from recipes import semi_supervised, training
+from recipes.run_folder import HyperParameter, RunFolder
+from tests.recipes.command import REPOSITORY, contents
+from zoo.common.checkpoints import CheckpointError, RunCheckpoint
+from zoo.common.progress import read_history
+from zoo.common.training_state import state_variables
+
+# Dies as a kill -9 has it, in the middle of the third epoch.
+KILLED_IN_EPOCH_3 = """
+import os, runpy, signal, sys
+from recipes import training
+
+def kill(self, batch, logs=None, go_on=training.ProgressBar.on_train_batch_end):
+    go_on(self, batch, logs)
+    if self._epoch == 2 and batch == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+training.ProgressBar.on_train_batch_end = kill
+sys.argv = ["recipes/semi_supervised.py", *sys.argv[1:]]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _prepared_data(data_dir):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfds.core.constants, "DATA_DIR", str(data_dir))
+        patch.setenv("TFDS_DATA_DIR", str(data_dir))  # of subprocesses
+        yield
+
+
+def hyper_parameters(**changes) -> semi_supervised.HyperParameters:
+    quick = semi_supervised.preset("quick", "mnist_small")
+    # A decay that shows: a schedule that began anew would give other weights.
+    return dataclasses.replace(quick, smoke=True, learning_rate_decay=0.5, **changes)
+
+
+def trained(folder: Path, epochs: int, **changes) -> training.Outcome:
+    """Trains the recipe's model in a folder up to `epochs`, from where it is."""
+    values = hyper_parameters(epochs=epochs, **changes)
+    described = {name: HyperParameter(value) for name, value in vars(values).items()}
+    start = RunFolder.resume if (folder / "config.json").exists() else RunFolder.start
+    run = start(folder, "semi_supervised", described)
+    data = semi_supervised.Data(values)
+    return training.fit(
+        semi_supervised.build_model(values, data),
+        data.train_from,
+        run,
+        epochs=epochs,
+        steps_per_epoch=data.steps_per_epoch,
+        validation_data=data.validation,
+        monitor="val_error",
+        patience=values.early_stopping_patience,
+        num_samples=100,
+    )
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    trained(folder, epochs=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("half") / "run"
+    trained(folder, epochs=2)
+    return folder
+
+
+def newest_checkpoint(folder: Path) -> Path:
+    return RunCheckpoint.latest(folder / "checkpoints")
+
+
+def state_of(folder: Path) -> list[tuple[str, bytes]]:
+    """All that the newest checkpoint holds of the model: each variable's path and its bytes."""
+    values = hyper_parameters()
+    model = semi_supervised.build_model(values, semi_supervised.Data(values))
+    RunCheckpoint.restore(model, folder / "checkpoints")
+    return [(v.path, v.numpy().tobytes()) for v in state_variables(model)]
+
+
+def assert_equal_runs(folder: Path, expected: Path) -> None:
+    # Keras numbers its layers through the process, so the paths differ.
+    pairs = zip(state_of(folder), state_of(expected), strict=True)
+    assert [path for (_, value), (path, expected) in pairs if value != expected] == []
+    assert newest_checkpoint(folder).name == newest_checkpoint(expected).name
+    assert (folder / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
+    assert contents(folder / "samples") == contents(expected / "samples")
+
+
+def test_checkpoint_holds_both_optimizers_averages_and_seeds(unbroken):
+    weights = (newest_checkpoint(unbroken) / "model.weights.h5").read_bytes()
+    for part in ("generator_optimizer", "discriminator_optimizer", "averaged_discriminator"):
+        assert part.encode() in weights
+    assert b"random_state_0" in weights
+    paths = " ".join(path for path, _ in state_of(unbroken))
+    for part in ("momentum", "velocity", "iteration", "seed_generator_state", "/step"):
+        assert part in paths
+    assert [row["epoch"] for row in read_history(unbroken / "history.csv")] == [1, 2, 3, 4]
+    assert set(contents(newest_checkpoint(unbroken))) == {"model.weights.h5", "state.json"}
+
+
+def test_more_epochs_after_a_finished_run(unbroken, half, tmp_path):
+    shutil.copytree(half, tmp_path / "run")
+    outcome = trained(tmp_path / "run", epochs=4)
+    assert (outcome.stop_reason, outcome.epochs) == ("all 4 epochs done", 4)
+    assert_equal_runs(tmp_path / "run", unbroken)
+    assert RunFolder.open(tmp_path / "run").resumes == [{"from_epoch": 2, "epochs": 4}]
+
+
+def test_killed_and_resumed(unbroken, tmp_path):
+    flags = ["--smoke", "--epochs=4", "--set=learning_rate_decay=0.5", f"--workdir={tmp_path}/run"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_IN_EPOCH_3, *flags],
+        cwd=REPOSITORY,
+        env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    # One line for about each tenth of the run, and nothing of TensorFlow's.
+    assert all("%: epoch " in line for line in killed.stderr.splitlines()), killed.stderr
+    assert newest_checkpoint(tmp_path / "run").name == "epoch-0002"
+    trained(tmp_path / "run", epochs=4)
+    assert_equal_runs(tmp_path / "run", unbroken)
+
+
+@pytest.mark.parametrize("name", ["model.weights.h5", "state.json"])
+def test_damaged_checkpoint_leaves_the_folder_as_it_is(half, tmp_path, name):
+    shutil.copytree(half, tmp_path / "run")
+    damaged = tmp_path / "run" / "checkpoints" / "epoch-0002" / name
+    content = bytearray(damaged.read_bytes())
+    if name == "state.json":
+        del content[100:]
+    else:
+        content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    before = contents(tmp_path / "run")
+    with pytest.raises(CheckpointError) as raised:
+        trained(tmp_path / "run", epochs=4)
+    message = str(raised.value)
+    assert f"checkpoint {damaged.parent} is damaged: {name} " in message
+    assert message.endswith("; remove it to resume from epoch-0001")
+    assert contents(tmp_path / "run") == before
+    shutil.rmtree(damaged.parent)
+    assert trained(tmp_path / "run", epochs=2).epochs == 2
+
+
+def test_run_that_stopped_on_quality_stays_stopped(tmp_path):
+    # So small a rate changes no answer, so no epoch is better than the first.
+    changes = {"early_stopping_patience": 1, "learning_rate": 1e-30}
+    outcome = trained(tmp_path / "run", epochs=9, **changes)
+    assert outcome.epochs == 2
+    assert outcome.stop_reason.startswith("val_error has not improved on 0.")
+    assert outcome.stop_reason.endswith(" (epoch 1) for 1 epochs")
+    before = contents(tmp_path / "run" / "checkpoints")
+    assert trained(tmp_path / "run", epochs=12, **changes) == outcome
+    assert contents(tmp_path / "run" / "checkpoints") == before
+
+
+def test_run_that_breaks_says_so(tmp_path):
+    outcome = trained(tmp_path / "run", epochs=3, learning_rate=1e30)
+    assert outcome.is_broken and outcome.history == [] and outcome.epochs == 0
+    assert outcome.stop_reason.startswith("non-finite log ")
+    assert RunFolder.open(tmp_path / "run").latest_checkpoint is None
+
+
+def test_replicas_that_cannot_share_a_batch(two_replicas, monkeypatch):
+    monkeypatch.setattr(training.tf.distribute, "MirroredStrategy", lambda: two_replicas)
+    with pytest.raises(ValueError, match="^batch_size must be a multiple of the 2 replicas that"):
+        training.strategy_scope("mirrored", 101)
+
+
+def test_table():
+    rows = [("a", "1.00%", "first"), ("longer", "2", "")]
+    assert training.format_table(("", "error", "how"), rows).splitlines() == [
+        "        error  how",
+        "------  -----  -----",
+        "a       1.00%  first",
+        "longer  2",
+    ]
