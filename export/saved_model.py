@@ -33,7 +33,8 @@ def save(model: AdversarialModel, folder, version: int = 1) -> pathlib.Path:
 
     Raises:
         TypeError: if `model` is not a model of the zoo.
-        ValueError: if `version` is not a positive integer, or the folder can't be written.
+        ValueError: if `version` is not a positive integer.
+        OSError: if the folder can't be written.
         FileExistsError: if that version exists already; it is left as it is.
     """
     if not isinstance(model, AdversarialModel):
@@ -50,9 +51,10 @@ def save(model: AdversarialModel, folder, version: int = 1) -> pathlib.Path:
         with replaced_folder(target) as temporary:
             _write(model, temporary)
     except OSError as error:
-        raise ValueError(
-            f"Can't write an export to {target}: {error.strerror or error}. Name a folder that can "
-            "be written."
+        raise OSError(
+            error.errno,
+            f"can't write an export to {target}: {error.strerror or error}; name a folder that can "
+            "be written",
         ) from error
     return target
 
@@ -61,7 +63,7 @@ def _write(model: AdversarialModel, folder: pathlib.Path) -> None:
     signatures = model.export_signatures()
     module = tf.Module()
     # What a signature closes over must hang on the module, or it is not saved.
-    module.variables_of_model = [variable.value for variable in model.variables]
+    module.variables_of_signatures = _variables_of(signatures.values())
     for name, function in signatures.items():
         if name != "serving_default":
             setattr(module, name, function)
@@ -72,6 +74,12 @@ def _write(model: AdversarialModel, folder: pathlib.Path) -> None:
             labels.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
             module.labels = tf.saved_model.Asset(str(labels))
         tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def _variables_of(functions) -> list[tf.Variable]:
+    """Returns what the functions read: the networks that no signature calls stay at home."""
+    read = [v for function in functions for v in function.get_concrete_function().graph.variables]
+    return list({id(variable): variable for variable in read}.values())
 
 
 def load(folder) -> Any:

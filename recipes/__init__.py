@@ -25,6 +25,6 @@ def _import_tensorflow_quietly() -> None:
             sys.stderr.write(b"".join(kept).decode(errors="replace"))
 
 
-# A recipe's screen is for the run. What goes wrong inside TensorFlow is raised as an exception.
+# A recipe's screen is for the run: what goes wrong is raised, and `training.fit` names the devices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _import_tensorflow_quietly()

@@ -202,7 +202,7 @@ def _described(hyper_parameters: Any, base: Any, preset_name: str) -> dict[str, 
         value = getattr(hyper_parameters, field.name)
         if value != getattr(base, field.name):
             source = "command line"
-        elif value == field.default:
+        elif value == field.default or preset_name == "paper":
             source = field.metadata["source"]
         else:
             source = f"preset {preset_name}"
@@ -239,8 +239,7 @@ def interruptible(run: RunFolder) -> Iterator[None]:
             raise
         _end(
             130,
-            f"interrupted; {run.trained_epochs} whole epochs are saved. Go on with: "
-            f"{resume_command(run)}",
+            f"interrupted; epochs saved: {run.trained_epochs}. Go on with: {resume_command(run)}",
         )
 
 

@@ -254,10 +254,16 @@ class RunFolder:
             This folder.
 
         Raises:
-            RunFolderError: if it cannot be written, or another run began there meanwhile.
+            RunFolderError: if it cannot be written, another run began there meanwhile, or the
+                run to resume was trained on other data.
         """
         if not self._is_resumed and self.path.is_dir():
             _refuse_contents(self.path)
+        environment = describe_environment(dataset_fingerprint)
+        earlier = self._earlier_environment()
+        if earlier is not None:
+            self._refuse_other_data(earlier.get("dataset_fingerprint"), dataset_fingerprint)
+            environment["before_resume"] = earlier
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             remove_partials(self.path)
@@ -265,10 +271,23 @@ class RunFolder:
                 epochs = self.hyper_parameters["epochs"].value
                 self.resumes.append({"from_epoch": self.trained_epochs, "epochs": epochs})
             self._write_config()
-            _write_json(self.environment_json, describe_environment(dataset_fingerprint))
+            _write_json(self.environment_json, environment)
         except OSError as error:
             raise _unwritable(self.path, error) from error
         return self
+
+    def _earlier_environment(self) -> dict[str, Any] | None:
+        try:
+            return json.loads(self.environment_json.read_bytes()) if self._is_resumed else None
+        except (OSError, ValueError):
+            return None
+
+    def _refuse_other_data(self, earlier: str | None, now: str | None) -> None:
+        if earlier and now and earlier != now:
+            raise RunFolderError(
+                f"{self.path} was trained on other data: their fingerprint was {earlier[:12]}, now "
+                f"it is {now[:12]}. Bring back the old data, or start anew in another --workdir."
+            )
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Writes `results.json`: scores, why the run stopped, anything that JSON holds."""

@@ -42,7 +42,7 @@ class HyperParameters:
 
     dataset: str = sourced("mnist", PAPER)
     train_split: str = sourced("train", PAPER)
-    validation_split: str = sourced("train[-5000:]", "ours: watched, and learnt from unlabelled")
+    validation_split: str = sourced("train[90%:]", "ours: only watched, for it is learnt from too")
     test_split: str = sourced("test", PAPER)
     num_labels: int = sourced(100, f"{PAPER}, table 1")
     label_seed: int = sourced(0, "ours")
@@ -108,6 +108,8 @@ def preset(name: str, dataset: str) -> HyperParameters:
     small = {"epochs": 100, "batch_size": 50}
     if paper.architecture == "convolutional":
         small = {"epochs": 5, "base_filters": 16}
+    if dataset != "mnist_small":
+        small["train_split"] = "train[:90%]"  # apart from the validation images
     return dataclasses.replace(
         paper,
         learning_rate_schedule="exponential",
@@ -143,6 +145,13 @@ def check(hyper_parameters: HyperParameters) -> None:
     if patience is not None and patience < 1:
         raise ValueError(
             f"early_stopping_patience must be none or at least 1. Received: {patience}"
+        )
+    splits = hyper_parameters.train_split, hyper_parameters.validation_split
+    if patience is not None and splits[0] == "train" and splits[1].startswith("train"):
+        raise ValueError(
+            "early_stopping_patience needs validation images that are not trained on; add "
+            f"--set 'train_split=train[:90%]'. Received: train_split={splits[0]}, "
+            f"validation_split={splits[1]}"
         )
     if not 0 <= hyper_parameters.adam_beta_1 < 1:
         raise ValueError(
@@ -239,18 +248,20 @@ def build_model(hyper_parameters: HyperParameters, data: Data) -> zoo.SemiSuperv
     return model
 
 
-def baseline_error(hyper_parameters: HyperParameters, data: Data, gan: zoo.SemiSupervisedGAN):
+def baseline_error(
+    hyper_parameters: HyperParameters, data: Data, gan: zoo.SemiSupervisedGAN, epochs: int
+) -> float:
     """Trains the discriminator's network on the labelled images alone; returns its test error.
 
-    It has the GAN's network, noise, labelled batches, optimizer, schedule, number of steps and
-    average of the weights: all but the unlabelled images.
+    It has the GAN's network, initialisation, noise, labelled batches, optimizer, schedule, number
+    of steps and average of the weights: all but the unlabelled stream and the generator.
     """
     keras.utils.set_random_seed(hyper_parameters.seed)
     network = keras.models.clone_model(gan.discriminator)
     initialize_from_data(network, data.images_to_adapt_to())
     # Keras puts its average into the weights when fit() ends. It starts from the first step's
     # weights, uncorrected, so in a short run it must forget faster than the GAN's.
-    num_steps = hyper_parameters.epochs * data.steps_per_epoch
+    num_steps = max(1, epochs) * data.steps_per_epoch
     momentum = max(0.0, min(hyper_parameters.average_decay, 1.0 - 10.0 / num_steps))
     network.compile(
         adam(hyper_parameters, data.steps_per_epoch, use_ema=True, ema_momentum=momentum),
@@ -258,15 +269,17 @@ def baseline_error(hyper_parameters: HyperParameters, data: Data, gan: zoo.SemiS
         metrics=["accuracy"],
     )
     labelled = data.train_from(0).map(lambda labelled_batch, _: labelled_batch)
+    if not sys.stderr.isatty():
+        print("training the supervised baseline", file=sys.stderr)
     with tqdm(
-        total=hyper_parameters.epochs,
+        total=epochs,
         desc="supervised baseline",
         unit="epoch",
         disable=not sys.stderr.isatty(),
     ) as bar:
         network.fit(
             labelled,
-            epochs=hyper_parameters.epochs,
+            epochs=epochs,
             steps_per_epoch=data.steps_per_epoch,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update())],
             shuffle=False,
@@ -332,9 +345,11 @@ def train_and_report(
         num_samples=100,
     )
     error = model.evaluate(data.test, verbose=0, return_dict=True)["error"]
-    baseline = baseline_error(hyper_parameters, data, model)
+    baseline = baseline_error(hyper_parameters, data, model, outcome.epochs)
     weights = "averaged weights of the last step"
-    if hyper_parameters.early_stopping_patience:
+    if outcome.is_broken:
+        weights = "averaged weights of the last good epoch; the run broke"
+    elif hyper_parameters.early_stopping_patience:
         weights = "averaged weights of the epoch with the least error on the validation labels"
     table = result_rows(hyper_parameters, data, error, baseline, weights)
     results = {

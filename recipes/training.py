@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +23,7 @@ from zoo.common.callbacks import (
     StopOnNonFinite,
     StopOnQuality,
 )
-from zoo.common.files import remove_folder
+from zoo.common.files import replaced_folder
 from zoo.common.training_state import steps_done
 
 
@@ -127,6 +129,7 @@ def fit(
         ProgressBar(epochs, validation_key=monitor),
     ]
     run.begin(dataset_fingerprint)
+    print(f"Training on {_devices()}; the run is in {run.path}", file=sys.stderr)
     model.fit(
         data,
         initial_epoch=epochs if has_stopped else epochs_done,
@@ -148,6 +151,12 @@ def fit(
         history=history.rows,
         is_broken=on_non_finite.stop_reason is not None,
     )
+
+
+def _devices() -> str:
+    """Names what TensorFlow found, for it says nothing of a GPU that it can't use."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return f"{len(gpus)} GPU" if gpus else f"the CPU, {os.cpu_count()} cores, no GPU"
 
 
 def export_and_report(
@@ -173,9 +182,9 @@ def export_and_report(
         resume_command: what to type to train longer.
         notice: what a reader must know before quoting a number.
     """
-    if run.export.exists():
-        remove_folder(run.export)  # this run's own, from before it was resumed
-    export.save(model, run.export.parent, version=int(run.export.name))
+    # A resumed run replaces its own earlier export, in one rename.
+    with replaced_folder(run.export.parent) as folder:
+        export.save(model, folder, version=int(run.export.name))
     if outcome.history:
         report_page.write_curves(outcome.history, run.curves_png)
     report_page.write_gif(run.samples, run.samples_gif)

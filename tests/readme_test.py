@@ -1,5 +1,6 @@
 """What README.md tells a newcomer to type, and what it claims, is so."""
 
+import json
 import os
 import pathlib
 import re
@@ -69,8 +70,37 @@ def test_the_continuous_integration_runs_the_test_command_of_the_readme(command)
     assert f"\n{test}\n" in script
 
 
+def test_every_row_of_results_is_one_of_the_generated_page():
+    generated = (REPOSITORY / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    section = README.partition("## Results\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert len(rows) > 2
+    for row in rows:
+        assert row in generated.splitlines(), row
+
+
 def test_links_and_pictures_lead_to_files():
     targets = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
     assert targets
     for target in targets:
         assert (REPOSITORY / target).exists(), target
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs(tmp_path, data_dir):
+    notebook = json.loads((REPOSITORY / "docs" / "tutorial.ipynb").read_text(encoding="utf-8"))
+    cells = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    code = "\n".join("".join(source) for source in cells)
+    script = tmp_path / "tutorial.py"
+    script.write_text(code, encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", str(script)],
+        cwd=tmp_path,
+        env=_environment(data_dir) | {"MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    wrong = re.search(r"averaged weights: ([\d.]+)% wrong", result.stdout)
+    assert float(wrong[1]) < 35

@@ -68,6 +68,19 @@ def test_a_discriminator_without_a_layer_of_features_is_named():
         zoo.SemiSupervisedGAN(discriminator=network)
 
 
+def test_networks_of_other_shapes_are_named():
+    latents = keras.Input((7,))
+    network = keras.Model(latents, layers.Reshape((28, 28, 1))(layers.Dense(784)(latents)))
+    with pytest.raises(ValueError, match=r"`generator` must take shape \(100,\).*takes \(7,\)"):
+        zoo.SemiSupervisedGAN(generator=network)
+
+
+def test_convolutional_logits_start_ten_times_smaller_than_the_hidden_layers():
+    network = zoo.semi_supervised_gan.build_convolutional_discriminator((32, 32, 3), 10)
+    stddevs = [x.initial_stddev for x in network.layers if hasattr(x, "initial_stddev")]
+    assert stddevs == [1.0] * 9 + [0.1]
+
+
 # === Training ===
 
 

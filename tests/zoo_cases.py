@@ -113,7 +113,7 @@ def _dense(inputs: int, outputs: int, kernel: int = 1) -> int:
     return kernel * kernel * inputs * outputs + 2 * outputs
 
 
-# Batch norm has moving mean and variance, an offset and, but for the paper's MNIST, a scale.
+# Batch norm has a moving mean and variance and an offset; the authors' has no scale.
 SEMI_SUPERVISED_MULTILAYER = {
     "generator": (100 * 500 + 3 * 500) + (500 * 500 + 3 * 500) + _dense(500, 784),
     "discriminator": _dense(784, 1000)
@@ -124,9 +124,9 @@ SEMI_SUPERVISED_MULTILAYER = {
 }
 
 SEMI_SUPERVISED_CONVOLUTIONAL = {
-    "generator": (100 * 8192 + 4 * 8192)
-    + (25 * 512 * 256 + 4 * 256)
-    + (25 * 256 * 128 + 4 * 128)
+    "generator": (100 * 8192 + 3 * 8192)
+    + (25 * 512 * 256 + 3 * 256)
+    + (25 * 256 * 128 + 3 * 128)
     + _dense(128, 3, kernel=5),
     "discriminator": _dense(3, 64, kernel=3)
     + 2 * _dense(64, 64, kernel=3)
@@ -160,6 +160,8 @@ SEMI_SUPERVISED = Case(
         ({"average_decay": 1.0}, "`average_decay` .* Received: average_decay=1.0"),
         ({"architecture": "resnet"}, "multilayer, convolutional. Received: architecture='resnet'"),
         ({"architecture": "convolutional"}, r"multiples of 8.*image_shape=\(28, 28, 1\)"),
+        ({"feature_matching_order": 3}, "must be 1 or 2. Received: feature_matching_order=3"),
+        ({"feature_matching_order": 0}, "must be 1 or 2. Received: feature_matching_order=0"),
         ({"class_names": ["a", "b"]}, r"10 names. Received: \['a', 'b'\]"),
     ),
 )

@@ -4,8 +4,9 @@ Every variant is one file, one paper and one `keras.Model`:
 
     import zoo
 
-    model = zoo.SemiSupervisedGAN(image_shape=(28, 28, 1), num_classes=10)
+    model = zoo.SemiSupervisedGAN(image_shape=(28, 28, 1), num_classes=10, average_decay=0.998)
     model.compile()
+    model.adapt(next(iter(zoo.datasets.load("mnist_small", batch_size=500))))
     model.fit(zoo.datasets.load_few_labels("mnist_small", 100), steps_per_epoch=40, epochs=60)
 
 Importing this package costs little more than importing Keras: data sets, metrics and TF-GAN are

@@ -11,9 +11,9 @@ and with lse = log Z the discriminator minimises, over labelled, unlabelled and 
     L_unlabelled = −½ E log p(real | x) − ½ E log(1 − p(real | G(z)))
                  = −½ E lse(x) + ½ E softplus(lse(x)) + ½ E softplus(lse(G(z)))
 
-The generator matches features f, the last hidden layer of D: it minimises ‖E f(x) − E f(G(z))‖.
-Its images are no beauties. They lie near the data but not on it, and there they push the borders
-between classes out of the crowd and into the gaps.
+The generator matches features f, the last hidden layer of D: it minimises the mean over features
+of (E f(x) − E f(G(z)))², or of its absolute value. Fine samples are not its goal: they lie near the
+data but not on it, and push the borders between classes out of the crowd and into the gaps.
 
 Reference: [Salimans et al., 2016](https://arxiv.org/abs/1606.03498), section 5, and the authors'
 code, which tests with a moving average of D.
@@ -101,14 +101,14 @@ def build_convolutional_generator(
         use_bias=False,
         kernel_initializer=initializer,
     )(latents)
-    x = layers.BatchNormalization(synchronized=True)(x)
+    x = layers.BatchNormalization(scale=False, synchronized=True)(x)
     x = layers.ReLU()(x)
     x = layers.Reshape((height // 8, width // 8, base_filters * 8))(x)
     for filters in (base_filters * 4, base_filters * 2):
         x = layers.Conv2DTranspose(
             filters, 5, 2, "same", use_bias=False, kernel_initializer=initializer
         )(x)
-        x = layers.BatchNormalization(synchronized=True)(x)
+        x = layers.BatchNormalization(scale=False, synchronized=True)(x)
         x = layers.ReLU()(x)
     x = WeightNormalizedConv2DTranspose(
         channels,
@@ -153,6 +153,7 @@ def build_convolutional_discriminator(
     logits = WeightNormalizedDense(
         num_classes,
         train_scale=True,
+        initial_stddev=0.1,
         kernel_initializer=initializer,
         name="logits",
         dtype="float32",
@@ -160,7 +161,12 @@ def build_convolutional_discriminator(
     return keras.Model(images, logits, name="discriminator")
 
 
-def _check_arguments(image_shape, num_classes, architecture) -> None:
+def _check_arguments(image_shape, num_classes, architecture, feature_matching_order) -> None:
+    if feature_matching_order not in (None, 1, 2):
+        raise ValueError(
+            "`feature_matching_order` must be 1 or 2. "
+            f"Received: feature_matching_order={feature_matching_order!r}"
+        )
     if architecture not in ARCHITECTURES:
         raise ValueError(
             f"`architecture` must be one of {', '.join(ARCHITECTURES)}. "
@@ -183,6 +189,19 @@ def _check_arguments(image_shape, num_classes, architecture) -> None:
         )
 
 
+def _check_networks(generator, discriminator, latent_dim, image_shape, num_classes) -> None:
+    for name, network, takes, gives in (
+        ("generator", generator, (latent_dim,), image_shape),
+        ("discriminator", discriminator, image_shape, (num_classes,)),
+    ):
+        received = network.input_shape[1:], network.output_shape[1:]
+        if received != (takes, gives):
+            raise ValueError(
+                f"`{name}` must take shape {takes} and give {gives}, batch left out. Received: a "
+                f"network that takes {received[0]} and gives {received[1]}"
+            )
+
+
 def _feature_extractor(discriminator: keras.Model) -> keras.Model:
     names = [layer.name for layer in discriminator.layers]
     if "features" not in names:
@@ -190,7 +209,7 @@ def _feature_extractor(discriminator: keras.Model) -> keras.Model:
             'A layer of `discriminator` must have the name "features": the one whose outputs the '
             f"generator matches, usually the last hidden one. Received: layers {', '.join(names)}"
         )
-    return keras.Model(discriminator.inputs, discriminator.get_layer("features").output)
+    return keras.Model(discriminator.input, discriminator.get_layer("features").output)
 
 
 # === Model ===
@@ -232,7 +251,8 @@ class SemiSupervisedGAN(AdversarialModel):
         ValueError: if the architecture can't take `image_shape`, or an argument is out of range.
 
     Differs from the authors' code: the average of D is corrected for its start; the generator
-    matches the features of the batch that D has just seen, not of another.
+    matches the features of the batch that D has just seen, not of another; the unlabelled images of
+    `zoo.datasets.load_few_labels` are all but the labelled ones, not all.
 
     Reference: [Salimans et al., 2016](https://arxiv.org/abs/1606.03498)
     """
@@ -262,13 +282,15 @@ class SemiSupervisedGAN(AdversarialModel):
             **kwargs,
         )
         image_shape = tuple(image_shape)
-        _check_arguments(image_shape, num_classes, architecture)
+        _check_arguments(image_shape, num_classes, architecture, feature_matching_order)
         self.image_shape = image_shape
         self.num_classes = num_classes
         self.architecture = architecture
         self.base_filters = base_filters
         default_order = 2 if architecture == "multilayer" else 1
-        self.feature_matching_order = feature_matching_order or default_order
+        self.feature_matching_order = (
+            default_order if feature_matching_order is None else feature_matching_order
+        )
         self.unlabelled_weight = unlabelled_weight
         self.class_names = list(class_names or map(str, range(num_classes)))
         if len(self.class_names) != num_classes:
@@ -277,6 +299,7 @@ class SemiSupervisedGAN(AdversarialModel):
             )
         self.generator = generator or self._build_generator()
         self.discriminator = discriminator or self._build_discriminator()
+        _check_networks(self.generator, self.discriminator, latent_dim, image_shape, num_classes)
         self.averaged_discriminator = self.make_average(self.discriminator)
         self.feature_extractor = _feature_extractor(self.discriminator)
         self.finish_building(
@@ -311,8 +334,8 @@ class SemiSupervisedGAN(AdversarialModel):
     def adapt(self, images) -> None:
         """Initialises the weight-normalised layers from data.
 
-        Those of the discriminator, and of the convolutional generator, as in the authors' code;
-        the multilayer generator then falls behind the discriminator and never catches up.
+        As in the authors' code, that is the discriminator and, of the generators, only the
+        convolutional one: the multilayer generator, initialised so, never catches up with D.
 
         Args:
             images: float32 `(batch, height, width, channels)` in [-1, 1]; 500 in the paper.
@@ -356,27 +379,30 @@ class SemiSupervisedGAN(AdversarialModel):
         batch_size = tf.shape(unlabelled_images)[0]
 
         generated_images = self.generator(self.draw_latents(batch_size, draw=0), training=True)
-        with tf.name_scope("discriminator_player"), tf.GradientTape() as tape:
-            labelled_logits = self.discriminator(labelled_images, training=True)
-            unlabelled_logits = self.discriminator(unlabelled_images, training=True)
-            generated_logits = self.discriminator(generated_images, training=True)
-            loss_of_labelled = labelled_loss(labelled_logits, labels)
-            loss_of_unlabelled = unlabelled_loss(unlabelled_logits, generated_logits)
-            discriminator_loss = loss_of_labelled + self.unlabelled_weight * loss_of_unlabelled
-        discriminator_gradient_norm = self.update_player(
-            discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
-        )
-
-        with tf.name_scope("generator_player"), tf.GradientTape() as tape:
-            generated_images = self.generator(self.draw_latents(batch_size, draw=1), training=True)
-            real_features = self.feature_extractor(unlabelled_images, training=True)
-            generated_features = self.feature_extractor(generated_images, training=True)
-            generator_loss = feature_matching(
-                real_features, generated_features, order=self.feature_matching_order
+        with tf.name_scope("discriminator_player"):
+            with tf.GradientTape() as tape:
+                labelled_logits = self.discriminator(labelled_images, training=True)
+                unlabelled_logits = self.discriminator(unlabelled_images, training=True)
+                generated_logits = self.discriminator(generated_images, training=True)
+                loss_of_labelled = labelled_loss(labelled_logits, labels)
+                loss_of_unlabelled = unlabelled_loss(unlabelled_logits, generated_logits)
+                discriminator_loss = loss_of_labelled + self.unlabelled_weight * loss_of_unlabelled
+            discriminator_gradient_norm = self.update_player(
+                discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
             )
-        generator_gradient_norm = self.update_player(
-            generator_loss, tape, self.generator_optimizer, self.generator_networks
-        )
+
+        latents = self.draw_latents(batch_size, draw=1)
+        with tf.name_scope("generator_player"):
+            with tf.GradientTape() as tape:
+                generated_images = self.generator(latents, training=True)
+                real_features = self.feature_extractor(unlabelled_images, training=True)
+                generated_features = self.feature_extractor(generated_images, training=True)
+                generator_loss = feature_matching(
+                    real_features, generated_features, order=self.feature_matching_order
+                )
+            generator_gradient_norm = self.update_player(
+                generator_loss, tape, self.generator_optimizer, self.generator_networks
+            )
 
         return self.finish_step(
             generator_loss=generator_loss,

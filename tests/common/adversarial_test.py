@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
+import zoo
 from tests import zoo_cases
 from zoo.common.adversarial import (
     AdversarialModel,
@@ -92,6 +93,18 @@ def test_average_equals_the_bias_corrected_moving_average():
             np.testing.assert_allclose(m / (1 - decay**step), a.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.9, 0.9999])
+def test_average_equals_the_weights_after_one_step(decay):
+    config = zoo_cases.SEMI_SUPERVISED.build().get_config() | {"average_decay": decay}
+    model = zoo.SemiSupervisedGAN.from_config(config)
+    model.averaged_discriminator.set_weights(
+        [weight + 1.0 for weight in model.averaged_discriminator.get_weights()]
+    )
+    model.finish_step()
+    for w, a in zip(model.discriminator.weights, model.averaged_discriminator.weights, strict=True):
+        np.testing.assert_allclose(w, a, atol=1e-5)
+
+
 def test_average_starts_as_a_copy_and_is_never_trained():
     model = build()
     for w, a in zip(model.discriminator.weights, model.averaged_discriminator.weights, strict=True):
@@ -158,6 +171,32 @@ def test_noise_continues_from_its_saved_state(tmp_path):
     np.testing.assert_array_equal(expected, other.discriminator(images, training=True))
 
 
+def test_two_replicas_with_noise_continue_from_a_saved_state(tmp_path, two_replicas):
+    def trained(steps: int, weights=None) -> AdversarialModel:
+        keras.utils.set_random_seed(0 if weights is None else 1)
+        with two_replicas.scope():
+            model = zoo_cases.SEMI_SUPERVISED.build()
+            model.compile()
+        if weights is not None:
+            model.load_weights(weights)
+        model.fit(batches(steps, size=8), verbose=0)
+        return model
+
+    unbroken = trained(4)
+    trained(2).save_weights(tmp_path / "half.weights.h5")
+    resumed = trained(2, tmp_path / "half.weights.h5")
+    for a, b in zip(unbroken.variables, resumed.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+def test_a_model_that_was_never_compiled_is_saved_too(tmp_path):
+    model = zoo_cases.SEMI_SUPERVISED.build()
+    model.save(tmp_path / "model.keras")
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(model.generate(2, seed=1), restored.generate(2, seed=1))
+    assert not restored.compiled
+
+
 def test_keras_file_restores_learning_rate_schedules(tmp_path):
     schedule = keras.optimizers.schedules.ExponentialDecay(1e-2, 10, 0.5)
     model = build(
@@ -181,6 +220,7 @@ def test_keras_file_restores_learning_rate_schedules(tmp_path):
         (np.linspace(0, 255, 16), "from 0 to 255"),
         (np.linspace(0, 1, 16), "from 0 to 1"),
         (np.linspace(-1, 3, 16), "from -1 to 3"),
+        (np.full(16, np.nan), "from nan to nan"),
     ],
 )
 def test_unscaled_images_are_refused(images, pixels):

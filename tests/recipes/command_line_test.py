@@ -178,7 +178,7 @@ def earlier_run(recipe, tmp_path, monkeypatch) -> Path:
         patch.setattr(training.ProgressBar, "on_train_begin", interrupt)
         ended = recipe("--smoke", "--num_labels=20", f"--workdir={tmp_path}/run")
     assert ended.code == 130
-    assert ended.err.endswith(f"0 whole epochs are saved. Go on with: {resume_of(tmp_path)}\n")
+    assert ended.err.endswith(f"epochs saved: 0. Go on with: {resume_of(tmp_path)}\n")
     return tmp_path / "run"
 
 

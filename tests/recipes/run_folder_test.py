@@ -164,6 +164,21 @@ def test_resume_with_the_run_s_own_values(tmp_path: Path) -> None:
     assert run.resumes == [{"from_epoch": 3, "epochs": 4}]
 
 
+def test_resume_with_other_data_changes_nothing(tmp_path: Path) -> None:
+    RunFolder.start(tmp_path, "dcgan", CONFIG).begin("a" * 64)
+    before = (tmp_path / "environment.json").read_bytes()
+    message = refusal(RunFolder.resume(tmp_path, "dcgan", CONFIG).begin, "b" * 64)
+    assert "other data" in message and "aaaaaaaaaaaa" in message and "bbbbbbbbbbbb" in message
+    assert (tmp_path / "environment.json").read_bytes() == before
+
+
+def test_resume_keeps_what_the_first_part_ran_on(tmp_path: Path) -> None:
+    RunFolder.start(tmp_path, "dcgan", CONFIG).begin("a" * 64)
+    RunFolder.resume(tmp_path, "dcgan", CONFIG).begin("a" * 64)
+    environment = json.loads((tmp_path / "environment.json").read_text())
+    assert environment["before_resume"]["dataset_fingerprint"] == "a" * 64
+
+
 def test_resume_before_the_first_checkpoint(tmp_path: Path) -> None:
     run = RunFolder.resume(started(tmp_path), "dcgan", CONFIG)
     assert run.latest_checkpoint is None and run.trained_epochs == 0

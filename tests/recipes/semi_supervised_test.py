@@ -152,7 +152,7 @@ def test_interrupted_run_goes_on(recipe, tmp_path, monkeypatch):
         ended = recipe("--smoke", "--set=early_stopping_patience=1", "--workdir=a run")
     assert (ended.code, ended.out) == (130, "")
     last_line = ended.err.splitlines()[-1]
-    assert last_line.startswith("semi_supervised.py: interrupted; 1 whole epochs are saved.")
+    assert last_line.startswith("semi_supervised.py: interrupted; epochs saved: 1.")
     assert last_line.endswith("semi_supervised.py '--workdir=a run' --resume")
     ended = recipe("--workdir=a run", "--resume", "--epochs=30", "--set=learning_rate=0.003")
     assert ended.code == 0, ended.err
@@ -184,6 +184,14 @@ def test_interrupted_run_goes_on(recipe, tmp_path, monkeypatch):
         (["--set=epochs=0"], "epochs must be positive. Received: 0"),
         (["--set=seed=-1"], "seed must be at least 0 and below 2**32. Received: -1"),
         (["--set=early_stopping_patience=0"], "early_stopping_patience must be none or at least"),
+        (
+            [
+                "--set=train_split=train",
+                "--set=validation_split=train[90%:]",
+                "--set=early_stopping_patience=3",
+            ],
+            "early_stopping_patience needs validation images that are not trained on",
+        ),
         (["--set=adam_beta_1=1"], "adam_beta_1 must be at least 0 and below 1. Received: 1.0"),
     ],
 )

@@ -1,5 +1,7 @@
 """What is the same for every model of two players: `AdversarialModel`. It plays no game itself."""
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -69,12 +71,21 @@ def check_image_range(batch) -> None:
             continue
         images = np.asarray(leaf, np.float32)
         lowest, highest = images.min(), images.max()
-        if lowest < -1.001 or highest > 1.001 or (lowest >= 0 and highest > 0):
+        in_range = lowest >= -1.001 and highest <= 1.001  # false for NaN
+        if not in_range or (lowest >= 0 and highest > 0):
             raise ValueError(
                 "Images must be scaled to [-1, 1], such as by `images / 127.5 - 1` for bytes. "
                 f"Received: pixels from {lowest:g} to {highest:g} in a batch of shape "
                 f"{tuple(leaf.shape)}."
             )
+
+
+def _average_rate(decay: float, completed_steps) -> tf.Tensor:
+    """Returns (1 − decay) / (1 − decay^t): how far the bias-corrected average moves at step t."""
+    if decay == 0:
+        return tf.ones(())
+    # expm1, for 1 − decay^t loses most of its digits in float32 while t is small.
+    return (decay - 1.0) / tf.math.expm1(completed_steps * math.log(decay))
 
 
 def _copy_of(network: keras.Model) -> keras.Model:
@@ -202,15 +213,20 @@ class AdversarialModel(keras.Model):
                 "Each player needs an optimizer of its own. Received one object for both: "
                 f"{generator_optimizer}"
             )
-        defaults = self.default_optimizers()
-        generator_optimizer = self._prepare_optimizer(
-            generator_optimizer or defaults[0], self.generator_networks
-        )
+        if generator_optimizer is None or discriminator_optimizer is None:
+            defaults = self.default_optimizers()
+            generator_optimizer = (
+                defaults[0] if generator_optimizer is None else generator_optimizer
+            )
+            discriminator_optimizer = (
+                defaults[1] if discriminator_optimizer is None else discriminator_optimizer
+            )
+        generator_optimizer = self._prepare_optimizer(generator_optimizer, self.generator_networks)
         # Keras wants one optimizer to call its own, and would otherwise make an unused RMSprop.
         super().compile(optimizer=generator_optimizer, auto_scale_loss=False, **kwargs)
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = self._prepare_optimizer(
-            discriminator_optimizer or defaults[1], self.discriminator_networks
+            discriminator_optimizer, self.discriminator_networks
         )
 
     def _prepare_optimizer(self, optimizer, networks):
@@ -223,7 +239,9 @@ class AdversarialModel(keras.Model):
         return optimizer
 
     def get_compile_config(self):
-        """Returns both optimizers' configs, for the `.keras` format."""
+        """Returns both optimizers' configs, for the `.keras` format; nothing before `compile`."""
+        if not self.compiled:
+            return {}
         return {
             "generator_optimizer": keras.optimizers.serialize(self.generator_optimizer),
             "discriminator_optimizer": keras.optimizers.serialize(self.discriminator_optimizer),
@@ -302,7 +320,8 @@ class AdversarialModel(keras.Model):
             networks: the player's networks.
 
         Returns:
-            The Euclidean norm of this replica's gradient, a float32 scalar.
+            The Euclidean norm of this replica's own gradient, a float32 scalar; under several
+            replicas a log of it is the mean of theirs, not the norm of their mean.
         """
         variables = [v for network in networks for v in network.trainable_variables]
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -316,8 +335,7 @@ class AdversarialModel(keras.Model):
     def finish_step(self, **logs) -> dict[str, tf.Tensor]:
         """Updates the averages, counts the step and returns the running means of the logs."""
         completed = tf.cast(self.step + 1, tf.float32)
-        # Bias-corrected: 1 at the first step, 1/2 at the second for a decay near 1, and so on.
-        rate = (1.0 - self.average_decay) / (1.0 - tf.pow(self.average_decay, completed))
+        rate = _average_rate(self.average_decay, completed)
         for average, network in self.averages:
             for mean, weight in zip(average.weights, network.weights, strict=True):
                 mean.assign_add(tf.cast(rate, mean.dtype) * (weight - mean))

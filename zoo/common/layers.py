@@ -144,7 +144,7 @@ def initialize_from_data(network: keras.Model, inputs) -> None:
         network: a built model.
         inputs: one batch of its inputs; some hundreds of rows are enough.
     """
-    layers = [layer for layer in network.layers if isinstance(layer, _WeightNormalized)]
+    layers = [x for x in network._flatten_layers() if isinstance(x, _WeightNormalized)]
     for layer in layers:
         layer._takes_statistics = True
     try:

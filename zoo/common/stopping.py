@@ -21,7 +21,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     epoch, and at every weight at each epoch's end. It holds a copy of the whole training state
     (networks, averages, step, random seeds, optimizers: about as much memory as the model), taken
     at train begin and after each good epoch, and restores it on failure. The failed epoch is
-    discarded: sample grids, history and checkpoints pass over it.
+    discarded: history, checkpoints and the epoch's sample grid pass over it.
 
     Place it first in the list of callbacks.
 

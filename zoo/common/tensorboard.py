@@ -18,7 +18,8 @@ class PlayersTensorBoard(keras.callbacks.Callback):
     Keras's own `TensorBoard` counts steps anew after a resume, sees one learning rate, and writes
     no graph of a `train_step`. This one writes
 
-    - `step/<log>`: each log of a batch, gradient norms among them;
+    - `step/<log>`: each log as it stands at a step, the mean since the epoch began, gradient norms
+      among them;
     - `epoch/<log>`: each log of an epoch, training and validation under one name in one chart;
     - `learning_rate/<player>`;
     - `samples`: each grid that a `SampleGrid` draws;
