@@ -1,7 +1,10 @@
 """Packs a trained model as a SavedModel, and loads one."""
 
+import contextlib
+import logging
 import pathlib
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -73,7 +76,20 @@ def _write(model: AdversarialModel, folder: pathlib.Path) -> None:
             labels = pathlib.Path(assets) / "labels.txt"
             labels.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
             module.labels = tf.saved_model.Asset(str(labels))
-        tf.saved_model.save(module, str(folder), signatures=signatures)
+        with _quiet_tensorflow():
+            tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+@contextlib.contextmanager
+def _quiet_tensorflow() -> Iterator[None]:
+    """Hides TensorFlow's note of where it wrote, which is a folder that is renamed right after."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _variables_of(functions) -> list[tf.Variable]:
