@@ -184,7 +184,7 @@ def _render_rows(table: Table) -> str:
     if reported is not None:
         columns.append(f"{semi_supervised.PAPER}, on {_display_name(_original(table))} [1]")
         for number, cells in rows.items():
-            cells.append(reported.get(number, "not reported"))
+            cells.append(reported.get(number, "not quoted"))
     lines = (columns, ["---:"] * len(columns), *rows.values())
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 

@@ -307,7 +307,7 @@ def result_rows(
     ]
     original = hyper_parameters.dataset.removesuffix("_small")
     if original in PAPER_RESULTS:
-        reported = PAPER_RESULTS[original].get(hyper_parameters.num_labels, "not reported")
+        reported = PAPER_RESULTS[original].get(hyper_parameters.num_labels, "not quoted")
         protocol = f"{labels}, the whole of {original}, mean of 10 draws of the labels"
         rows.append((f"{PAPER} on {original}", reported, protocol))
     return rows

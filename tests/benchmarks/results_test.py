@@ -58,7 +58,7 @@ def test_rows_are_by_number_of_labels() -> None:
     table = rows(render(records))
     assert [row[0] for row in table] == ["20", "50", "100"]
     reported = semi_supervised.PAPER_RESULTS["mnist"]
-    assert [row[-1] for row in table] == [reported[20], "not reported", reported[100]]
+    assert [row[-1] for row in table] == [reported[20], "not quoted", reported[100]]
 
 
 def test_flawless_baseline_gives_no_ratio() -> None:

@@ -230,7 +230,7 @@ def test_data_sets_that_the_paper_lacks_are_not_compared_with_it():
         rows = semi_supervised.result_rows(values, data, 0.125, 0.5, "last")
         assert len(rows) == num_rows
         assert rows[0][1:] == ("12.50% (25 of 200)", "30 labels, last")
-        assert [row[1] for row in rows[2:]] == ["not reported"] * (num_rows - 2)
+        assert [row[1] for row in rows[2:]] == ["not quoted"] * (num_rows - 2)
 
 
 # === Other data, strategies and precisions ===
