@@ -15,7 +15,7 @@ from recipes.run_folder import RunFolder
 from zoo.common.files import write_atomically
 
 # More frames than this make the file larger than the change they show is worth.
-_MOST_FRAMES = 80
+_MOST_FRAMES = 40
 _FRAME_MILLISECONDS = 350
 _LAST_FRAME_MILLISECONDS = 2500
 _SMALLEST_FRAME_WIDTH = 384
@@ -149,7 +149,7 @@ def write_gif(samples_folder: str | os.PathLike[str], path: str | os.PathLike[st
     """Joins the sample grids of a run into an animation with captions; the last one stays longer.
 
     Args:
-        samples_folder: what a `SampleGrid` filled. Of more than 80 grids, evenly spaced ones.
+        samples_folder: what a `SampleGrid` filled. Of more than 40 grids, evenly spaced ones.
         path: the GIF to write.
 
     Raises:

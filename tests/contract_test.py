@@ -155,6 +155,25 @@ def test_an_update_of_one_player_changes_no_weight_of_the_other(model, case, pla
         assert same(before[name], weights_of(group)) == (name != player)
 
 
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_the_graph_shows_each_player_s_update_in_its_scope(model, case, player):
+    spec = tf.nest.map_structure(tf.type_spec_from_value, case.batch(4))
+    graph = tf.function(model.train_step).get_concrete_function(spec).graph
+    outside = {id(inner): id(outer) for outer, inner in graph.captures}
+    written = {
+        outside.get(id(operation.inputs[0]))
+        for operation in graph.get_operations()
+        if operation.name.startswith(f"{player}_player") and operation.type.startswith("Assign")
+    }
+    networks = {
+        "generator": model.generator_networks,
+        "discriminator": model.discriminator_networks,
+    }
+    for name, group in networks.items():
+        handles = {id(v.value.handle) for network in group for v in network.trainable_variables}
+        assert (handles <= written) if name == player else not (handles & written)
+
+
 def test_players_take_the_configured_number_of_steps(model, case):
     counters = [
         model.step,

@@ -187,7 +187,7 @@ def test_long_run_is_thinned_to_its_ends(tmp_path: Path) -> None:
     draw_samples(tmp_path, steps=range(200))
     write_gif(tmp_path, tmp_path / "samples.gif")
     with Image.open(tmp_path / "samples.gif") as animation:
-        assert animation.n_frames == 80
+        assert animation.n_frames == 40
 
 
 def test_no_samples_are_refused(tmp_path: Path) -> None:
