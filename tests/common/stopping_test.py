@@ -111,9 +111,8 @@ def test_healthy_training_is_not_touched() -> None:
     assert_same_state(state_of(guarded), state_of(free))
 
 
-def test_restores_every_replica() -> None:
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+def test_restores_every_replica(two_replicas: tf.distribute.Strategy) -> None:
+    with two_replicas.scope():
         variable = keras.Variable([1.0, 2.0])
     model = make_model(poison=1)
     model._track_variable(variable)
@@ -123,7 +122,7 @@ def test_restores_every_replica() -> None:
             variable.assign([9.0, np.nan])
 
     model.fit(make_images(), verbose=0, callbacks=[StopOnNonFinite(), Spoil()])
-    replicas = strategy.experimental_local_results(variable.value)
+    replicas = two_replicas.experimental_local_results(variable.value)
     assert [replica.numpy().tolist() for replica in replicas] == [[1.0, 2.0]] * 2
 
 

@@ -222,19 +222,18 @@ def test_any_image_data_set_of_tfds_loads_by_name(name, image_shape):
 # === Distribution ===
 
 
-def test_replicas_share_each_batch(load):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+def test_replicas_share_each_batch(load, two_replicas):
     dataset = load("test", batch_size=20, shuffle=True, repeat=True)
-    distributed = iter(strategy.experimental_distribute_dataset(dataset))
+    distributed = iter(two_replicas.experimental_distribute_dataset(dataset))
     for expected in _take(dataset, 3):
-        parts = strategy.experimental_local_results(next(distributed))
+        parts = two_replicas.experimental_local_results(next(distributed))
         assert [len(part) for part in parts] == [10, 10]
         np.testing.assert_array_equal(np.concatenate(parts), expected)
 
 
 @pytest.mark.parametrize("repeat", [False, True])
-def test_fit_on_two_replicas_sees_every_image_in_every_epoch(load, repeat):
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+def test_fit_on_two_replicas_sees_every_image_in_every_epoch(load, repeat, two_replicas):
+    with two_replicas.scope():
         model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
         model.compile(
             optimizer=keras.optimizers.SGD(0.0),

@@ -134,8 +134,10 @@ def test_killed_and_resumed(unbroken, tmp_path):
         text=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    # One line for about each tenth of the run, and nothing of TensorFlow's.
-    assert all("%: epoch " in line for line in killed.stderr.splitlines()), killed.stderr
+    # What it trains on, a line for about each tenth of the run, and nothing of TensorFlow's.
+    first, *others = killed.stderr.splitlines()
+    assert first.startswith("Training on "), killed.stderr
+    assert others and all("%: epoch " in line for line in others), killed.stderr
     assert newest_checkpoint(tmp_path / "run").name == "epoch-0002"
     trained(tmp_path / "run", epochs=4)
     assert_equal_runs(tmp_path / "run", unbroken)
