@@ -140,10 +140,7 @@ def fit(
         verbose=0,
     )
     if has_stopped:
-        on_quality.stop_reason = (
-            f"{monitor} has not improved on {stop['best']:.6g} (epoch {stop['best_epoch'] + 1}) "
-            f"for {stop['wait']} epochs"
-        )
+        on_quality.stop_reason = on_quality.standstill()
     reasons = [c.stop_reason for c in (on_non_finite, on_quality) if c and c.stop_reason]
     return Outcome(
         stop_reason=reasons[0] if reasons else f"all {epochs} epochs done",

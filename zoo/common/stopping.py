@@ -136,10 +136,14 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
             return
         super().on_epoch_end(epoch, logs)
         if self.stopped_epoch and self.stop_reason is None:
-            self.stop_reason = (
-                f"{self.monitor} has not improved on {self.best:.6g} (epoch {self.best_epoch + 1}) "
-                f"for {self.wait} epochs"
-            )
+            self.stop_reason = self.standstill()
+
+    def standstill(self) -> str:
+        """One line that says since when the measure has not improved."""
+        return (
+            f"{self.monitor} has not improved on {self.best:.6g} (epoch {self.best_epoch + 1}) "
+            f"for {self.wait} epochs"
+        )
 
     def get_monitor_value(self, logs: Mapping[str, float] | None) -> float | None:
         value = (logs or {}).get(self.monitor)
