@@ -1,5 +1,6 @@
-"""Measures a recipe at several numbers of labels and seeds, and keeps a record of each run.
+"""Measures a recipe at several seeds, and keeps a record of each run.
 
+    python -m benchmarks.measure --recipe=dcgan_svhn --seeds=0,1,2
     python -m benchmarks.measure --recipe=semi_supervised --num_labels=20,100 --label_seeds=0,1,2
     python -m benchmarks.measure --set unlabelled_weight=0.5 --epochs=60
 
@@ -7,20 +8,20 @@ Runs that have a record are skipped, so that measuring may be stopped and begun 
 `python -m benchmarks.results` makes the tables.
 """
 
-from recipes import command_line, semi_supervised  # first: it keeps TensorFlow's import quiet
+from recipes import command_line  # first: it keeps TensorFlow's import quiet
 
 # isort: split
 import collections
 import dataclasses
 import datetime
+import itertools
 import json
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,45 +29,14 @@ from absl import flags
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tqdm import tqdm
 
+from benchmarks.recipe import MeasuredRecipe
 from benchmarks.records import FOLDER, Record, path_of, write_record
+from benchmarks.registry import RECIPES
 from recipes.run_folder import RunFolder
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
+_DEFAULT_RECIPE = "semi_supervised"
 _LAST_LINES = 8
-
-# Hyper-parameters that tell runs apart, each with its flag here.
-_FLAG_OF = {"num_labels": "num_labels", "label_seed": "label_seeds", "seed": "label_seeds"}
-
-
-@dataclasses.dataclass(frozen=True)
-class MeasuredRecipe:
-    """What is recorded of a recipe.
-
-    Attributes:
-        module: of the recipe; it has `preset`, `check` and a dataclass of hyper-parameters.
-        scores: which entries of `results.json` are scores.
-        protocol: maps configuration and results to the line that says how these were measured.
-    """
-
-    module: types.ModuleType
-    scores: tuple[str, ...]
-    protocol: Callable[[Mapping[str, Any], Mapping[str, Any]], str]
-
-
-def _test_error_protocol(configuration: Mapping[str, Any], results: Mapping[str, Any]) -> str:
-    return (
-        f"test error on {configuration['dataset']} {configuration['test_split']} "
-        f"({results['num_test_images']:,} images), {results['weights']}"
-    )
-
-
-RECIPES = {
-    semi_supervised.RECIPE: MeasuredRecipe(
-        module=semi_supervised,
-        scores=("test_error", "baseline_test_error"),
-        protocol=_test_error_protocol,
-    ),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,22 +54,17 @@ class Run:
     configuration: dict[str, Any]
 
     def __str__(self) -> str:
-        num_labels, seed = self.configuration["num_labels"], self.configuration["seed"]
-        return f"{self.recipe} on {self.configuration['dataset']}, {num_labels} labels, seed {seed}"
+        names = [axis.hyper_parameters[0] for axis in RECIPES[self.recipe].axes]
+        varied = ", ".join(f"{name} {self.configuration[name]}" for name in names)
+        return f"{self.recipe} on {self.configuration['dataset']}, {varied}"
 
     def arguments(self) -> list[str]:
-        """Returns the recipe's command line for this configuration."""
-        dataset = self.configuration["dataset"]
-        preset = dataclasses.asdict(RECIPES[self.recipe].module.preset(self.preset, dataset))
-        flag_names = ("dataset", "num_labels", "label_seed", "seed", "epochs")
+        """Returns the recipe's command line for this configuration, whatever its preset says."""
+        others = {name: value for name, value in self.configuration.items() if name != "dataset"}
         return [
             f"--preset={self.preset}",
-            *(f"--{name}={self.configuration[name]}" for name in flag_names),
-            *(
-                f"--set={name}={value}"
-                for name, value in self.configuration.items()
-                if name not in flag_names and value != preset[name]
-            ),
+            f"--dataset={self.configuration['dataset']}",
+            *(f"--set={name}={value}" for name, value in others.items()),
         ]
 
 
@@ -114,33 +79,28 @@ RunRecipe = Callable[[Run, Path, Callable[[str], None]], None]
 
 
 def plan_runs(
-    recipe: str,
-    preset: str,
-    hyper_parameters: Any,
-    num_labels: Iterable[int],
-    label_seeds: Iterable[int],
+    recipe: str, preset: str, hyper_parameters: Any, numbers: Mapping[str, Sequence[int]]
 ) -> list[Run]:
-    """Returns a run for each number of labels and seed, one seed after the other.
+    """Returns a run for each combination of numbers.
 
     Args:
         recipe: name of the recipe.
         preset: name of the preset that `hyper_parameters` started from.
         hyper_parameters: all that the runs have in common.
-        num_labels: how many labels to measure with.
-        label_seeds: which labels; the seed of all else is the same.
+        numbers: what the runs vary in, by the flag of each of the recipe's axes.
 
     Raises:
         ValueError: if the recipe refuses a value.
     """
-    num_labels = list(dict.fromkeys(num_labels))
-    configurations = [
-        dataclasses.replace(hyper_parameters, num_labels=number, label_seed=seed, seed=seed)
-        for seed in dict.fromkeys(label_seeds)
-        for number in num_labels
-    ]
-    for configuration in configurations:
+    axes = RECIPES[recipe].axes
+    runs = []
+    for combination in itertools.product(*(dict.fromkeys(numbers[axis.flag]) for axis in axes)):
+        chosen = zip(axes, combination, strict=True)
+        changes = {name: number for axis, number in chosen for name in axis.hyper_parameters}
+        configuration = dataclasses.replace(hyper_parameters, **changes)
         RECIPES[recipe].module.check(configuration)
-    return [Run(recipe, preset, dataclasses.asdict(values)) for values in configurations]
+        runs.append(Run(recipe, preset, dataclasses.asdict(configuration)))
+    return runs
 
 
 def has_record(run: Run, records: Path) -> bool:
@@ -209,17 +169,16 @@ def _record_of(run: Run, folder: RunFolder, seconds: float) -> Record:
     _refuse_other_configuration(run, folder)
     results = json.loads(folder.results_json.read_bytes())
     environment = json.loads(folder.environment_json.read_bytes())
-    return Record(
+    absent = [name for name in recipe.optional_scores if results[name] is None]
+    scores = [name for name in (*recipe.scores, *recipe.optional_scores) if name not in absent]
+    recorded_elsewhere = {*scores, *absent, "protocol", "smoke"}
+    record = Record(
         recipe=run.recipe,
         preset=run.preset,
         configuration=run.configuration,
         protocol=recipe.protocol(run.configuration, results),
-        scores={name: results[name] for name in recipe.scores},
-        details={
-            name: value
-            for name, value in results.items()
-            if name not in recipe.scores and name != "smoke"
-        },
+        scores={name: results[name] for name in scores},
+        details={name: results[name] for name in results if name not in recorded_elsewhere},
         seconds=round(seconds, 3),
         steps_per_second=steps_per_second(folder.tensorboard / "train"),
         versions={"python": environment["python"], **environment["packages"]},
@@ -230,6 +189,8 @@ def _record_of(run: Run, folder: RunFolder, seconds: float) -> Record:
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         smoke=run.configuration["smoke"],
     )
+    recipe.refuse_incomplete(record)
+    return record
 
 
 def _refuse_other_configuration(run: Run, folder: RunFolder) -> None:
@@ -302,41 +263,65 @@ def _summary(record: Record) -> str:
 # === Command ===
 
 
-def _whole_numbers(name: str) -> list[int]:
+def _recipe_asked_for(arguments: Sequence[str]) -> MeasuredRecipe:
+    """Parses `--recipe` alone, because the other flags depend on it."""
+    only_recipe = flags.FlagValues()
+    _define_recipe_flag(only_recipe)
     try:
-        numbers = [int(text) for text in flags.FLAGS[name].value]
-    except ValueError:
-        numbers = []
-    if not numbers:
-        raise ValueError(
-            f"--{name} takes whole numbers such as 0,1,2. Received: "
-            f"{','.join(flags.FLAGS[name].value)!r}"
+        only_recipe(arguments, known_only=True)
+    except flags.Error:  # the parsing of all flags will say so
+        return RECIPES[_DEFAULT_RECIPE]
+    return RECIPES[only_recipe.recipe]
+
+
+def _define_recipe_flag(flag_values: flags.FlagValues) -> None:
+    flags.DEFINE_enum(
+        "recipe",
+        _DEFAULT_RECIPE,
+        list(RECIPES),
+        "Recipe to measure; the other flags are then its own.",
+        flag_values=flag_values,
+    )
+
+
+def _define_flags(recipe: MeasuredRecipe) -> None:
+    _define_recipe_flag(flags.FLAGS)
+    for axis in recipe.axes:
+        flags.DEFINE_list(axis.flag, axis.default, axis.help)
+        flags.register_validator(
+            axis.flag,
+            lambda texts: bool(texts) and all(text.isdecimal() for text in texts),
+            "should be whole numbers such as 0,1,2",
         )
-    return numbers
+    flags.DEFINE_string("records", str(FOLDER), "Folder of the records.")
+    command_line.define_flags(
+        recipe.module.preset, dataset=recipe.dataset, datasets_help="any that the recipe takes"
+    )
 
 
-def _refuse_flags_of_single_runs() -> None:
+def _refuse_flags_of_single_runs(recipe: MeasuredRecipe) -> None:
+    flag_of = {name: axis.flag for axis in recipe.axes for name in axis.hyper_parameters}
     for name in ("seed", "workdir", "resume"):
         if flags.FLAGS[name].present:
             raise ValueError(
-                f"--{name} is for a single run. Here --label_seeds gives the seeds, and each run "
-                "has a temporary folder."
+                f"--{name} is for a single run. Here --{flag_of['seed']} gives the seeds, and each "
+                "run has a temporary folder."
             )
     for assignment in flags.FLAGS.set:
         name = assignment.partition("=")[0]
-        if name in _FLAG_OF:
-            raise ValueError(f"--set {assignment}: here that is --{_FLAG_OF[name]}.")
+        if name in flag_of:
+            raise ValueError(f"--set {assignment}: here that is --{flag_of[name]}.")
 
 
 def _planned_by_flags() -> list[Run]:
-    recipe, preset = flags.FLAGS.recipe, flags.FLAGS.preset
-    numbers, seeds = _whole_numbers("num_labels"), _whole_numbers("label_seeds")
-    _refuse_flags_of_single_runs()
+    recipe = RECIPES[flags.FLAGS.recipe]
+    _refuse_flags_of_single_runs(recipe)
     with tempfile.TemporaryDirectory() as folder:
         # A run folder comes with the hyper-parameters; the runs get others.
         flags.FLAGS.workdir = folder
-        hyper_parameters, _ = command_line.configure(recipe, RECIPES[recipe].module.preset)
-    return plan_runs(recipe, preset, hyper_parameters, numbers, seeds)
+        hyper_parameters, _ = command_line.configure(recipe.name, recipe.module.preset)
+    numbers = {axis.flag: list(map(int, flags.FLAGS[axis.flag].value)) for axis in recipe.axes}
+    return plan_runs(recipe.name, flags.FLAGS.preset, hyper_parameters, numbers)
 
 
 def main() -> None:
@@ -358,16 +343,6 @@ def main() -> None:
     print("Every run has a record. `python -m benchmarks.results` makes the tables.")
 
 
-def _define_flags() -> None:
-    flags.DEFINE_enum("recipe", semi_supervised.RECIPE, list(RECIPES), "Recipe to measure.")
-    flags.DEFINE_list("num_labels", "20,50,100,200", "Numbers of labels.")
-    flags.DEFINE_list("label_seeds", "0,1,2", "Draws of the labels; each also seeds all else.")
-    flags.DEFINE_string("records", str(FOLDER), "Folder of the records.")
-    command_line.define_flags(
-        semi_supervised.preset, dataset="mnist_small", datasets_help="any that the recipe takes"
-    )
-
-
 if __name__ == "__main__":
-    _define_flags()
+    _define_flags(_recipe_asked_for(sys.argv))
     command_line.run(main)

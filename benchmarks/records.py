@@ -3,9 +3,12 @@
 import dataclasses
 import datetime
 import hashlib
+import inspect
 import json
 import math
 import os
+import types
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -156,74 +159,36 @@ def _refuse_damaged(content: Any) -> None:
     different = {"record_format", *_field_names()} ^ content.keys()
     if different:
         raise ValueError(f"fields are missing or unknown: {', '.join(sorted(different))}")
-    for name, (is_sound, wanted) in _CHECKS.items():
-        if not is_sound(content[name]):
-            raise ValueError(f"{name} should be {wanted}. Received: {content[name]!r}")
-    if content["smoke"] != content["configuration"].get("smoke", False):
+    for field in dataclasses.fields(Record):
+        if not _is_a(field.type, content[field.name]):
+            raise ValueError(
+                f"{field.name} should be {inspect.formatannotation(field.type)}, with finite "
+                f"numbers and text of one line. Received: {content[field.name]!r}"
+            )
+    configuration = content["configuration"]
+    if not _is_a(str, configuration.get("dataset")) or not _is_a(int, configuration.get("seed")):
+        raise ValueError(f"configuration should name dataset and seed. Received: {configuration}")
+    for name in ("seconds", "cpus"):
+        if content[name] <= 0:
+            raise ValueError(f"{name} should be positive. Received: {content[name]}")
+    if not content["scores"]:
+        raise ValueError("there are no scores")
+    if content["smoke"] != configuration.get("smoke", False):
         raise ValueError("smoke differs from smoke in its configuration")
+    datetime.date.fromisoformat(content["date"])
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value) and "\n" not in value
-
-
-def _is_text_or_none(value: Any) -> bool:
-    return value is None or _is_text(value)
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def _is_positive(value: Any) -> bool:
-    return _is_number(value) and value > 0
-
-
-def _is_positive_or_none(value: Any) -> bool:
-    return value is None or _is_positive(value)
-
-
-def _is_configuration(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and _is_text(value.get("dataset"))
-        and type(value.get("seed")) is int
-    )
-
-
-def _are_scores(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(map(_is_number, value.values()))
-
-
-def _are_versions(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text_or_none, value.values()))
-
-
-def _are_devices(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_date(value: Any) -> bool:
-    try:
-        return datetime.date.fromisoformat(value).isoformat() == value
-    except (TypeError, ValueError):
-        return False
-
-
-_CHECKS = {
-    "recipe": (_is_text, "one line of text"),
-    "preset": (_is_text, "one line of text"),
-    "configuration": (_is_configuration, "hyper-parameters with dataset and seed"),
-    "protocol": (_is_text, "one line of text"),
-    "scores": (_are_scores, "finite numbers by name"),
-    "details": (lambda value: isinstance(value, dict), "values by name"),
-    "seconds": (_is_positive, "a positive number"),
-    "steps_per_second": (_is_positive_or_none, "a positive number or null"),
-    "versions": (_are_versions, "versions by package"),
-    "devices": (_are_devices, "a list of names"),
-    "cpus": (lambda value: type(value) is int and value > 0, "a positive whole number"),
-    "git_commit": (_is_text_or_none, "one line of text or null"),
-    "dataset_fingerprint": (_is_text_or_none, "one line of text or null"),
-    "date": (_is_date, "a date such as 2026-01-31"),
-    "smoke": (lambda value: isinstance(value, bool), "true or false"),
-}
+def _is_a(kind: Any, value: Any) -> bool:
+    """Returns whether a value is of the type, with text of one line and finite numbers in it."""
+    kinds = typing.get_args(kind)
+    if isinstance(kind, types.UnionType):
+        return any(_is_a(choice, value) for choice in kinds)
+    if typing.get_origin(kind) is dict:
+        return type(value) is dict and all(_is_a(kinds[1], entry) for entry in value.values())
+    if typing.get_origin(kind) is list:
+        return type(value) is list and all(_is_a(kinds[0], entry) for entry in value)
+    if kind is str:
+        return type(value) is str and len(value.splitlines()) == 1
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return kind is Any or type(value) is kind

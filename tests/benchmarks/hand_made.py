@@ -1,10 +1,26 @@
-"""Records made by hand, for tests of what is made from records."""
+"""Recipes and records made by hand, for tests of what is made from records."""
 
 import dataclasses
 from typing import Any
 
+from benchmarks import generation
 from benchmarks.records import Record
 from recipes import semi_supervised
+from recipes.command_line import sourced
+
+_RAN_ON = {
+    "seconds": 300.5,
+    "steps_per_second": 20.25,
+    "versions": {"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1"},
+    "devices": ["CPU"],
+    "cpus": 2,
+    "git_commit": "0123456789abcdef0123456789abcdef01234567",
+    "dataset_fingerprint": "ab" * 32,
+    "date": "2026-01-31",
+}
+
+
+# === Semi-supervised ===
 
 
 def configuration_of(**changes: Any) -> dict[str, Any]:
@@ -36,13 +52,67 @@ def record_of(
             "epochs": configuration["epochs"],
             "stop_reason": "all epochs done",
         },
-        seconds=300.5,
-        steps_per_second=20.25,
-        versions={"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1"},
-        devices=["CPU"],
-        cpus=2,
-        git_commit="0123456789abcdef0123456789abcdef01234567",
-        dataset_fingerprint="ab" * 32,
-        date="2026-01-31",
         smoke=smoke,
+        **_RAN_ON,
+    )
+
+
+# === Generation ===
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratingHyperParameters:
+    """Those of a recipe that generates."""
+
+    dataset: str = sourced("drawn_house_numbers", "ours")
+    test_split: str = sourced("test", "ours")
+    epochs: int = sourced(20, "ours")
+    batch_size: int = sourced(64, "ours")
+    seed: int = sourced(0, "ours")
+    objective: str = sourced("non_saturating", "ours")
+    learning_rate: float = sourced(2e-4, "ours")
+    patience: int | None = sourced(None, "ours")
+    strategy: str = sourced("none", "ours")
+    precision: str = sourced("float32", "ours")
+    smoke: bool = sourced(False, "ours")
+
+
+GENERATING = generation.measured("made_by_hand", "drawn_house_numbers")
+
+
+def generating_preset(name: str, dataset: str) -> GeneratingHyperParameters:
+    """The preset of the recipe `made_by_hand`, whatever its name."""
+    return GeneratingHyperParameters(dataset=dataset)
+
+
+def generated_record_of(
+    frechet_distance: float = 12.0,
+    seed: int = 0,
+    smoke: bool = False,
+    protocol: str = "distances on test",
+    class_scores: dict[str, float] | None = None,
+    **changes: Any,
+) -> Record:
+    """A record of the recipe `made_by_hand`; changes are of its hyper-parameters."""
+    hyper_parameters = GeneratingHyperParameters(seed=seed, smoke=smoke, **changes)
+    classes = {"mean_confidence": 0.75, "class_imbalance": 1.25}
+    distances = {"frechet_distance": frechet_distance, "kernel_distance": 0.0035}
+    return Record(
+        recipe=GENERATING.name,
+        preset="quick",
+        configuration=dataclasses.asdict(hyper_parameters),
+        protocol=protocol,
+        scores={
+            **distances,
+            "real_frechet_distance": 0.5,
+            **(classes if class_scores is None else class_scores),
+        },
+        details={
+            "num_images": 2000,
+            "weights": "averaged weights",
+            "epochs": hyper_parameters.epochs,
+            "stop_reason": "all epochs done",
+        },
+        smoke=smoke,
+        **_RAN_ON,
     )

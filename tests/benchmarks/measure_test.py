@@ -15,6 +15,7 @@ from benchmarks.measure import Run, RunFailedError, measure, plan_runs, steps_pe
 from benchmarks.records import read_records
 from recipes import semi_supervised
 from recipes.run_folder import HyperParameter, RunFolder
+from tests.benchmarks.hand_made import generating_preset
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 RESULTS = {
@@ -26,13 +27,35 @@ RESULTS = {
     "epochs": semi_supervised.preset("quick", "mnist_small").epochs,
     "smoke": False,
 }
+GENERATING_RESULTS = {
+    "frechet_distance": 12.5,
+    "kernel_distance": -0.001,
+    "mean_confidence": 0.75,
+    "class_imbalance": 1.5,
+    "real_frechet_distance": 0.5,
+    "num_images": 2000,
+    "protocol": "distances on test in 64 features",
+    "weights": "averaged weights",
+    "stop_reason": "all epochs done",
+    "is_broken": False,
+    "epochs": 20,
+    "smoke": False,
+}
 
 
 def planned(**changes) -> list[Run]:
     hyper_parameters = dataclasses.replace(
         semi_supervised.preset("quick", "mnist_small"), **changes
     )
-    return plan_runs("semi_supervised", "quick", hyper_parameters, [20, 100], [0, 1])
+    numbers = {"num_labels": [20, 100], "label_seeds": [0, 1]}
+    return plan_runs("semi_supervised", "quick", hyper_parameters, numbers)
+
+
+def planned_generating(**changes) -> list[Run]:
+    hyper_parameters = dataclasses.replace(
+        generating_preset("quick", "drawn_house_numbers"), **changes
+    )
+    return plan_runs("made_by_hand", "quick", hyper_parameters, {"seeds": [0, 1]})
 
 
 class StubbedRecipe:
@@ -69,18 +92,28 @@ def test_one_seed_is_measured_after_the_other() -> None:
     assert settings == [(20, 0, 0), (100, 0, 0), (20, 1, 1), (100, 1, 1)]
 
 
+def test_seeds_of_a_recipe_that_generates_are_measured() -> None:
+    runs = planned_generating(objective="hinge")
+    assert [(run.recipe, run.configuration["seed"]) for run in runs] == [
+        ("made_by_hand", 0),
+        ("made_by_hand", 1),
+    ]
+    assert {run.configuration["objective"] for run in runs} == {"hinge"}
+
+
 def test_numbers_given_twice_are_measured_once() -> None:
     hyper_parameters = semi_supervised.preset("quick", "mnist_small")
-    runs = plan_runs("semi_supervised", "quick", hyper_parameters, [20, 20], [3, 3])
-    assert len(runs) == 1
+    numbers = {"num_labels": [20, 20], "label_seeds": [3, 3]}
+    assert len(plan_runs("semi_supervised", "quick", hyper_parameters, numbers)) == 1
 
 
-def test_recipe_gets_what_differs_from_the_preset() -> None:
-    run = planned(epochs=60, unlabelled_weight=0.5, early_stopping_patience=9, smoke=True)[3]
+def test_recipe_gets_every_value() -> None:
+    run = planned_generating(learning_rate=1e-5, smoke=True)[1]
     assert run.arguments() == [
-        *("--preset=quick", "--dataset=mnist_small"),
-        *("--num_labels=100", "--label_seed=1", "--seed=1", "--epochs=60"),
-        *("--set=unlabelled_weight=0.5", "--set=early_stopping_patience=9", "--set=smoke=True"),
+        *("--preset=quick", "--dataset=drawn_house_numbers", "--set=test_split=test"),
+        *("--set=epochs=20", "--set=batch_size=64", "--set=seed=1"),
+        *("--set=objective=non_saturating", "--set=learning_rate=1e-05", "--set=patience=None"),
+        *("--set=strategy=none", "--set=precision=float32", "--set=smoke=True"),
     ]
 
 
@@ -109,6 +142,43 @@ def test_scores_and_configuration_are_recorded(tmp_path: Path) -> None:
     assert record.dataset_fingerprint == "ab" * 32
 
 
+def test_scores_of_generation_are_recorded(tmp_path: Path) -> None:
+    (run, *_) = planned_generating()
+    assert measure([run], tmp_path, StubbedRecipe(GENERATING_RESULTS)) == []
+    (record,) = read_records(tmp_path)
+    assert record.scores == {
+        "frechet_distance": 12.5,
+        "kernel_distance": -0.001,
+        "mean_confidence": 0.75,
+        "class_imbalance": 1.5,
+        "real_frechet_distance": 0.5,
+    }
+    assert record.protocol == GENERATING_RESULTS["protocol"]
+    assert record.details == {
+        name: GENERATING_RESULTS[name]
+        for name in ("num_images", "weights", "stop_reason", "is_broken", "epochs")
+    }
+
+
+def test_scores_of_classes_are_left_out_where_there_are_none(tmp_path: Path) -> None:
+    (run, *_) = planned_generating()
+    unlabelled = {"mean_confidence": None, "class_imbalance": None}
+    assert measure([run], tmp_path, StubbedRecipe(GENERATING_RESULTS | unlabelled)) == []
+    (record,) = read_records(tmp_path)
+    assert record.scores.keys() & unlabelled == set()
+    assert record.details.keys() & unlabelled == set()
+
+
+@pytest.mark.parametrize("name", ["frechet_distance", "stop_reason", "mean_confidence"])
+def test_results_that_lack_an_entry_are_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    lacking = {key: value for key, value in GENERATING_RESULTS.items() if key != name}
+    assert len(measure(planned_generating()[:1], tmp_path, StubbedRecipe(lacking))) == 1
+    assert name in capsys.readouterr().out
+    assert read_records(tmp_path) == []
+
+
 def test_runs_with_a_record_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = planned()
     recipe = StubbedRecipe()
@@ -135,9 +205,11 @@ def test_failing_run_is_shown_and_the_others_go_on(
     assert measure(runs, tmp_path, StubbedRecipe(fails_on=0)) == runs[:2]
     assert len(read_records(tmp_path)) == 2
     output = capsys.readouterr().out
-    assert "1/4 semi_supervised on mnist_small, 20 labels, seed 0: FAILED" in output
+    assert "1/4 semi_supervised on mnist_small, label_seed 0, num_labels 20: FAILED" in output
     assert "\n    MemoryError\n" in output
-    assert "3/4 semi_supervised on mnist_small, 20 labels, seed 1: test_error 0.03" in output
+    assert (
+        "3/4 semi_supervised on mnist_small, label_seed 1, num_labels 20: test_error 0.03" in output
+    )
 
 
 def test_score_that_is_not_finite_is_a_failure(
@@ -145,7 +217,7 @@ def test_score_that_is_not_finite_is_a_failure(
 ) -> None:
     recipe = StubbedRecipe({**RESULTS, "test_error": float("nan")})
     assert len(measure(planned()[:1], tmp_path, recipe)) == 1
-    assert "scores should be finite" in capsys.readouterr().out
+    assert "scores should be dict[str, float], with finite numbers" in capsys.readouterr().out
 
 
 def test_run_with_another_configuration_is_a_failure(
@@ -223,10 +295,12 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         ("--set=seed=3", "--set seed=3: here that is --label_seeds."),
         ("--seed=3", "--seed is for a single run."),
-        ("--label_seeds=-1", "seed must be at least 0"),
         ("--set=epoch=3", "there is no hyper-parameter 'epoch'"),
-        ("--num_labels=20,many", "--num_labels takes whole numbers"),
-        ("--label_seeds=", "--label_seeds takes whole numbers"),
+        ("--num_labels=20,many", "should be whole numbers such as 0,1,2"),
+        ("--label_seeds=", "should be whole numbers such as 0,1,2"),
+        ("--label_seeds=4294967296", "seed must be at least 0 and below 2**32"),
+        ("--seeds=3", "Unknown command line flag 'seeds'"),
+        ("--recipe=pix2pix", "should be one of <semi_supervised|"),
     ],
 )
 def test_wrong_flag_ends_with_one_line(tmp_path: Path, argument: str, message: str) -> None:
@@ -245,7 +319,7 @@ def test_smoke_run_from_command_to_page(tmp_path: Path) -> None:
         *("--num_labels=25,20", "--label_seeds=4", "--set=average_decay=0.5"),
     )
     assert finished.returncode == 1, finished.stderr
-    assert "25 labels, seed 4: FAILED" in finished.stdout
+    assert "label_seed 4, num_labels 25: FAILED" in finished.stdout
     assert "semi_supervised.py: error:" in finished.stdout
     assert "1 of 2 runs failed." in finished.stderr
     (record,) = read_records(records)

@@ -1,0 +1,5 @@
+"""The recipes that can be measured, by name."""
+
+from benchmarks import generation, semi_supervised
+
+RECIPES = {recipe.name: recipe for recipe in (semi_supervised.RECIPE, *generation.RECIPES)}
