@@ -1,0 +1,31 @@
+"""How good are generated images? Keras metrics that see real and generated batches side by side.
+
+    classifier = metrics.load_classifier("mnist_small")
+    measures = [
+        metrics.FrechetDistance(classifier.feature_extractor),
+        metrics.ClassImbalance(classifier.model),
+    ]
+    metrics.evaluate(measures, zoo.datasets.load("mnist_small", "test"), model.generate)
+
+A distance depends on the features that it is taken on: quote `classifier.description` with it, and
+never compare it with one on other features. Measure on images that the generator did not train on.
+"""
+
+from zoo.metrics.class_shares import ClassImbalance, MeanConfidence
+from zoo.metrics.classifier import Classifier, load_classifier
+from zoo.metrics.distances import FrechetDistance, KernelDistance
+from zoo.metrics.evaluation import evaluate
+from zoo.metrics.inception import inception_extractor
+from zoo.metrics.measure import GeneratorMeasure
+
+__all__ = [
+    "ClassImbalance",
+    "Classifier",
+    "FrechetDistance",
+    "GeneratorMeasure",
+    "KernelDistance",
+    "MeanConfidence",
+    "evaluate",
+    "inception_extractor",
+    "load_classifier",
+]

@@ -1,0 +1,199 @@
+"""Small classifiers of each data set, on whose features distances are taken where Inception's are
+out of reach or too large: trained once, in a minute or so, and kept on disk.
+
+A classifier of a labelled set learns its labels. A set without labels gives a classifier of
+rotations: by how many quarter turns was this image turned? To tell, it must know what the things
+in the images look like upright, and it need not know more: on `drawn_faces` its features see
+noise, blur and the colour of hair well, and hardly tell a smile.
+
+Reference for rotations: [Gidaris et al., 2018](https://arxiv.org/abs/1803.07728).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo import datasets
+from zoo.common.files import write_atomically
+from zoo.metrics.classifier_training import (
+    DEFAULT_TRAINING_STEPS,
+    DataSource,
+    digest_of,
+    train_classifier,
+)
+
+FOLDER = "zoo_classifiers"
+# Counted up with any change that gives other weights: scores of two versions can't be compared.
+_VERSION = 1
+_SMALLEST_SIDE = 16
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """A trained classifier of one data set.
+
+    Attributes:
+        feature_extractor: images float32 `(batch, height, width, channels)` in [-1, 1] → features
+            float32 `(batch, num_features)` of 0 or more: 64 for images of up to 32 pixels a side,
+            128 for larger ones.
+        model: images → probabilities float32 `(batch, num_classes)`; None for a set without
+            labels, whose classes are rotations and say nothing of what an image shows.
+        class_names: one a class; None without labels.
+        accuracy: share of right answers on images held out from training, in [0, 1].
+        description: one line on features, accuracy and weights, to print beside every score.
+    """
+
+    feature_extractor: keras.Model
+    model: keras.Model | None
+    class_names: tuple[str, ...] | None
+    accuracy: float
+    description: str
+
+
+def load_classifier(
+    name: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    training_steps: int = DEFAULT_TRAINING_STEPS,
+    **data_options,
+) -> Classifier:
+    """Gives the classifier of a data set: the kept one, or else one that is trained now and kept.
+
+    Training takes no random number from the caller and pays no heed to the dtype policy: data and
+    `seed` decide the weights, on one machine. They may differ on another, so scores are compared
+    only if the weights in `description` are the same.
+
+    It trains on the splits whose names begin with "train", and its accuracy is that on those that
+    begin with "test", or else "validation", or else on a tenth of "train" that is kept back.
+
+    Args:
+        name: as for `zoo.datasets.load`.
+        data_dir: where data sets are kept; classifiers lie there too, in `zoo_classifiers/`.
+            Defaults to TFDS's own place, `TFDS_DATA_DIR` or `~/tensorflow_datasets`. If it can't
+            be written, the classifier is not kept, and one line on stderr says so.
+        seed: of weights and order. Defaults to 0.
+        training_steps: batches of 100 images. Defaults to 600, enough for every set of the zoo;
+            fewer make a classifier that is quick and bad, for tests.
+        **data_options: what else both `zoo.datasets.load` and `describe` take and decides on the
+            images, such as `image_size` where they have no size of their own.
+
+    Returns:
+        A `Classifier`, all of it float32.
+
+    Raises:
+        ValueError: if there is no such data set, it has no training split, a side of its images is
+            below 16 pixels, `training_steps` is not positive, or a strategy's scope is open.
+        RuntimeError: if the data set could not be downloaded or prepared.
+    """
+    if training_steps < 1:
+        raise ValueError(
+            f"`training_steps` must be at least 1. Received: training_steps={training_steps}"
+        )
+    if tf.distribute.has_strategy():
+        raise ValueError(
+            "load_classifier must be called outside of `strategy.scope()`: its weights must not "
+            "depend on the number of replicas. Received: a call within the scope of a "
+            f"{type(tf.distribute.get_strategy()).__name__}."
+        )
+    source = DataSource(
+        datasets.describe(name, data_dir=data_dir, **data_options), data_dir, data_options
+    )
+    _check_sides(source.description)
+    path = _path_of(source, seed, training_steps)
+    kept = _load(path, name)
+    if kept is None:
+        kept = train_classifier(source, seed, training_steps)
+        _keep(path, *kept)
+    return _classifier_of(source, *kept)
+
+
+def _check_sides(description: datasets.DatasetDescription) -> None:
+    if min(description.image_shape[:2]) < _SMALLEST_SIDE:
+        raise ValueError(
+            f"The classifier needs images of {_SMALLEST_SIDE} pixels a side or more. Received: "
+            f"{description.name!r}, with images of shape {description.image_shape}."
+        )
+
+
+def _classifier_of(source: DataSource, model: keras.Model, facts: dict[str, Any]) -> Classifier:
+    extractor = keras.Model(
+        model.input, model.get_layer("features").output, name="feature_extractor"
+    )
+    description, labelled = source.description, source.has_labels
+    kind = "classifier" if labelled else "rotation classifier, trained without labels,"
+    return Classifier(
+        feature_extractor=extractor,
+        model=model if labelled else None,
+        class_names=description.class_names if labelled else None,
+        accuracy=facts["accuracy"],
+        description=(
+            f"{extractor.output_shape[-1]} features of the zoo's {kind} of {description.name} "
+            f"({facts['held_out']} accuracy {100 * facts['accuracy']:.1f} %, "
+            f"weights {facts['weights'][:8]})"
+        ),
+    )
+
+
+# === Keeping ===
+
+
+def _path_of(source: DataSource, seed: int, training_steps: int) -> Path:
+    home = source.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    description = source.description
+    name = re.sub(r"[^\w.-]+", "_", description.name)[-80:]
+    unusual = f"-seed{seed}" if seed else ""
+    if training_steps != DEFAULT_TRAINING_STEPS:
+        unusual += f"-steps{training_steps}"
+    if source.options:
+        options = repr(sorted(source.options.items())).encode()
+        unusual += f"-{hashlib.sha256(options).hexdigest()[:8]}"
+    file = f"{name}-{description.fingerprint[:12]}{unusual}-v{_VERSION}.keras"
+    return Path(home).expanduser() / FOLDER / file
+
+
+def _keep(path: Path, model: keras.Model, facts: dict[str, Any]) -> None:
+    """Writes the model and, after it, the facts; one without the other counts as not there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "classifier.keras"
+            model.save(whole)
+            write_atomically(path, whole.read_bytes())
+        write_atomically(path.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
+    except OSError as error:
+        print(
+            f"the classifier can't be kept in {path.parent} ({error.strerror or error}), so each "
+            "process trains its own",
+            file=sys.stderr,
+        )
+
+
+def _load(path: Path, name: str) -> tuple[keras.Model, dict[str, Any]] | None:
+    if not path.exists():
+        return None
+    try:
+        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        model = keras.models.load_model(path, compile=False)
+        if digest_of(model) != facts["weights"]:
+            raise ValueError("other weights than were written")
+        return model, facts
+    # What a damaged file makes of Keras, h5py or zipfile is not to be foreseen.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        print(
+            f"the classifier of {name} in {path} can't be used ({reason}), so it is trained anew",
+            file=sys.stderr,
+        )
+        return None

@@ -1,0 +1,92 @@
+"""What all measures of generated images share: how they hold a network, and add up replicas."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Held:
+    """Keeps a network out of sight of Keras, which saves with a model all that it finds in it."""
+
+    network: keras.Model
+
+
+class GeneratorMeasure(keras.metrics.Metric):
+    """A Keras metric of generated images beside real ones, taken through a fixed network.
+
+    The network belongs to the measure, not to the model that is measured: a model that holds a
+    measure neither trains nor saves the network's weights, nor the state of the measure.
+
+    Under a strategy each replica adds up its own images; `result()` joins them, within
+    `strategy.run` too. Create a measure inside the strategy's scope, as every Keras metric.
+
+    Args:
+        network: images float32 `(batch, height, width, channels)` in [-1, 1] → `(batch, size)`.
+        argument: name of the argument that gave `network`, for messages.
+        name: of the measure, and of its log.
+
+    Raises:
+        ValueError: if `network` is not a `keras.Model` that gives rows of a known size.
+    """
+
+    def __init__(self, network: keras.Model, argument: str, name: str) -> None:
+        # float32 also under a mixed policy, which would round results to three digits.
+        super().__init__(name=name, dtype="float32")
+        _check_network(network, argument)
+        self._held = _Held(network)
+        self._output_size = network.output_shape[-1]
+
+    def outputs_for(self, images) -> tf.Tensor:
+        """Runs the network, in inference mode: float32 `(batch, size)`."""
+        images = tf.convert_to_tensor(images, tf.float32)
+        _check_shape(images, self._held.network, self.name)
+        return tf.cast(self._held.network(images, training=False), tf.float32)
+
+    def save_own_variables(self, store) -> None:
+        """Saves nothing: what was measured is no part of a model."""
+
+    def load_own_variables(self, store) -> None:
+        """Loads nothing, as nothing is saved."""
+
+
+def total(variable: keras.Variable) -> tf.Tensor:
+    """Reads a variable of a measure, summed over the replicas wherever it is read."""
+    value = variable.value
+    strategy = getattr(value, "distribute_strategy", None)
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return tf.convert_to_tensor(value)
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.strategy is strategy:
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.convert_to_tensor(value))
+    with strategy.scope():
+        return tf.convert_to_tensor(value)
+
+
+def ratio_or_nan(numerator: tf.Tensor, denominator: tf.Tensor) -> tf.Tensor:
+    """Divides; NaN where there is nothing to divide by, which XLA and eager mode agree on."""
+    is_defined = denominator > 0
+    quotient = numerator / tf.where(is_defined, denominator, tf.ones_like(denominator))
+    return tf.where(is_defined, quotient, tf.cast(float("nan"), quotient.dtype))
+
+
+def _check_network(network, argument: str) -> None:
+    output_shape = getattr(network, "output_shape", None) if callable(network) else None
+    if not isinstance(output_shape, tuple) or len(output_shape) != 2 or output_shape[1] is None:
+        found = f"output shape {output_shape}" if output_shape else type(network).__name__
+        raise ValueError(
+            f"`{argument}` must be a built keras.Model that gives rows of one size, as those of "
+            f"`load_classifier` do (its `model` only where the images have labels). Received: "
+            f"{found}."
+        )
+
+
+def _check_shape(images: tf.Tensor, network: keras.Model, name: str) -> None:
+    if not images.shape.is_compatible_with(network.input_shape):
+        raise ValueError(
+            f"{name} takes images of shape {network.input_shape}, the first side being the batch. "
+            f"Received: images of shape {tuple(images.shape)}."
+        )
