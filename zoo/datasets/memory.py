@@ -1,17 +1,78 @@
-"""Decoding a split once, into memory that everything in the process shares."""
+"""Decoded images that everything in the process shares, in memory or mapped from disk."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
 
+import numpy as np
 import tensorflow as tf
 
-from zoo.datasets import catalogue
+from zoo.datasets.disk import StoredImages
 
-if TYPE_CHECKING:
-    import tensorflow_datasets as tfds
+# A split larger than this, or than a quarter of the machine's memory, is read from disk batch by
+# batch. The system keeps in memory what it can of that.
+MAX_BYTES_IN_MEMORY = 2 * 2**30
+_SHARE_OF_MEMORY = 0.25
+
+
+def fits_in_memory(num_bytes: int) -> bool:
+    """Whether a split of that size is kept in memory: at most 2 GiB, and a quarter of all."""
+    all_memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return num_bytes <= min(MAX_BYTES_IN_MEMORY, _SHARE_OF_MEMORY * all_memory)
+
+
+class ImagesInMemory:
+    """The images of a split as a tensor.
+
+    Args:
+        images: uint8 `(num_images, height, width, channels)`.
+    """
+
+    def __init__(self, images: tf.Tensor | np.ndarray):
+        # A GPU could be too small for all images, and tf.data reads them on the CPU anyway.
+        with tf.device("CPU:0"):
+            self._images = tf.convert_to_tensor(images)
+        self.shape = tuple(self._images.shape)
+
+    def gather(self, rows: tf.Tensor) -> tf.Tensor:
+        """Gives the images of those numbers, uint8 `(len(rows), height, width, channels)`."""
+        return tf.gather(self._images, rows)
+
+
+class ImagesOnDisk:
+    """The images of a split in a file that is mapped into memory.
+
+    The tensor shares the mapping, so that no thread of tf.data has to call Python: when the
+    interpreter exits, a thread that waits for it can wait for ever.
+
+    Args:
+        stored: the file.
+        rows: int64, which of its images make the split. Defaults to all.
+    """
+
+    def __init__(self, stored: StoredImages, rows: np.ndarray | None = None):
+        # TensorFlow copies what it is given by any other way, also into `ImmutableConst`.
+        self._images = tf.experimental.dlpack.from_dlpack(stored.mapped().__dlpack__())
+        rows = np.arange(stored.shape[0]) if rows is None else rows
+        with tf.device("CPU:0"):
+            self._rows = tf.convert_to_tensor(rows, tf.int64)
+        self.shape = (len(rows), *stored.shape[1:])
+
+    def gather(self, rows: tf.Tensor) -> tf.Tensor:
+        """Gives the images of those numbers, uint8 `(len(rows), height, width, channels)`."""
+        return tf.gather(self._images, tf.gather(self._rows, rows))
+
+
+def hold(stored: StoredImages, rows: np.ndarray | None = None) -> ImagesInMemory | ImagesOnDisk:
+    """Takes the chosen images of a file into memory if they fit."""
+    num_images = stored.shape[0] if rows is None else len(rows)
+    if fits_in_memory(math.prod((num_images, *stored.shape[1:]))):
+        return ImagesInMemory(stored.read(rows))
+    return ImagesOnDisk(stored, rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,32 +80,26 @@ class DecodedSplit:
     """All images of a split.
 
     Attributes:
-        images: uint8 `(num_images, height, width, channels)`.
+        images: `images.shape` is (num_images, height, width, channels), and
+            `images.gather(rows)` gives some of them as uint8.
         labels: int32 `(num_images,)`, or None if the data set has none.
         num_classes: of the labels; 0 without labels.
     """
 
-    images: tf.Tensor
+    images: ImagesInMemory | ImagesOnDisk
     labels: tf.Tensor | None
     num_classes: int
 
 
-_decoded: dict[tuple[str, str], DecodedSplit] = {}
+_decoded: dict[Hashable, DecodedSplit] = {}
 _decoding = threading.Lock()
 
 
-def decode(name: str, split: str, data_dir: catalogue.DataDir) -> DecodedSplit:
-    """Prepares and decodes a split, or gives the copy that is already in memory.
-
-    uint8 takes a quarter of the memory of the float32 that networks see, so scaling is left to
-    each batch.
-    """
+def share(key: Hashable, decode: Callable[[], DecodedSplit]) -> DecodedSplit:
+    """Gives what was decoded under that key, after decoding it if nobody has."""
     with _decoding:
-        builder = catalogue.prepare(name, data_dir)
-        catalogue.check_split_name(name, split, builder)
-        key = (str(builder.data_path), str(split))
         if key not in _decoded:
-            _decoded[key] = _decode(builder, name, split)
+            _decoded[key] = decode()
         return _decoded[key]
 
 
@@ -55,32 +110,3 @@ def clear_memory() -> None:
     """
     with _decoding:
         _decoded.clear()
-
-
-def _decode(builder: tfds.core.DatasetBuilder, name: str, split: str) -> DecodedSplit:
-    import tensorflow_datasets as tfds
-
-    features = catalogue.image_features(builder, name)
-    keys = [key for key in (features.image_key, features.label_key) if key is not None]
-    try:
-        examples = builder.as_dataset(
-            split=split,
-            # The order in which the records lie, so that index i is always the same image.
-            shuffle_files=False,
-            read_config=tfds.ReadConfig(try_autocache=False),
-            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
-        )
-    except ValueError as error:
-        reason = catalogue.first_line(error)
-        raise ValueError(
-            f"split={split!r} of {name!r} can't be read ({reason}); choose another."
-        ) from error
-    # A GPU could be too small for all images, and tf.data reads them on the CPU anyway.
-    with tf.device("CPU:0"):
-        arrays = examples.batch(examples.cardinality()).get_single_element()
-        labels = tf.cast(arrays[features.label_key], tf.int32) if features.label_key else None
-    return DecodedSplit(
-        images=arrays[features.image_key],
-        labels=labels,
-        num_classes=len(features.class_names or ()),
-    )

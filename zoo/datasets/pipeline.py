@@ -1,4 +1,4 @@
-"""From images in memory to batches: choose, augment, scale.
+"""From decoded images to batches: choose, augment, scale.
 
 Batch number s of a repeating dataset is a function of the seed and s alone. Its images have the
 positions p = s · batch_size + i in an endless sequence of epochs, and image p is number p mod n of
@@ -16,7 +16,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from zoo.datasets import catalogue, few_labels, memory
+from zoo.datasets import few_labels, memory
+from zoo.datasets.disk import DataDir
+from zoo.datasets.sources import find_source
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 # TensorFlow's own 4 rounds leave the occasional epoch close to the stored order.
@@ -35,18 +37,23 @@ def load(
     first_step: int = 0,
     augment: Augment | None = None,
     drop_remainder: bool = False,
-    data_dir: catalogue.DataDir = None,
+    image_size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    drop_duplicates: str = "none",
+    data_dir: DataDir = None,
 ) -> tf.data.Dataset:
     """Gives the images of a data set in batches, prepared on disk first if need be.
 
-    The split is decoded once into memory as uint8, and every later call in the process shares that
-    copy (`clear_memory` frees it). With `repeat=True` the dataset never ends, each batch is full
-    and depends on (`seed`, its number) only, so `first_step` resumes exactly; `fit` then needs
-    `steps_per_epoch`. With `repeat=False` each iteration is one pass, shuffled and augmented
-    differently from the one before; which pass it is can't be resumed.
+    The split is decoded once, as uint8, and every later call in the process shares that copy
+    (`clear_memory` frees it): in memory, or in a file below `data_dir` that is read batch by batch
+    if it is larger than 2 GiB or a quarter of the machine's memory. With `repeat=True` the dataset
+    never ends, each batch is full and depends on (`seed`, its number) only, so `first_step` resumes
+    exactly; `fit` then needs `steps_per_epoch`. With `repeat=False` each iteration is one pass,
+    shuffled and augmented differently from the one before; which pass it is can't be resumed.
 
     Args:
-        name: `"mnist_small"`, or any image data set of TFDS: `"mnist"`, `"svhn_cropped"`, ...
+        name: `"mnist_small"`, any image data set of TFDS, such as `"mnist"` or `"svhn_cropped"`,
+            or `"folder:PATH"` for images of your own; see `scan_folder`.
         split: as TFDS writes it: `"train"`, `"train[:1000]"`, `"train+test"`. Defaults to
             `"train"`.
         batch_size: images in a batch, over all replicas. Defaults to 64.
@@ -60,6 +67,12 @@ def load(
             int32 seed `(2,)` for `tf.random.stateless_*` or `tf.image.stateless_*`; the seed is
             another for every image and every epoch. Defaults to None, nothing.
         drop_remainder: whether to leave out a last batch that is not full. Defaults to False.
+        image_size: side of the square, or (height, width), to which images are resized, the middle
+            of them kept; of `celeb_a` the middle 108x108 pixels, as in DCGAN's code. Defaults to
+            None, their own size; folders and sets whose sizes vary need it.
+        channels: 3 for colour or 1 for grey. Defaults to None: what the set has, 3 for a folder.
+        drop_duplicates: for folders: `"exact"` or `"near"` to leave out files that are there
+            already; see `scan_folder`. Defaults to `"none"`.
         data_dir: where data sets are kept. Defaults to TFDS's own place, `TFDS_DATA_DIR` or
             `~/tensorflow_datasets`.
 
@@ -68,13 +81,15 @@ def load(
         0 is -1, 255 is 1), or of `(images, labels)` with labels int32 `(batch,)`.
 
     Raises:
-        ValueError: if an argument is out of range, there is no such data set or split, the
-            examples are not uint8 images of one size, or labels are asked of a set without.
-        RuntimeError: if the data set could not be downloaded or prepared.
+        ValueError: if an argument is out of range, there is no such data set, folder or split, the
+            examples are not uint8 images, `image_size` is missing, labels are asked of a set
+            without, or a folder has fewer than 16 images that can be used.
+        RuntimeError: if the data set could not be downloaded, prepared or decoded.
     """
     _check_numbers(batch_size, first_step, repeat)
-    _check_before_preparing(name, split, data_dir, with_labels)
-    decoded = memory.decode(name, split, data_dir)
+    source = find_source(name, image_size, channels, drop_duplicates, data_dir)
+    source.check(split, with_labels)
+    decoded = source.decode(split)
     _check_augment(augment, decoded.images)
     num_images = decoded.images.shape[0]
     if drop_remainder and not repeat and num_images < batch_size:
@@ -107,7 +122,9 @@ def load_few_labels(
     split: str = "train",
     augment: Augment | None = None,
     repeat: bool = True,
-    data_dir: catalogue.DataDir = None,
+    image_size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    data_dir: DataDir = None,
 ) -> tf.data.Dataset:
     """Gives a few images with labels and all others without, for semi-supervised training.
 
@@ -126,6 +143,8 @@ def load_few_labels(
         augment: `(image, seed) -> image`, as for `load`. Defaults to None, nothing.
         repeat: whether to go on for ever. Defaults to True; False ends after one pass over the
             unlabelled images, whose last batch may then be smaller.
+        image_size: as for `load`.
+        channels: as for `load`.
         data_dir: where data sets are kept. Defaults to TFDS's own place.
 
     Returns:
@@ -138,9 +157,10 @@ def load_few_labels(
         RuntimeError: if the data set could not be downloaded or prepared.
     """
     _check_numbers(batch_size, first_step, repeat)
-    features = _check_before_preparing(name, split, data_dir, with_labels=True)
-    few_labels.check_equal_share(num_labels, len(features.class_names))
-    decoded = memory.decode(name, split, data_dir)
+    source = find_source(name, image_size, channels, "none", data_dir)
+    source.check(split, with_labels=True)
+    few_labels.check_equal_share(num_labels, len(source.class_names))
+    decoded = source.decode(split)
     _check_augment(augment, decoded.images)
     labelled_rows, unlabelled_rows = few_labels.choose_labelled(
         decoded.labels.numpy(), num_labels, decoded.num_classes, label_seed
@@ -192,7 +212,7 @@ def steps_per_epoch(num_examples: int, batch_size: int) -> int:
 class _Stream:
     """An endless sequence of epochs over some rows of a split, of which any batch can be drawn."""
 
-    images: tf.Tensor
+    images: memory.ImagesInMemory | memory.ImagesOnDisk
     labels: tf.Tensor | None
     rows: tf.Tensor
     batch_size: int
@@ -211,7 +231,7 @@ class _Stream:
         epoch_keys = self._keys_of(epochs)
         order = _shuffled(places, epoch_keys[:, :3], num_rows) if self.shuffle else places
         chosen = tf.gather(self.rows, order)
-        images = tf.gather(self.images, chosen)
+        images = self.images.gather(chosen)
         if self.augment is not None:
             image_seeds = tf.stack([epoch_keys[:, 3], tf.cast(places, tf.int32)], axis=1)
             images = _augmented(images, image_seeds, self.augment)
@@ -313,22 +333,15 @@ def _check_positive(name: str, value: int) -> None:
         raise ValueError(f"{name} must be greater than zero. Received: {name}={value}.")
 
 
-def _check_before_preparing(
-    name: str, split: str, data_dir: catalogue.DataDir, with_labels: bool
-) -> catalogue.ImageFeatures:
-    builder = catalogue.find_builder(name, data_dir)
-    catalogue.check_split_name(name, split, builder)
-    features = catalogue.image_features(builder, name)
-    if with_labels and features.label_key is None:
-        raise ValueError(f"{name!r} has no labels; use it without, or use a data set with them.")
-    return features
-
-
-def _check_augment(augment: Augment | None, images: tf.Tensor) -> None:
+def _check_augment(
+    augment: Augment | None, images: memory.ImagesInMemory | memory.ImagesOnDisk
+) -> None:
     """Tries `augment` on one image, because an error from inside tf.data is hard to read."""
     if augment is None:
         return
-    augmented = tf.convert_to_tensor(augment(images[0], tf.zeros((2,), tf.int32)))
+    augmented = tf.convert_to_tensor(
+        augment(images.gather(tf.constant([0]))[0], tf.zeros((2,), tf.int32))
+    )
     if augmented.dtype != tf.uint8 or augmented.shape != images.shape[1:]:
         raise ValueError(
             f"augment must give uint8 {tuple(images.shape[1:])}, as it receives. Received: "

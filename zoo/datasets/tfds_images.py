@@ -1,0 +1,249 @@
+"""The images of a data set of TFDS, decoded, at their own size or at one that is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from zoo.datasets import catalogue, decoding, disk, memory, preparation
+from zoo.datasets.decoding import ImageForm
+from zoo.datasets.description import DatasetDescription
+from zoo.datasets.splits import first_line
+from zoo.datasets.threads import map_in_threads
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+_FORMAT = 1
+_IMAGES, _LABELS, _NOTES = "images.bin", "labels.npy", "notes.json"
+
+
+class TfdsSource:
+    """A data set of TFDS as `load` and `describe` see it; arguments as for `load`."""
+
+    def __init__(
+        self,
+        name: str,
+        image_size: int | tuple[int, int] | None,
+        channels: int | None,
+        drop_duplicates: str,
+        data_dir: disk.DataDir,
+    ):
+        if drop_duplicates != "none":
+            raise ValueError(
+                "drop_duplicates is for folders of images, 'folder:PATH'. Received: "
+                f"drop_duplicates={drop_duplicates!r} for {name!r}."
+            )
+        self._name = name
+        self._data_dir = data_dir
+        self._builder = catalogue.find_builder(name, data_dir)
+        self._features = catalogue.image_features(self._builder, name)
+        self._form = _wanted_form(name, self._features.image_shape, image_size, channels)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """One a label, or None if there are no labels."""
+        return self._features.class_names
+
+    def check(self, split: str, with_labels: bool) -> None:
+        """Raises a ValueError for what can be refused before anything is prepared."""
+        catalogue.check_split_name(self._name, split, self._builder)
+        if with_labels and self._features.label_key is None:
+            only = ", only attributes" if catalogue.has_attributes(self._builder) else ""
+            raise ValueError(
+                f"{self._name!r} has no labels{only}; use it without, or use a data set with them."
+            )
+
+    def describe(self) -> DatasetDescription:
+        """Tells what the data set holds, after preparing it."""
+        info = preparation.prepare(self._name, self._data_dir).info
+        own = catalogue.OWN_DATASETS.get(catalogue.base_name(self._name))
+        return DatasetDescription(
+            name=self._name,
+            image_shape=self._form.shape if self._form else self._features.image_shape,
+            class_names=self._features.class_names,
+            num_examples={split: info.splits[split].num_examples for split in info.splits},
+            license=info.as_proto.redistribution_info.license,
+            citation=info.citation,
+            fingerprint=_fingerprint(info, self._form),
+            stand_in=own.stand_in if own else "",
+        )
+
+    def decode(self, split: str) -> memory.DecodedSplit:
+        """Prepares and decodes a split, or gives the copy that is already in memory."""
+        builder = preparation.prepare(self._name, self._data_dir)
+        catalogue.check_split_name(self._name, split, builder)
+        key = (str(builder.data_path), str(split), self._form)
+        return memory.share(key, lambda: self._decode(builder, split))
+
+    def _decode(self, builder: tfds.core.DatasetBuilder, split: str) -> memory.DecodedSplit:
+        examples = self._examples(builder, split, encoded=self._form is not None)
+        shape = self._form.shape if self._form else self._features.image_shape
+        num_bytes = int(examples.cardinality()) * int(np.prod(shape))
+        if self._form is None and memory.fits_in_memory(num_bytes):
+            arrays = examples.batch(examples.cardinality()).get_single_element()
+            images = memory.ImagesInMemory(arrays[self._features.image_key])
+            labels = arrays.get(self._features.label_key)
+        else:
+            images, labels = self._kept_on_disk(builder, split, examples, shape, num_bytes)
+        if labels is not None:
+            with tf.device("CPU:0"):
+                labels = tf.cast(labels, tf.int32)
+        return memory.DecodedSplit(images, labels, len(self._features.class_names or ()))
+
+    def _examples(
+        self, builder: tfds.core.DatasetBuilder, split: str, encoded: bool
+    ) -> tf.data.Dataset:
+        import tensorflow_datasets as tfds
+
+        image_key, label_key = self._features.image_key, self._features.label_key
+        wanted = {key: True for key in (image_key, label_key) if key is not None}
+        skip = {image_key: tfds.decode.SkipDecoding()} if encoded else None
+        try:
+            return builder.as_dataset(
+                split=split,
+                # The order in which the records lie, so that index i is always the same image.
+                shuffle_files=False,
+                read_config=tfds.ReadConfig(try_autocache=False),
+                decoders=tfds.decode.PartialDecoding(wanted, decoders=skip),
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"split={split!r} of {self._name!r} can't be read ({first_line(error)}); choose "
+                "another."
+            ) from error
+
+    # === On disk ===
+
+    def _kept_on_disk(
+        self,
+        builder: tfds.core.DatasetBuilder,
+        split: str,
+        examples: tf.data.Dataset,
+        shape: tuple[int, int, int],
+        num_bytes: int,
+    ) -> tuple[memory.ImagesInMemory | memory.ImagesOnDisk, np.ndarray | None]:
+        identity = [
+            _FORMAT,
+            self._name,
+            str(builder.data_path),
+            _time_of_preparation(builder),
+            str(split),
+            repr(self._form),
+            int(examples.cardinality()),
+        ]
+
+        def stored_in(entry: Path) -> disk.StoredImages:
+            return disk.StoredImages(entry / _IMAGES, (int(examples.cardinality()), *shape))
+
+        def fill(entry: Path) -> None:
+            self._decode_into(entry, examples)
+            (entry / _NOTES).write_text(json.dumps(identity), encoding="ascii")
+
+        # All that the pixels depend on but the time, so that a newer copy replaces the older.
+        key_parts = [part for number, part in enumerate(identity) if number not in (0, 3, 6)]
+        entry = disk.find_entry(
+            self._data_dir,
+            "tfds-" + hashlib.sha256(json.dumps(key_parts).encode()).hexdigest()[:32],
+            is_current=lambda entry: _is_current(entry, identity, stored_in(entry)),
+            fill=fill,
+            num_bytes=num_bytes,
+        )
+        labels = np.load(entry / _LABELS) if self._features.label_key else None
+        return memory.hold(stored_in(entry)), labels
+
+    def _decode_into(self, entry: Path, examples: tf.data.Dataset) -> None:
+        if not sys.stderr.isatty():
+            print(f"Decoding the images of {self._name!r}, once.", file=sys.stderr)
+        labels: list[int] = []
+
+        def numbered() -> Iterator[tuple[int, bytes | np.ndarray]]:
+            for number, example in enumerate(examples.as_numpy_iterator()):
+                if self._features.label_key:
+                    labels.append(int(example[self._features.label_key]))
+                yield number, example[self._features.image_key]
+
+        results = map_in_threads(self._made_to_form, numbered())
+        with (
+            decoding.without_pillow_warnings(),
+            contextlib.closing(results),
+            open(entry / _IMAGES, "wb") as images,
+        ):
+            for image in tqdm(
+                results,
+                total=int(examples.cardinality()),
+                desc="decoding images",
+                unit=" images",
+                disable=None,
+                leave=False,
+            ):
+                images.write(image.tobytes())
+        if self._features.label_key:
+            np.save(entry / _LABELS, np.array(labels, np.int32))
+
+    def _made_to_form(self, numbered: tuple[int, bytes | np.ndarray]) -> np.ndarray:
+        number, image = numbered
+        if self._form is None:
+            return image
+        try:
+            return decoding.decode_image(image, self._form)[0]
+        except decoding.UnusableImageError as error:
+            raise RuntimeError(
+                f"Image number {number} of {self._name!r} can't be used ({error}); prepare the "
+                "data set anew, or use another."
+            ) from error
+
+
+def _wanted_form(
+    name: str,
+    own_shape: tuple[int | None, ...],
+    image_size: int | tuple[int, int] | None,
+    channels: int | None,
+) -> ImageForm | None:
+    """Gives the form to bring images to; None if they stay as they are."""
+    if image_size is None and None in own_shape:
+        raise ValueError(
+            f"{name!r} has images whose sizes vary: their shape is {own_shape}; give an "
+            "image_size, such as image_size=64, to which they are resized."
+        )
+    if image_size is None and channels in (None, own_shape[2]):
+        return None
+    crop = catalogue.CENTRE_CROPS.get(catalogue.base_name(name)) if image_size else None
+    return decoding.image_form(
+        image_size or own_shape[:2], channels or (1 if own_shape[2] == 1 else 3), crop
+    )
+
+
+def _is_current(entry: Path, identity: list, stored: disk.StoredImages) -> bool:
+    try:
+        notes = json.loads((entry / _NOTES).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return False
+    return notes == identity and stored.is_whole()
+
+
+def _time_of_preparation(builder: tfds.core.DatasetBuilder) -> int:
+    info = Path(builder.data_path) / "dataset_info.json"
+    return info.stat().st_mtime_ns if info.exists() else 0
+
+
+def _fingerprint(info: tfds.core.DatasetInfo, form: ImageForm | None) -> str:
+    digest = hashlib.sha256()
+    for split in sorted(info.splits):
+        for path in sorted(info.splits[split].filepaths):
+            digest.update(path.name.encode())
+            with path.open("rb") as records:
+                while chunk := records.read(1 << 20):
+                    digest.update(chunk)
+    if form is not None:
+        digest.update(repr(form).encode())
+    return digest.hexdigest()
