@@ -74,6 +74,7 @@ def fit(
     dataset_fingerprint: str | None = None,
     patience: int | None = None,
     num_samples: int = 64,
+    on_begin: Callable[[], None] | None = None,
 ) -> Outcome:
     """Trains `model` in the folder of `run`, from its newest checkpoint if there is one.
 
@@ -92,6 +93,7 @@ def fit(
             Defaults to `None`: train to the end and keep the last weights. A run that stopped so
             stays stopped, also with more epochs.
         num_samples: images in the sample grid.
+        on_begin: called when the folder is the run's, before the first step.
 
     Returns:
         How it ended.
@@ -129,6 +131,8 @@ def fit(
         ProgressBar(epochs, validation_key=monitor),
     ]
     run.begin(dataset_fingerprint)
+    if on_begin is not None:
+        on_begin()
     print(f"Training on {_devices()}; the run is in {run.path}", file=sys.stderr)
     model.fit(
         data,

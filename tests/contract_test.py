@@ -32,7 +32,7 @@ def optimizers(generator_rate: float, discriminator_rate: float) -> dict:
 def build(case: zoo_cases.Case, **compile_arguments) -> AdversarialModel:
     keras.utils.set_random_seed(SEED)
     model = case.build()
-    model.compile(**compile_arguments)
+    model.compile(quality_measures=case.quality_measures(), **compile_arguments)
     return model
 
 
@@ -74,7 +74,9 @@ def same(first, second) -> bool:
 # === 1. Shapes, ranges, sizes ===
 
 
-def test_generates_images_in_range_whatever_the_batch_size(model):
+def test_generates_images_in_range_whatever_the_batch_size(model, case):
+    if not case.generates:
+        pytest.skip("makes images of images")
     for num_images in (1, 3):
         images = model.generate(num_images, seed=5)
         assert images.shape[0] == num_images
@@ -88,7 +90,9 @@ def test_generates_images_in_range_whatever_the_batch_size(model):
 
 
 @pytest.mark.parametrize("num_images", [0, -1, 2.5, "3"])
-def test_refuses_to_generate_a_number_that_is_none(model, num_images):
+def test_refuses_to_generate_a_number_that_is_none(model, case, num_images):
+    if not case.generates:
+        pytest.skip("makes images of images")
     with pytest.raises(ValueError, match=f"num_images={num_images!r}"):
         model.generate(num_images)
 
@@ -223,6 +227,8 @@ def test_trains_in_mixed_precision(case, policy):
     before = weights_of(model.generator_networks + model.discriminator_networks)
     history = train(model, case, steps=3)
     after = weights_of(model.generator_networks + model.discriminator_networks)
+    if policy == "mixed_float16":  # a gradient that overflows is skipped, and its norm is infinite
+        history = {name: logs for name, logs in history.items() if "gradient_norm" not in name}
     assert np.isfinite(list(history.values())).all()
     assert not same(before, after)
     assert all(weight.dtype == np.float32 for weight in after)

@@ -24,6 +24,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.common.adversarial import AdversarialModel
+from zoo.common.checks import check_image_shape, check_network
 from zoo.common.layers import (
     WeightNormalizedConv2D,
     WeightNormalizedConv2DTranspose,
@@ -172,11 +173,7 @@ def _check_arguments(image_shape, num_classes, architecture, feature_matching_or
             f"`architecture` must be one of {', '.join(ARCHITECTURES)}. "
             f"Received: architecture={architecture!r}"
         )
-    if len(image_shape) != 3 or any(not isinstance(s, int) or s < 1 for s in image_shape):
-        raise ValueError(
-            "`image_shape` must be (height, width, channels), three positive integers. "
-            f"Received: image_shape={image_shape}"
-        )
+    check_image_shape(image_shape)
     if not isinstance(num_classes, int) or num_classes < 2:
         raise ValueError(
             f"`num_classes` must be an integer of at least 2. Received: num_classes={num_classes!r}"
@@ -187,19 +184,6 @@ def _check_arguments(image_shape, num_classes, architecture, feature_matching_or
             "The convolutional networks need sides that are multiples of 8, 16 or more; for other "
             f"sizes use architecture='multilayer'. Received: image_shape={image_shape}"
         )
-
-
-def _check_networks(generator, discriminator, latent_dim, image_shape, num_classes) -> None:
-    for name, network, takes, gives in (
-        ("generator", generator, (latent_dim,), image_shape),
-        ("discriminator", discriminator, image_shape, (num_classes,)),
-    ):
-        received = network.input_shape[1:], network.output_shape[1:]
-        if received != (takes, gives):
-            raise ValueError(
-                f"`{name}` must take shape {takes} and give {gives}, batch left out. Received: a "
-                f"network that takes {received[0]} and gives {received[1]}"
-            )
 
 
 def _feature_extractor(discriminator: keras.Model) -> keras.Model:
@@ -299,7 +283,8 @@ class SemiSupervisedGAN(AdversarialModel):
             )
         self.generator = generator or self._build_generator()
         self.discriminator = discriminator or self._build_discriminator()
-        _check_networks(self.generator, self.discriminator, latent_dim, image_shape, num_classes)
+        check_network("generator", self.generator, (latent_dim,), image_shape)
+        check_network("discriminator", self.discriminator, image_shape, (num_classes,))
         self.averaged_discriminator = self.make_average(self.discriminator)
         self.feature_extractor = _feature_extractor(self.discriminator)
         self.finish_building(

@@ -8,13 +8,8 @@ from scipy import stats
 
 import zoo
 from tests import zoo_cases
-from zoo.common.adversarial import (
-    AdversarialModel,
-    check_image_range,
-    draw_latents,
-    first_batch_of,
-    truncate_latents,
-)
+from zoo.common import objectives
+from zoo.common.adversarial import AdversarialModel, draw_latents, truncate_latents
 
 
 def build(**compile_arguments) -> AdversarialModel:
@@ -211,44 +206,100 @@ def test_keras_file_restores_learning_rate_schedules(tmp_path):
     assert restored.discriminator_optimizer.get_config()["momentum"] == 0.9
 
 
+# === Objective ===
+
+
+def build_vanilla(**compile_arguments) -> AdversarialModel:
+    keras.utils.set_random_seed(0)
+    model = zoo_cases.VANILLA.build()
+    model.compile(**compile_arguments)
+    return model
+
+
+def test_objective_is_the_papers_unless_another_is_given():
+    assert build_vanilla().objective.name == "non_saturating"
+    assert build_vanilla(objective="hinge").objective.name == "hinge"
+
+
+def test_objective_survives_saving(tmp_path):
+    objective = objectives.Objective("least_squares", label_smoothing=0.1)
+    build_vanilla(objective=objective).save(tmp_path / "model.keras")
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    assert restored.objective.get_config() == objective.get_config()
+
+
+def test_a_variant_with_losses_of_its_own_refuses_an_objective():
+    with pytest.raises(ValueError, match="SemiSupervisedGAN has losses of its own.*'hinge'"):
+        build(objective="hinge")
+
+
+def test_noise_of_the_labels_is_another_at_every_step_and_draw():
+    model = build_vanilla()
+    seeds = [model.label_seed(draw).numpy().tolist() for draw in (0, 1)]
+    model.step.assign(1)
+    seeds.append(model.label_seed(0).numpy().tolist())
+    assert len({tuple(seed) for seed in seeds}) == 3
+
+
+# === Evaluation ===
+
+
+class Recorder(keras.metrics.Metric):
+    """Keeps the images that it is shown."""
+
+    def __init__(self):
+        super().__init__(name="recorder")
+        self.seen = []
+
+    def update_state(self, real_images, generated_images):
+        self.seen.append((real_images.numpy(), generated_images.numpy()))
+
+    def result(self):
+        return 7.0
+
+    def reset_state(self):
+        self.seen.clear()
+
+
+def test_evaluation_compares_as_many_generated_images_with_the_real_ones():
+    recorder = Recorder()
+    model = build_vanilla(quality_measures=[recorder], run_eagerly=True)
+    images = zoo_cases.ramp_images(7)
+    data = tf.data.Dataset.from_tensor_slices(images).batch(4)
+    assert model.evaluate(data, verbose=0, return_dict=True) == {"recorder": 7.0}
+    (first_real, first), (last_real, last) = recorder.seen
+    np.testing.assert_array_equal(np.concatenate([first_real, last_real]), images)
+    assert first.shape == first_real.shape
+    assert last.shape == last_real.shape
+    assert not np.array_equal(first[:3], last)  # each batch has latents of its own
+    model.evaluate(data.map(lambda x: (x, tf.zeros(tf.shape(x)[0]))), verbose=0)
+    np.testing.assert_array_equal(recorder.seen[0][1], first)  # and each evaluation the same
+
+
+def test_evaluation_uses_the_average():
+    recorder = Recorder()
+    model = build_vanilla(quality_measures=[recorder], run_eagerly=True)
+    model.averaged_generator.layers[-2].bias.assign(tf.fill((784,), 100.0))
+    model.evaluate(tf.data.Dataset.from_tensors(zoo_cases.ramp_images(2)), verbose=0)
+    np.testing.assert_array_equal(recorder.seen[0][1], 1.0)
+
+
+def test_evaluation_without_measures_says_what_is_missing():
+    with pytest.raises(ValueError, match="quality_measures=.*Received: none"):
+        build_vanilla().evaluate(zoo_cases.ramp_images(2), verbose=0)
+
+
+def test_evaluation_leaves_no_trace_in_what_is_saved(tmp_path):
+    model = build_vanilla(quality_measures=zoo_cases.VANILLA.quality_measures())
+    paths = [variable.path for variable in model.variables]
+    model.evaluate(zoo_cases.ramp_images(8), verbose=0)
+    assert [variable.path for variable in model.variables] == paths
+    assert not [path for path in paths if "distance" in path]
+    model.save_weights(tmp_path / "a.weights.h5")
+    build_vanilla().load_weights(tmp_path / "a.weights.h5")
+
+
 # === Refusals ===
-
-
-@pytest.mark.parametrize(
-    ("images", "pixels"),
-    [
-        (np.linspace(0, 255, 16), "from 0 to 255"),
-        (np.linspace(0, 1, 16), "from 0 to 1"),
-        (np.linspace(-1, 3, 16), "from -1 to 3"),
-        (np.full(16, np.nan), "from nan to nan"),
-    ],
-)
-def test_unscaled_images_are_refused(images, pixels):
-    with pytest.raises(ValueError, match=f"scaled to .*Received: pixels {pixels}"):
-        check_image_range((images.reshape(1, 4, 4, 1), np.zeros(1)))
-
-
-@pytest.mark.parametrize("images", [np.linspace(-1, 1, 16), np.zeros(16), -np.ones(16)])
-def test_scaled_images_are_accepted(images):
-    check_image_range((images.reshape(1, 4, 4, 1), np.full((1, 7), 99.0)))
-
-
-def test_looks_at_the_first_batch_of_whatever_fit_takes():
-    images = np.zeros((300, 2, 2, 1), "float32")
-
-    class Sequence(keras.utils.PyDataset):
-        def __len__(self):
-            return 1
-
-        def __getitem__(self, index):
-            return images[:3]
-
-    assert first_batch_of(tf.data.Dataset.from_tensors(images)).shape[0] == 300
-    assert first_batch_of(images).shape[0] == 256
-    assert first_batch_of(Sequence()).shape[0] == 3
-    generator = iter([images])
-    assert first_batch_of(generator) is None
-    assert next(generator) is images
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, 2])

@@ -7,6 +7,8 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.common.layers import (
+    Maxout,
+    ReflectionPadding2D,
     ReplicaSeedGenerator,
     WeightNormalizedConv2D,
     WeightNormalizedConv2DTranspose,
@@ -160,3 +162,60 @@ def test_noise_differs_by_replica_once_adopted(adopt, two_replicas):
     assert np.array_equal(first, second) != adopt
     later, _ = two_replicas.experimental_local_results(draw())
     assert not np.array_equal(first, later)
+
+
+# === Maxout ===
+
+
+def test_maxout_is_the_largest_of_its_linear_pieces():
+    layer = Maxout(2, 3)
+    inputs = ramp((4, 5))
+    outputs = layer(inputs)
+    kernel, bias = (weight.numpy() for weight in layer.weights)
+    for unit in range(2):
+        pieces = [inputs @ kernel[:, 3 * unit + k] + bias[3 * unit + k] for k in range(3)]
+        np.testing.assert_allclose(outputs[:, unit], np.max(pieces, axis=0), rtol=1e-5)
+
+
+def test_maxout_of_x_and_minus_x_is_its_absolute_value():
+    layer = Maxout(1, 2)
+    layer.build((None, 1))
+    layer.pieces.kernel.assign([[1.0, -1.0]])
+    inputs = np.array([[-3.0], [0.0], [2.0]], "float32")
+    np.testing.assert_array_equal(layer(inputs), np.abs(inputs))
+
+
+def test_maxout_is_rebuilt_from_its_config():
+    layer = Maxout(2, 3, kernel_initializer=keras.initializers.RandomUniform(-0.1, 0.1))
+    again = Maxout.from_config(layer.get_config())
+    again.build((None, 5))
+    assert (again.units, again.num_pieces) == (2, 3)
+    assert 0.05 < np.abs(again.pieces.kernel).max() <= 0.1
+    assert again.compute_output_shape((7, 5)) == (7, 2)
+
+
+@pytest.mark.parametrize(("units", "num_pieces"), [(0, 3), (2, 0), (2, 1.5)])
+def test_maxout_names_what_is_no_positive_integer(units, num_pieces):
+    with pytest.raises(ValueError, match="must be a positive integer. Received: "):
+        Maxout(units, num_pieces)
+
+
+# === Reflection padding ===
+
+
+@pytest.mark.parametrize("padding", [1, 3])
+def test_padding_reflects_as_numpy_does(padding):
+    inputs = ramp((2, 5, 4, 3))
+    sides = (padding, padding)
+    expected = np.pad(inputs, [(0, 0), sides, sides, (0, 0)], mode="reflect")
+    layer = ReflectionPadding2D(padding)
+    np.testing.assert_array_equal(layer(inputs), expected)
+    assert layer.compute_output_shape((2, 5, 4, 3)) == expected.shape
+    assert layer.compute_output_shape((None, None, 4, 3)) == (None, None, 4 + 2 * padding, 3)
+    assert ReflectionPadding2D.from_config(layer.get_config()).padding == padding
+
+
+@pytest.mark.parametrize("padding", [0, -1, 1.5])
+def test_padding_is_a_positive_integer(padding):
+    with pytest.raises(ValueError, match=f"Received: padding={padding}"):
+        ReflectionPadding2D(padding)

@@ -1,16 +1,21 @@
 """What is the same for every model of two players: `AdversarialModel`. It plays no game itself."""
 
 import math
+import types
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.common import objectives
+from zoo.common.checks import check_image_range, first_batch_of
 from zoo.common.layers import ReplicaSeedGenerator
 
 # Independent streams of random numbers out of one model seed.
 TRAINING_STREAM = 0
 GENERATION_STREAM = 1
+EVALUATION_STREAM = 2
+LABEL_NOISE_STREAM = 3
 
 LATENT_DISTRIBUTIONS = ("normal", "uniform", "unit_uniform")
 
@@ -40,44 +45,6 @@ def truncate_latents(latents, truncation, distribution: str = "normal") -> tf.Te
     """
     centre = 0.5 if distribution == "unit_uniform" else 0.0
     return centre + truncation * (latents - centre)
-
-
-def first_batch_of(data):
-    """Returns the first batch of what `fit` takes, or `None` where a look would consume it.
-
-    Args:
-        data: a `tf.data.Dataset`, a `PyDataset`, arrays or tensors; anything else gives `None`.
-    """
-    if isinstance(data, tf.data.Dataset):
-        return next(iter(data.take(1)), None)
-    if isinstance(data, keras.utils.PyDataset):
-        return data[0]
-    if isinstance(data, (tuple, list, dict, np.ndarray, tf.Tensor)):
-        return tf.nest.map_structure(lambda array: array[:256], data)
-    return None
-
-
-def check_image_range(batch) -> None:
-    """Refuses images that were not scaled to [-1, 1].
-
-    Args:
-        batch: arrays or tensors in any structure; those of rank 4 are taken for images.
-
-    Raises:
-        ValueError: if a pixel lies outside [-1, 1], or none lies below 0.
-    """
-    for leaf in tf.nest.flatten(batch):
-        if len(getattr(leaf, "shape", ())) != 4:
-            continue
-        images = np.asarray(leaf, np.float32)
-        lowest, highest = images.min(), images.max()
-        in_range = lowest >= -1.001 and highest <= 1.001  # false for NaN
-        if not in_range or (lowest >= 0 and highest > 0):
-            raise ValueError(
-                "Images must be scaled to [-1, 1], such as by `images / 127.5 - 1` for bytes. "
-                f"Received: pixels from {lowest:g} to {highest:g} in a batch of shape "
-                f"{tuple(leaf.shape)}."
-            )
 
 
 def _average_rate(decay: float, completed_steps) -> tf.Tensor:
@@ -119,6 +86,10 @@ class AdversarialModel(keras.Model):
         ValueError: for a `latent_distribution` that is unknown, or an `average_decay` outside
             [0, 1).
     """
+
+    # Name of the objective that `compile` takes if it is given none; `None` where the paper's
+    # losses are no adversarial objective, or are part of the variant itself.
+    default_objective: str | None = None
 
     def __init__(
         self,
@@ -196,18 +167,32 @@ class AdversarialModel(keras.Model):
         """Returns the generator's and the discriminator's optimizer with the paper's constants."""
         raise NotImplementedError(f"{type(self).__name__} names no default optimizers.")
 
-    def compile(self, generator_optimizer=None, discriminator_optimizer=None, **kwargs):
+    def compile(
+        self,
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        objective: str | objectives.Objective | None = None,
+        quality_measures=(),
+        **kwargs,
+    ):
         """Prepares the model for `fit`.
 
         Args:
             generator_optimizer: a Keras optimizer, its name or its config. Defaults to the
                 paper's.
             discriminator_optimizer: likewise; not the same object, for each keeps its own slots.
+            objective: what the players minimise, an `Objective` or the name of one. Defaults to
+                the paper's.
+            quality_measures: Keras metrics whose `update_state` takes real and generated images,
+                such as those of `zoo.metrics`. `evaluate`, and `fit` with `validation_data`, log
+                them by name. They are not saved with the model. Defaults to none.
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile` of `keras.Model.compile`.
 
         Raises:
-            ValueError: if both players were given one optimizer object.
+            ValueError: if both players were given one optimizer object, or an objective was given
+                to a variant that takes none.
         """
+        self.objective = self._objective(objective)
         if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
             raise ValueError(
                 "Each player needs an optimizer of its own. Received one object for both: "
@@ -222,12 +207,36 @@ class AdversarialModel(keras.Model):
                 defaults[1] if discriminator_optimizer is None else discriminator_optimizer
             )
         generator_optimizer = self._prepare_optimizer(generator_optimizer, self.generator_networks)
+        if quality_measures:
+            # Keras compiles on one GPU of its own accord; XLA takes minutes to find eigenvalues.
+            kwargs.setdefault("jit_compile", False)
         # Keras wants one optimizer to call its own, and would otherwise make an unused RMSprop.
         super().compile(optimizer=generator_optimizer, auto_scale_loss=False, **kwargs)
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = self._prepare_optimizer(
             discriminator_optimizer, self.discriminator_networks
         )
+        with self.distribute_strategy.scope():
+            # In a namespace Keras does not see them: an evaluation is no part of the saved state.
+            self._evaluation = types.SimpleNamespace(
+                measures=tuple(quality_measures),
+                batch=tf.Variable(
+                    0,
+                    dtype=tf.int64,
+                    trainable=False,
+                    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+                ),
+            )
+
+    def _objective(self, objective):
+        if self.default_objective is not None:
+            return objectives.get(objective or self.default_objective)
+        if objective is not None:
+            raise ValueError(
+                f"{type(self).__name__} has losses of its own and takes no objective. "
+                f"Received: objective={objective!r}"
+            )
+        return None
 
     def _prepare_optimizer(self, optimizer, networks):
         """Wraps an optimizer for float16 and builds its slots, without which none are restored."""
@@ -239,18 +248,21 @@ class AdversarialModel(keras.Model):
         return optimizer
 
     def get_compile_config(self):
-        """Returns both optimizers' configs, for the `.keras` format; nothing before `compile`."""
+        """Returns optimizers and objective, for the `.keras` format; nothing before `compile`."""
         if not self.compiled:
             return {}
-        return {
+        config = {
             "generator_optimizer": keras.optimizers.serialize(self.generator_optimizer),
             "discriminator_optimizer": keras.optimizers.serialize(self.discriminator_optimizer),
         }
+        if self.objective is not None:
+            config["objective"] = keras.saving.serialize_keras_object(self.objective)
+        return config
 
     def compile_from_config(self, config):
         """Compiles as `get_compile_config` says."""
         self.compile(
-            **{name: keras.optimizers.deserialize(value) for name, value in config.items()}
+            **{name: keras.saving.deserialize_keras_object(v) for name, v in config.items()}
         )
 
     # === Training ===
@@ -292,9 +304,19 @@ class AdversarialModel(keras.Model):
         Returns:
             float32 `(batch_size, latent_dim)`.
         """
+        return self._slice_of_latents(batch_size, self._seed(TRAINING_STREAM, self.step, draw))
+
+    def label_seed(self, draw: int = 0) -> tf.Tensor:
+        """Returns this step's seed for the noise of an objective's labels.
+
+        Args:
+            draw: number of the draw within the step, as for `draw_latents`.
+        """
+        return self._seed(LABEL_NOISE_STREAM, self.step, draw)
+
+    def _slice_of_latents(self, batch_size, seed) -> tf.Tensor:
         replica_context = tf.distribute.get_replica_context()
         replicas = replica_context.num_replicas_in_sync
-        seed = self._seed(TRAINING_STREAM, self.step, draw)
         latents = draw_latents(
             (batch_size * replicas, self.latent_dim), seed, self.latent_distribution
         )
@@ -344,6 +366,44 @@ class AdversarialModel(keras.Model):
         for name, value in logs.items():
             self.running_means[name].update_state(value)
         return {name: self.running_means[name].result() for name in logs}
+
+    # === Evaluating ===
+
+    def reset_metrics(self):
+        """Resets all metrics, and begins the latents of an evaluation anew."""
+        super().reset_metrics()
+        if self.compiled:
+            self._evaluation.batch.assign(0)
+            for measure in self._evaluation.measures:
+                measure.reset_state()
+
+    def test_step(self, data):
+        """Generates as many images as the batch has, and measures them against it.
+
+        The latents are the same at each evaluation, so that scores differ by the weights alone.
+
+        Args:
+            data: real images, or a tuple that begins with them.
+
+        Returns:
+            The quality measures by name, over all batches so far.
+
+        Raises:
+            ValueError: if `compile` was given no measures.
+        """
+        if not self._evaluation.measures:
+            raise ValueError(
+                "To evaluate generated images takes measures; compile with quality_measures=[...], "
+                "such as those of zoo.metrics. Received: none."
+            )
+        real_images = data[0] if isinstance(data, (tuple, list)) else data
+        seed = self._seed(EVALUATION_STREAM, self._evaluation.batch)
+        latents = self._slice_of_latents(tf.shape(real_images)[0], seed)
+        generated_images = self.sampling_generator(latents, training=False)
+        self._evaluation.batch.assign_add(1)
+        for measure in self._evaluation.measures:
+            measure.update_state(real_images, generated_images)
+        return {measure.name: measure.result() for measure in self._evaluation.measures}
 
     # === Generating ===
 

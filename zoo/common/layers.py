@@ -152,3 +152,99 @@ def initialize_from_data(network: keras.Model, inputs) -> None:
     finally:
         for layer in layers:
             layer._takes_statistics = False
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Maxout(keras.layers.Layer):
+    """A dense layer whose every unit is the maximum of several linear pieces.
+
+        y_j = max_k (x · w_jk + b_jk)
+
+    Args:
+        units: number of outputs.
+        num_pieces: linear functions of which each output is the maximum; with 2 and one of them 0
+            it would be a rectifier.
+        kernel_initializer: Keras initializer of w. Defaults to Keras's own for dense layers.
+
+    Call arguments:
+        inputs: `(batch, inputs)`.
+
+    Returns:
+        `(batch, units)`.
+
+    Raises:
+        ValueError: if `units` or `num_pieces` is not a positive integer.
+
+    Reference: [Goodfellow et al., 2013](https://arxiv.org/abs/1302.4389)
+    """
+
+    def __init__(self, units: int, num_pieces: int, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        for name, value in (("units", units), ("num_pieces", num_pieces)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        self.units = units
+        self.num_pieces = num_pieces
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.pieces = keras.layers.Dense(
+            units * num_pieces, kernel_initializer=self.kernel_initializer, dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape):
+        self.pieces.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, inputs):
+        pieces = self.pieces(inputs)
+        return tf.reduce_max(tf.reshape(pieces, (-1, self.units, self.num_pieces)), axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_pieces": self.num_pieces,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class ReflectionPadding2D(keras.layers.Layer):
+    """Pads images with their own reflection at the border, which is not repeated.
+
+    Zeros would tell a network where the border is, and draw a frame around what it generates.
+
+    Args:
+        padding: pixels on every side. Images must have more than that in height and width.
+
+    Call arguments:
+        inputs: `(batch, height, width, channels)`.
+
+    Returns:
+        `(batch, height + 2 padding, width + 2 padding, channels)`.
+
+    Raises:
+        ValueError: if `padding` is not a positive integer.
+    """
+
+    def __init__(self, padding: int, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(padding, int) or padding < 1:
+            raise ValueError(
+                f"`padding` must be a positive integer. Received: padding={padding!r}"
+            )
+        self.padding = padding
+
+    def call(self, inputs):
+        sides = [self.padding, self.padding]
+        return tf.pad(inputs, [[0, 0], sides, sides, [0, 0]], mode="REFLECT")
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        height, width = (s and s + 2 * self.padding for s in (height, width))
+        return (batch, height, width, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "padding": self.padding}

@@ -1,0 +1,87 @@
+"""What models refuse before any work starts."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import zoo_cases
+from zoo.common.checks import (
+    check_image_range,
+    check_image_shape,
+    check_network,
+    check_unlabelled_images,
+    first_batch_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("images", "pixels"),
+    [
+        (np.linspace(0, 255, 16), "from 0 to 255"),
+        (np.linspace(0, 1, 16), "from 0 to 1"),
+        (np.linspace(-1, 3, 16), "from -1 to 3"),
+        (np.full(16, np.nan), "from nan to nan"),
+    ],
+)
+def test_unscaled_images_are_refused(images, pixels):
+    with pytest.raises(ValueError, match=f"scaled to .*Received: pixels {pixels}"):
+        check_image_range((images.reshape(1, 4, 4, 1), np.zeros(1)))
+
+
+@pytest.mark.parametrize("images", [np.linspace(-1, 1, 16), np.zeros(16), -np.ones(16)])
+def test_scaled_images_are_accepted(images):
+    check_image_range((images.reshape(1, 4, 4, 1), np.full((1, 7), 99.0)))
+
+
+def test_looks_at_the_first_batch_of_whatever_fit_takes():
+    images = np.zeros((300, 2, 2, 1), "float32")
+
+    class Sequence(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return images[:3]
+
+    assert first_batch_of(tf.data.Dataset.from_tensors(images)).shape[0] == 300
+    assert first_batch_of(images).shape[0] == 256
+    assert first_batch_of(Sequence()).shape[0] == 3
+    generator = iter([images])
+    assert first_batch_of(generator) is None
+    assert next(generator) is images
+
+
+def test_a_batch_of_images_alone_is_accepted():
+    check_unlabelled_images(tf.constant(zoo_cases.ramp_images(3)), (28, 28, 1))
+
+
+@pytest.mark.parametrize(
+    ("batch", "shapes"),
+    [
+        (zoo_cases.ramp_images(3, (32, 32, 3)), r"\(3, 32, 32, 3\)"),
+        ((zoo_cases.ramp_images(3), np.zeros(3)), r"\(\(3, 28, 28, 1\), \(3,\)\)"),
+        ({"image": zoo_cases.ramp_images(3)}, r"\{'image': \(3, 28, 28, 1\)\}"),
+    ],
+)
+def test_any_other_batch_is_refused(batch, shapes):
+    with pytest.raises(ValueError, match=rf"\(28, 28, 1\).*Received a batch of shapes {shapes}"):
+        check_unlabelled_images(batch, (28, 28, 1))
+
+
+def test_image_shape_may_be_a_list():
+    assert check_image_shape([28, 28, 1]) == (28, 28, 1)
+
+
+@pytest.mark.parametrize("image_shape", [(28, 28), (28, 28, 0), (28.0, 28, 1)])
+def test_image_shape_is_three_positive_integers(image_shape):
+    with pytest.raises(ValueError, match="three positive integers. Received: image_shape="):
+        check_image_shape(image_shape)
+
+
+def test_a_network_that_does_not_fit_is_named_with_its_shapes():
+    inputs = keras.Input((3,))
+    network = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    check_network("generator", network, (3,), (2,))
+    with pytest.raises(ValueError, match=r"`generator` must take .*takes \(3,\) and gives \(2,\)"):
+        check_network("generator", network, (3,), (28, 28, 1))

@@ -1,0 +1,238 @@
+"""The recipes that do nothing but generate, from the first flag to the last file."""
+
+import csv
+import dataclasses
+import html
+import importlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+import export
+from recipes import generation
+from tests.recipes.command import Ended, contents, run_recipe
+from zoo import datasets
+
+# A data set for each recipe that is small and needs no network.
+SMALL = {"vanilla_mnist": "mnist_small", "dcgan_svhn": "drawn_house_numbers/tiny"}
+ORIGINALS = {"vanilla_mnist": "mnist", "dcgan_svhn": "svhn_cropped"}
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def recipe(name: str, tmp_path: Path, data_dir: Path):
+    """Runs the recipe in an empty folder."""
+    return lambda *arguments: run_recipe(
+        name, f"--dataset={SMALL[name]}", *arguments, folder=tmp_path, data_dir=data_dir
+    )
+
+
+@pytest.fixture(scope="module")
+def smoke(name: str, tmp_path_factory, data_dir) -> tuple[Path, Ended]:
+    """The folder that a smoke run left, and what it said."""
+    cwd = tmp_path_factory.mktemp("cwd")
+    ended = run_recipe(name, f"--dataset={SMALL[name]}", "--smoke", folder=cwd, data_dir=data_dir)
+    assert ended.code == 0, ended.err
+    (folder,) = (cwd / "runs").iterdir()
+    return folder, ended
+
+
+def results_of(folder: Path) -> dict:
+    return json.loads((folder / "results.json").read_text())
+
+
+# === A run from end to end ===
+
+
+def test_run_leaves_exactly_these_files(name, smoke):
+    folder, _ = smoke
+    assert re.fullmatch(rf"{name}-\d{{8}}-\d{{6}}", folder.name)
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.json", "environment.json", "history.csv", "curves.png", "samples"),
+        *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
+    }
+    with open(folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "3"), ("2", "6")]
+    measures = ("frechet_distance", "kernel_distance", "mean_confidence", "class_imbalance")
+    assert {f"val_{measure}" for measure in measures} <= set(rows[0])
+
+
+def test_table_results_and_report_agree(smoke):
+    folder, ended = smoke
+    results = results_of(folder)
+    page = html.unescape(re.sub(r"<[^>]+>", " ", (folder / "report.html").read_text()))
+    page = " ".join(page.split())
+    rows = {
+        "Fréchet distance": f"{results['frechet_distance']:.2f}",
+        "that of training images": f"{results['real_frechet_distance']:.2f}",
+        "kernel distance × 1000": f"{1000 * results['kernel_distance']:.2f}",
+        "mean confidence": f"{results['mean_confidence']:.1%}",
+        "class imbalance": f"{results['class_imbalance']:.2f}",
+    }
+    for row, value in rows.items():
+        (line,) = [line for line in ended.out.splitlines() if line.startswith(row)]
+        assert value in line
+        assert f"{row} {value}" in page
+    assert "a stand-in" in page or "are not" in page
+    assert results["smoke"] is True
+
+
+def test_protocol_says_what_was_compared_with_what(name, smoke, data_dir):
+    folder, ended = smoke
+    results = results_of(folder)
+    values = importlib.import_module(f"recipes.{name}").preset("quick", SMALL[name])
+    num_images = datasets.describe(SMALL[name], data_dir=data_dir).num_examples[values.test_split]
+    assert results["num_images"] == num_images
+    assert results["protocol"].startswith(
+        f"{num_images:,} generated images against as many real ones, {SMALL[name]} "
+        f"{values.test_split}; 64 features of the zoo's classifier of {SMALL[name]} ("
+    )
+    assert f"Scores: {results['protocol']}." in ended.out
+    assert results["weights"] == "averaged weights of the last step"
+
+
+def test_real_images_score_far_better_than_six_steps_do(smoke):
+    results = results_of(smoke[0])
+    assert 0 <= results["real_frechet_distance"] < 0.2 * results["frechet_distance"]
+
+
+def test_export_generates_what_the_last_grid_shows(name, smoke):
+    folder, _ = smoke
+    loaded = export.load(folder / "export")
+    images = loaded.generate(np.int32(3), np.int64(0), np.float32(1.0))["images"].numpy()
+    assert images.shape == (3, 28, 28, 1) if name == "vanilla_mnist" else (3, 32, 32, 3)
+    assert images.min() >= 0 and images.max() <= 1
+
+
+def test_finished_run_is_reported_again_by_resume(name, smoke, data_dir):
+    folder, ended = smoke
+    before = contents(folder)
+    again = run_recipe(
+        name,
+        f"--dataset={SMALL[name]}",
+        f"--workdir={Path('runs') / folder.name}",
+        "--resume",
+        folder=folder.parent.parent,
+        data_dir=data_dir,
+    )
+    assert (again.code, again.out) == (0, ended.out)
+    after = contents(folder)
+    for file in ("results.json", "history.csv", "samples/epoch-0002.png"):
+        assert before[file] == after[file]
+
+
+# === What can't be trained on ===
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--set=objective=wgan", "objective must be one of non_saturating, "),
+        ("--set=label_smoothing=2", "`label_smoothing` should be in [0, 1). "),
+        ("--set=learning_rate_schedule=cosine", "learning_rate_schedule must be one of const"),
+        ("--set=generator_learning_rate=0", "generator_learning_rate must be positive. Received"),
+        ("--set=discriminator_learning_rate=-1", "discriminator_learning_rate must be positive."),
+        ("--set=early_stopping_patience=0", "early_stopping_patience must be none or at least"),
+        ("--set=latent_dim=0", "latent_dim must be positive. Received: 0"),
+        ("--set=seed=-1", "seed must be at least 0 and below 2**32. Received: -1"),
+        ("--set=train_split=tset", "has no split 'tset'; choose from"),
+        ("--set=average_decay=2", "`average_decay` must be at least 0 and below 1. "),
+    ],
+)
+def test_refused_before_anything_is_written(name, recipe, tmp_path, argument, message):
+    ended = recipe("--smoke", argument)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.count("\n") == 1
+    assert ended.err.startswith(f"{name}.py: error: ")
+    assert message in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+# === Presets ===
+
+
+def test_paper_presets_have_the_papers_numbers():
+    vanilla = importlib.import_module("recipes.vanilla_mnist").preset("paper", "mnist")
+    assert (vanilla.optimizer, vanilla.momentum, vanilla.batch_size) == ("sgd", 0.5, 100)
+    assert vanilla.generator_learning_rate == vanilla.discriminator_learning_rate == 0.1
+    assert (vanilla.input_noise, vanilla.label_smoothing, vanilla.average_decay) == (0, 0, 0)
+    dcgan = importlib.import_module("recipes.dcgan_svhn").preset("paper", "svhn_cropped")
+    assert dcgan.generator_learning_rate == dcgan.discriminator_learning_rate == 2e-4
+    assert (dcgan.adam_beta_1, dcgan.batch_size, dcgan.latent_dim) == (0.5, 128, 100)
+    assert (dcgan.kernel_size, dcgan.average_decay, dcgan.label_smoothing) == (5, 0, 0)
+
+
+def test_quick_presets_decay_the_rates(name):
+    module = importlib.import_module(f"recipes.{name}")
+    for dataset in (SMALL[name], ORIGINALS[name], "fashion_mnist", "folder:/pictures"):
+        quick = module.preset("quick", dataset)
+        assert quick.dataset == dataset
+        assert quick.learning_rate_schedule == "exponential" and quick.learning_rate_decay < 1
+
+
+def test_every_value_has_a_source(name):
+    for field in dataclasses.fields(importlib.import_module(f"recipes.{name}").HyperParameters):
+        assert field.metadata["source"]
+
+
+# === Other data ===
+
+
+def test_a_folder_of_ones_own(name, tmp_path, data_dir):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(60):
+        side = 30 + number % 7
+        pixels = random.integers(0, 256, (side, 2 * side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"picture {number}.png")
+    (folder / "notes.png").write_text("no picture")
+    before = contents(folder)
+    ended = run_recipe(
+        name,
+        "--smoke",
+        f"--dataset=folder:{folder}",
+        "--set=image_size=28",
+        f"--workdir={tmp_path}/run",
+        folder=tmp_path,
+        data_dir=data_dir,
+    )
+    assert ended.code == 0, ended.err
+    assert "60 images used" in ended.err and "1 files skipped" in ended.err
+    skipped = (tmp_path / "run" / "skipped_images.csv").read_text().splitlines()
+    assert skipped[0] == "path,used,remark"
+    assert skipped[1].startswith("notes.png,no,")
+    assert len(skipped) == 2
+    results = results_of(tmp_path / "run")
+    assert results["mean_confidence"] is None and "mean confidence" not in ended.out
+    assert np.isfinite(results["frechet_distance"])
+    assert contents(folder) == before
+
+
+@pytest.mark.slow
+def test_the_original_data_set_by_name(name, tmp_path, data_dir):
+    with tfds.testing.mock_data(num_examples=300):
+        ended = run_recipe(
+            name,
+            "--smoke",
+            "--epochs=1",
+            f"--dataset={ORIGINALS[name]}",
+            *("--set=train_split=train[:200]", "--set=validation_split=train[200:]"),
+            "--set=test_split=test",
+            f"--workdir={tmp_path}/run",
+            folder=tmp_path,
+            data_dir=data_dir,
+        )
+    assert ended.code == 0, ended.err
+    assert results_of(tmp_path / "run")["num_images"] == 300
+    assert generation.MONITOR in (tmp_path / "run" / "history.csv").read_text()

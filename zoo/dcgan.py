@@ -1,0 +1,284 @@
+"""Deep convolutional GAN: the guidelines that made convolutional GANs train.
+
+    min_D  −E[log σ(D(x))] − E[log(1 − σ(D(G(z))))]        min_G  −E[log σ(D(G(z)))]
+
+with z ~ U[−1, 1]^100, D(x) a logit, and in both networks
+
+- strided convolutions in D and transposed ones in G in place of any pooling;
+- batch norm, but not on G's output nor on D's input: on every layer the samples oscillate;
+- no hidden dense layers: G begins with a projection of z, D ends with one logit of all its last
+  activations; averaging these first (global average pooling) is stabler but slower;
+- ReLU and at the end tanh in G, LeakyReLU of slope 0.2 in D;
+- weights from N(0, 0.02), Adam at 2e-4 with β₁ 0.5, images scaled to [−1, 1] and nothing else.
+
+Both warnings can be tried: `batch_norm_on_every_layer`, `global_average_pooling`.
+
+Reference: [Radford et al., 2015](https://arxiv.org/abs/1511.06434), section 3 and 4. With 64
+filters and kernels of 4 at 64×64×3 the networks have the layers of PyTorch's official example.
+"""
+
+import keras
+import tensorflow as tf
+from keras import initializers, layers
+
+from zoo.common.adversarial import AdversarialModel
+from zoo.common.checks import check_image_shape, check_network, check_unlabelled_images
+
+# === Networks ===
+
+
+def coarsest_side(side: int) -> tuple[int, int]:
+    """Returns the side of the smallest feature map, 4 to 7, and how often it is doubled.
+
+    Raises:
+        ValueError: if the side of the images is not in 28 … 128, or not 4, 5, 6 or 7 times a power
+            of two.
+    """
+    doublings = 0
+    while side % 2**doublings == 0 and side // 2**doublings > 7:
+        doublings += 1
+    if not 28 <= side <= 128 or side % 2**doublings or side // 2**doublings < 4:
+        raise ValueError(
+            "The side of the images must be 4, 5, 6 or 7 times a power of two from 28 to 128: 28, "
+            f"32, 40, 48, 56, 64, 80, 96, 112 or 128. Received: {side}"
+        )
+    return side // 2**doublings, doublings
+
+
+def _batch_norm(x):
+    # Synchronized: over the global batch, whatever the number of replicas.
+    return layers.BatchNormalization(
+        momentum=0.9,
+        gamma_initializer=initializers.RandomNormal(1.0, 0.02),
+        synchronized=True,
+    )(x)
+
+
+def build_generator(
+    image_shape=(32, 32, 3),
+    latent_dim: int = 100,
+    base_filters: int = 64,
+    kernel_size: int = 4,
+    batch_norm_on_every_layer: bool = False,
+) -> keras.Model:
+    """Returns the paper's generator: a projection, then transposed convolutions of stride 2.
+
+    Args:
+        image_shape: (side, side, channels).
+        latent_dim: size of z.
+        base_filters: filters before the image; twice as many at each coarser scale.
+        kernel_size: of the transposed convolutions.
+        batch_norm_on_every_layer: adds one before tanh, which the paper warns of.
+    """
+    side, doublings = coarsest_side(image_shape[0])
+    options = {"kernel_initializer": initializers.RandomNormal(0.0, 0.02), "use_bias": False}
+    latents = keras.Input((latent_dim,), name="latents")
+    x = layers.Reshape((1, 1, latent_dim))(latents)
+    x = layers.Conv2DTranspose(base_filters * 2 ** (doublings - 1), side, **options)(x)
+    x = layers.ReLU()(_batch_norm(x))
+    for scale in reversed(range(doublings - 1)):
+        x = layers.Conv2DTranspose(base_filters * 2**scale, kernel_size, 2, "same", **options)(x)
+        x = layers.ReLU()(_batch_norm(x))
+    x = layers.Conv2DTranspose(image_shape[-1], kernel_size, 2, "same", **options)(x)
+    if batch_norm_on_every_layer:
+        x = _batch_norm(x)
+    return keras.Model(latents, layers.Activation("tanh", dtype="float32")(x), name="generator")
+
+
+def build_discriminator(
+    image_shape=(32, 32, 3),
+    base_filters: int = 64,
+    kernel_size: int = 4,
+    batch_norm_on_every_layer: bool = False,
+    global_average_pooling: bool = False,
+) -> keras.Model:
+    """Returns the paper's discriminator: convolutions of stride 2, then one logit.
+
+    Args:
+        image_shape: (side, side, channels).
+        base_filters: filters of the first convolution; twice as many at each coarser scale.
+        kernel_size: of the convolutions.
+        batch_norm_on_every_layer: adds one after the first convolution, which the paper warns of.
+        global_average_pooling: averages the last feature map before the logit.
+    """
+    side, doublings = coarsest_side(image_shape[0])
+    options = {"kernel_initializer": initializers.RandomNormal(0.0, 0.02), "use_bias": False}
+    images = keras.Input(image_shape, name="images")
+    x = images
+    for scale in range(doublings):
+        x = layers.Conv2D(base_filters * 2**scale, kernel_size, 2, "same", **options)(x)
+        if scale > 0 or batch_norm_on_every_layer:
+            x = _batch_norm(x)
+        x = layers.LeakyReLU(negative_slope=0.2)(x)
+    if global_average_pooling:
+        x = layers.GlobalAveragePooling2D(keepdims=True)(x)
+        side = 1
+    x = layers.Conv2D(1, side, **options)(x)
+    logits = layers.Flatten(name="logits", dtype="float32")(x)
+    return keras.Model(images, logits, name="discriminator")
+
+
+# === Model ===
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class DCGAN(AdversarialModel):
+    """Deep convolutional GAN; game and guidelines are at the top of this file.
+
+    `fit` takes batches of images.
+
+    Args:
+        image_shape: (side, side, channels); the side 4, 5, 6 or 7 times a power of two, from 28 to
+            128.
+        latent_dim: size of z ~ U[-1, 1]. Defaults to 100, as in the paper.
+        base_filters: filters at the finest scale. Defaults to 64; the paper's face model has 128.
+        kernel_size: of all strided convolutions. Defaults to 4, a multiple of the stride, which
+            leaves no checkerboard; the paper has 5.
+        batch_norm_on_every_layer: G's output and D's input included. Defaults to False: the paper
+            saw samples oscillate.
+        global_average_pooling: before D's logit. Defaults to False: the paper saw it slow down
+            convergence, though stabler.
+        average_decay: decay of an average of G with which `generate`, `evaluate` and the export
+            answer. Defaults to 0, no average, as in the paper.
+        seed: seed of the latents drawn in training.
+        generator: a network of your own, latents → images in [-1, 1].
+        discriminator: a network of your own, images → one logit.
+
+    Call arguments:
+        latents: float32 `(batch, latent_dim)`.
+
+    Returns:
+        float32 `(batch, side, side, channels)`, pixels in [-1, 1].
+
+    Raises:
+        ValueError: if an argument is out of range, or a network does not fit.
+
+    Differs from the paper: kernels of 4, not 5. From the authors' code: no weight decay.
+
+    Reference: [Radford et al., 2015](https://arxiv.org/abs/1511.06434)
+    """
+
+    default_objective = "non_saturating"
+
+    def __init__(
+        self,
+        image_shape=(32, 32, 3),
+        latent_dim: int = 100,
+        base_filters: int = 64,
+        kernel_size: int = 4,
+        *,
+        batch_norm_on_every_layer: bool = False,
+        global_average_pooling: bool = False,
+        average_decay: float = 0.0,
+        seed: int = 0,
+        generator: keras.Model | None = None,
+        discriminator: keras.Model | None = None,
+        **kwargs,
+    ):
+        super().__init__(
+            latent_dim=latent_dim,
+            latent_distribution="uniform",
+            average_decay=average_decay,
+            seed=seed,
+            **kwargs,
+        )
+        self.image_shape = check_image_shape(image_shape)
+        for name, value in (("base_filters", base_filters), ("kernel_size", kernel_size)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        if self.image_shape[0] != self.image_shape[1]:
+            raise ValueError(f"Images must be square. Received: image_shape={self.image_shape}")
+        self.base_filters = base_filters
+        self.kernel_size = kernel_size
+        self.batch_norm_on_every_layer = batch_norm_on_every_layer
+        self.global_average_pooling = global_average_pooling
+        self.generator = generator or build_generator(
+            self.image_shape, latent_dim, base_filters, kernel_size, batch_norm_on_every_layer
+        )
+        self.discriminator = discriminator or build_discriminator(
+            self.image_shape,
+            base_filters,
+            kernel_size,
+            batch_norm_on_every_layer,
+            global_average_pooling,
+        )
+        check_network("generator", self.generator, (latent_dim,), self.image_shape)
+        check_network("discriminator", self.discriminator, self.image_shape, (1,))
+        if average_decay:
+            self.averaged_generator = self.make_average(self.generator)
+        self.finish_building(
+            "generator_loss",
+            "discriminator_loss",
+            "real_score",
+            "generated_score",
+            "generator_gradient_norm",
+            "discriminator_gradient_norm",
+        )
+
+    @property
+    def sampling_generator(self):
+        """The averaged generator, if there is one."""
+        return self.averaged_generator if self.average_decay else self.generator
+
+    def default_optimizers(self):
+        """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
+        return tuple(keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))
+
+    def call(self, latents, training=False):
+        """Returns the images that these latents make."""
+        return self.sampling_generator(latents, training=training)
+
+    def check_batch(self, batch) -> None:
+        """Refuses batches of another structure, image size or range than `train_step` takes."""
+        check_unlabelled_images(batch, self.image_shape)
+
+    def train_step(self, data):
+        """Takes one step of the discriminator, then one of the generator."""
+        real_images = data
+        batch_size = tf.shape(real_images)[0]
+
+        generated_images = self.generator(self.draw_latents(batch_size, draw=0), training=True)
+        with tf.name_scope("discriminator_player"):
+            with tf.GradientTape() as tape:
+                # Apart: batch norm must not tell D from the company which images are real.
+                real_logits = self.discriminator(real_images, training=True)
+                generated_logits = self.discriminator(generated_images, training=True)
+                discriminator_loss = self.objective.discriminator_loss(
+                    real_logits, generated_logits, seed=self.label_seed()
+                )
+            discriminator_gradient_norm = self.update_player(
+                discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
+            )
+
+        latents = self.draw_latents(batch_size, draw=1)
+        with tf.name_scope("generator_player"):
+            with tf.GradientTape() as tape:
+                generated_images = self.generator(latents, training=True)
+                generator_loss = self.objective.generator_loss(
+                    self.discriminator(generated_images, training=True)
+                )
+            generator_gradient_norm = self.update_player(
+                generator_loss, tape, self.generator_optimizer, self.generator_networks
+            )
+
+        return self.finish_step(
+            generator_loss=generator_loss,
+            discriminator_loss=discriminator_loss,
+            real_score=tf.sigmoid(real_logits),
+            generated_score=tf.sigmoid(generated_logits),
+            generator_gradient_norm=generator_gradient_norm,
+            discriminator_gradient_norm=discriminator_gradient_norm,
+        )
+
+    def get_config(self):
+        """Returns the arguments that rebuild this model, networks included."""
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "base_filters": self.base_filters,
+            "kernel_size": self.kernel_size,
+            "batch_norm_on_every_layer": self.batch_norm_on_every_layer,
+            "global_average_pooling": self.global_average_pooling,
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+        }

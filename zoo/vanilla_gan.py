@@ -1,0 +1,267 @@
+"""The first generative adversarial network.
+
+A generator G makes images of noise z, a discriminator D says how likely an image is to be real:
+
+    min_G max_D  E[log D(x)] + E[log(1 − D(G(z)))]        z ~ U[−1, 1]^100
+
+For a fixed G the best D is p_data / (p_data + p_G); against that D the game's value is
+2·JS(p_data ‖ p_G) − log 4, least where both distributions are equal. Early on, when D rejects
+every G(z) with confidence, log(1 − D(G(z))) is flat, so in practice G maximises log D(G(z)): the
+objective `"non_saturating"`, against `"minimax"` as the formula has it.
+
+D learns from batches half real and half generated, k of them for each step of G (algorithm 1).
+
+Reference: [Goodfellow et al., 2014](https://arxiv.org/abs/1406.2661), and the authors' code for
+MNIST.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import initializers, layers
+
+from zoo.common.adversarial import AdversarialModel
+from zoo.common.checks import check_image_shape, check_network, check_unlabelled_images
+from zoo.common.layers import Maxout
+
+# === Networks ===
+
+
+def build_generator(image_shape=(28, 28, 1), latent_dim: int = 100) -> keras.Model:
+    """Returns the authors' network for MNIST: two layers of 1,200 rectifiers, then sigmoids.
+
+    Args:
+        image_shape: (height, width, channels).
+        latent_dim: size of z.
+    """
+    initializer = initializers.RandomUniform(-0.05, 0.05)
+    latents = keras.Input((latent_dim,), name="latents")
+    x = layers.Dense(1200, activation="relu", kernel_initializer=initializer)(latents)
+    x = layers.Dense(1200, activation="relu", kernel_initializer=initializer)(x)
+    num_pixels = math.prod(image_shape)
+    x = layers.Dense(num_pixels, kernel_initializer=initializer, name="pixel_logits")(x)
+    x = layers.Activation("sigmoid", dtype="float32")(x)
+    x = layers.Rescaling(2.0, -1.0, dtype="float32")(x)  # from the authors' [0, 1] to [-1, 1]
+    return keras.Model(latents, layers.Reshape(image_shape, dtype="float32")(x), name="generator")
+
+
+def build_discriminator(image_shape=(28, 28, 1), input_noise: float = 0.0) -> keras.Model:
+    """Returns the authors' network for MNIST: two layers of 240 maxout units of 5 pieces.
+
+    Dropout takes 20 % of the pixels and half of the units.
+
+    Args:
+        image_shape: (height, width, channels).
+        input_noise: standard deviation of normal noise on the images, real and generated, of
+            which the pixels are in [-1, 1]. The authors have none.
+    """
+    initializer = initializers.RandomUniform(-0.005, 0.005)
+    images = keras.Input(image_shape, name="images")
+    x = layers.GaussianNoise(input_noise)(images) if input_noise else images
+    x = layers.Rescaling(0.5, 0.5)(layers.Flatten()(x))  # black is 0, as in the authors'
+    x = layers.Dropout(0.2)(x)
+    x = Maxout(240, 5, kernel_initializer=initializer)(x)
+    x = layers.Dropout(0.5)(x)
+    x = Maxout(240, 5, kernel_initializer=initializer)(x)
+    x = layers.Dropout(0.5)(x)
+    logits = layers.Dense(1, kernel_initializer=initializer, name="logits", dtype="float32")(x)
+    return keras.Model(images, logits, name="discriminator")
+
+
+# === Model ===
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class VanillaGAN(AdversarialModel):
+    """The GAN of 2014; the game is at the top of this file.
+
+    `fit` takes batches of images. With `discriminator_steps=k` a batch is cut into k parts, one
+    for each step of D, so give batches k times as large.
+
+    Args:
+        image_shape: (height, width, channels) of the images.
+        latent_dim: size of z ~ U[-1, 1]. Defaults to 100, as in the paper.
+        discriminator_steps: k, steps of D for each one of G. Defaults to 1, as in the paper's
+            experiments.
+        input_noise: standard deviation of normal noise on all that D sees. Defaults to 0, as in
+            the paper; some keeps D from winning when there are few images to learn (Sønderby et
+            al. 2016, arXiv:1610.04490).
+        average_decay: decay of an average of G with which `generate`, `evaluate` and the export
+            answer. Defaults to 0, no average, as in the paper.
+        seed: seed of the latents drawn in training.
+        generator: a network of your own, latents → images in [-1, 1].
+        discriminator: a network of your own, images → one logit.
+
+    Call arguments:
+        latents: float32 `(batch, latent_dim)`.
+
+    Returns:
+        float32 `(batch, height, width, channels)`, pixels in [-1, 1].
+
+    Raises:
+        ValueError: if an argument is out of range, or a network does not fit.
+
+    Differs from the authors' code: z is uniform as in the paper, not normal; the momentum stays at
+    its first value, where theirs grows from 0.5 to 0.7 over 250 epochs.
+
+    Reference: [Goodfellow et al., 2014](https://arxiv.org/abs/1406.2661)
+    """
+
+    default_objective = "non_saturating"
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        latent_dim: int = 100,
+        *,
+        discriminator_steps: int = 1,
+        input_noise: float = 0.0,
+        average_decay: float = 0.0,
+        seed: int = 0,
+        generator: keras.Model | None = None,
+        discriminator: keras.Model | None = None,
+        **kwargs,
+    ):
+        super().__init__(
+            latent_dim=latent_dim,
+            latent_distribution="uniform",
+            average_decay=average_decay,
+            seed=seed,
+            **kwargs,
+        )
+        if not isinstance(discriminator_steps, int) or discriminator_steps < 1:
+            raise ValueError(
+                "`discriminator_steps` must be a positive integer. "
+                f"Received: discriminator_steps={discriminator_steps!r}"
+            )
+        if not input_noise >= 0:
+            raise ValueError(
+                f"`input_noise` must be 0 or more. Received: input_noise={input_noise!r}"
+            )
+        self.image_shape = check_image_shape(image_shape)
+        self.discriminator_steps = discriminator_steps
+        self.input_noise = input_noise
+        self.generator = generator or build_generator(self.image_shape, latent_dim)
+        self.discriminator = discriminator or build_discriminator(self.image_shape, input_noise)
+        check_network("generator", self.generator, (latent_dim,), self.image_shape)
+        check_network("discriminator", self.discriminator, self.image_shape, (1,))
+        if average_decay:
+            self.averaged_generator = self.make_average(self.generator)
+        self.finish_building(
+            "generator_loss",
+            "discriminator_loss",
+            "real_score",
+            "generated_score",
+            "generator_gradient_norm",
+            "discriminator_gradient_norm",
+        )
+
+    @property
+    def sampling_generator(self):
+        """The averaged generator, if there is one."""
+        return self.averaged_generator if self.average_decay else self.generator
+
+    def default_optimizers(self):
+        """Returns gradient descent at 0.1 with momentum 0.5, decaying by 4e-6 of itself a step."""
+        schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 1 / 1.000004)
+        return tuple(keras.optimizers.SGD(schedule, momentum=0.5) for _ in range(2))
+
+    def adapt(self, images) -> None:
+        """Has the generator start at the mean image, as in the authors' code.
+
+        Without it the first generated images are grey all over, which D tells from digits at once.
+
+        Args:
+            images: float32 `(batch, height, width, channels)` in [-1, 1]; some hundreds.
+
+        Raises:
+            ValueError: if the generator is one of your own, or the model has trained already.
+        """
+        if "pixel_logits" not in [layer.name for layer in self.generator.layers]:
+            raise ValueError(
+                "adapt() sets the biases of the default generator. Received: a generator without "
+                "a layer named pixel_logits."
+            )
+        if int(self.step.numpy()) > 0:
+            raise ValueError(
+                "adapt() sets initial weights, so call it before fit(). Received: a model trained "
+                f"for {int(self.step.numpy())} steps."
+            )
+        share_of_white = (np.asarray(images).mean(axis=0).ravel() + 1.0) / 2.0
+        share_of_white = np.clip(share_of_white, 1e-3, 1.0 - 1e-3)
+        layer = self.generator.get_layer("pixel_logits")
+        layer.bias.assign(np.log(share_of_white / (1.0 - share_of_white)))
+        self.sampling_generator.set_weights(self.generator.get_weights())
+
+    def call(self, latents, training=False):
+        """Returns the images that these latents make."""
+        return self.sampling_generator(latents, training=training)
+
+    def check_batch(self, batch) -> None:
+        """Refuses batches of another structure, image size or range, or too small for k parts."""
+        check_unlabelled_images(batch, self.image_shape)
+        if len(batch) < self.discriminator_steps:
+            raise ValueError(
+                f"A batch must hold at least one image for each of the {self.discriminator_steps} "
+                f"discriminator steps. Received: a batch of {len(batch)}."
+            )
+
+    def train_step(self, data):
+        """Takes k steps of the discriminator, then one of the generator."""
+        for number in range(self.discriminator_steps):
+            # Every k-th image, so that the parts are the same however many replicas share them.
+            real_images = data[number :: self.discriminator_steps]
+            latents = self.draw_latents(tf.shape(real_images)[0], draw=number)
+            discriminator_logs = self._discriminator_step(real_images, latents, number)
+
+        latents = self.draw_latents(
+            tf.shape(data)[0] // self.discriminator_steps, draw=self.discriminator_steps
+        )
+        with tf.name_scope("generator_player"):
+            with tf.GradientTape() as tape:
+                generated_images = self.generator(latents, training=True)
+                generated_logits = self.discriminator(generated_images, training=True)
+                generator_loss = self.objective.generator_loss(generated_logits)
+            generator_gradient_norm = self.update_player(
+                generator_loss, tape, self.generator_optimizer, self.generator_networks
+            )
+        return self.finish_step(
+            generator_loss=generator_loss,
+            generator_gradient_norm=generator_gradient_norm,
+            **discriminator_logs,
+        )
+
+    def _discriminator_step(self, real_images, latents, number):
+        generated_images = self.generator(latents, training=True)
+        images = tf.concat([real_images, generated_images], axis=0)
+        with tf.name_scope("discriminator_player"):
+            with tf.GradientTape() as tape:
+                real_logits, generated_logits = tf.split(
+                    self.discriminator(images, training=True), 2
+                )
+                # The objective adds the means of both halves; this is the mean over the batch.
+                discriminator_loss = 0.5 * self.objective.discriminator_loss(
+                    real_logits, generated_logits, seed=self.label_seed(number)
+                )
+            gradient_norm = self.update_player(
+                discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
+            )
+        return {
+            "discriminator_loss": discriminator_loss,
+            "real_score": tf.sigmoid(real_logits),
+            "generated_score": tf.sigmoid(generated_logits),
+            "discriminator_gradient_norm": gradient_norm,
+        }
+
+    def get_config(self):
+        """Returns the arguments that rebuild this model, networks included."""
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "discriminator_steps": self.discriminator_steps,
+            "input_noise": self.input_noise,
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+        }
