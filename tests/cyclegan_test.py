@@ -1,0 +1,252 @@
+"""The paper's losses in numbers, its networks, its known mistakes, and that it learns."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import zoo
+from tests import zoo_cases
+from zoo import cyclegan
+from zoo.common.tfgan import tfgan
+
+SHAPE = (16, 16, 1)
+
+
+def identity(name: str) -> keras.Model:
+    images = keras.Input((None, None, 1))
+    # A weight, for an optimizer needs one: 1 leaves images alone.
+    convolution = layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones")
+    return keras.Model(images, convolution(images), name=name)
+
+
+def small(**arguments) -> zoo.CycleGAN:
+    keras.utils.set_random_seed(0)
+    defaults = {"base_filters": 2, "num_blocks": 1, "discriminator_scales": 1, "pool_size": 0}
+    return zoo.CycleGAN(SHAPE, **(defaults | arguments))
+
+
+def resting() -> dict:
+    """Optimizers that move nothing, so that logs are of the weights as they are."""
+    return {
+        f"{player}_optimizer": keras.optimizers.SGD(0.0)
+        for player in ("generator", "discriminator")
+    }
+
+
+def logs_of(model: zoo.CycleGAN, images_a, images_b) -> dict[str, float]:
+    data = tf.data.Dataset.from_tensors((images_a, images_b))
+    return {name: values[0] for name, values in model.fit(data, verbose=0).history.items()}
+
+
+@pytest.fixture
+def images() -> tuple[np.ndarray, np.ndarray]:
+    both = zoo_cases.ramp_images(6, SHAPE)
+    return both[:3], both[3:]
+
+
+# === The game ===
+
+
+def test_generators_that_change_nothing_lose_nothing_by_cycle_and_identity(images):
+    model = small(generator_ab=identity("ab"), generator_ba=identity("ba"))
+    model.compile(**resting())
+    logs = logs_of(model, *images)
+    assert logs["cycle_loss"] == logs["identity_loss"] == 0
+    assert logs["generator_loss"] == logs["adversarial_loss"] > 0
+    data = tf.data.Dataset.from_tensors(images)
+    evaluated = model.evaluate(data, verbose=0, return_dict=True)
+    assert evaluated == {"cycle_loss": 0, "identity_loss": 0}
+
+
+def test_losses_are_those_of_the_formula(images):
+    images_a, images_b = images
+    model = small(cycle_weight=7.0, identity_weight=0.25)
+    model.compile(**resting())
+    logs = logs_of(model, images_a, images_b)
+
+    to_b, to_a = (lambda x, n=n: n(x).numpy() for n in model.generator_networks)
+    judge_a, judge_b = (lambda x, n=n: n(x) for n in model.discriminator_networks)
+    error = lambda x, y: np.abs(x - y).mean()  # noqa: E731
+    cycle = error(to_a(to_b(images_a)), images_a) + error(to_b(to_a(images_b)), images_b)
+    same = error(to_b(images_b), images_b) + error(to_a(images_a), images_a)
+    losses = tfgan().losses.wargs
+    logits_a, logits_b = judge_a(to_a(images_b)), judge_b(to_b(images_a))
+    # TF-GAN halves the squares of both players, the authors those of D alone.
+    fooling = 2 * (
+        losses.least_squares_generator_loss(logits_a)
+        + losses.least_squares_generator_loss(logits_b)
+    )
+    telling = losses.least_squares_discriminator_loss(judge_a(images_a), logits_a)
+    telling += losses.least_squares_discriminator_loss(judge_b(images_b), logits_b)
+    expected = {
+        "cycle_loss": cycle,
+        "identity_loss": same,
+        "adversarial_loss": float(fooling),
+        "discriminator_loss": float(telling),
+        "generator_loss": float(fooling) + 7.0 * (cycle + 0.25 * same),
+    }
+    assert {name: logs[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("generator", ["generator_ab", "generator_ba"])
+def test_either_cycle_term_reaches_either_generator(generator, images):
+    """In a well-known implementation ‖F(G(x)) − x‖ never reaches G."""
+    model = small()
+    network = getattr(model, generator)
+    for first, second, real in (
+        (model.generator_ab, model.generator_ba, images[0]),
+        (model.generator_ba, model.generator_ab, images[1]),
+    ):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.abs(second(first(real)) - real))
+        assert tf.linalg.global_norm(tape.gradient(loss, network.trainable_variables)) > 0
+
+
+@pytest.mark.parametrize("generator", ["generator_ab", "generator_ba"])
+def test_train_step_lets_both_cycle_terms_move_both_generators(generator, images):
+    """With the other losses off, a generator moves by both terms, as the sum of their gradients."""
+    model = small(identity_weight=0.0, cycle_weight=1.0)
+    for network in model.discriminator_networks:
+        for variable in network.trainable_variables:
+            variable.assign(tf.zeros_like(variable))  # the logits are 0, whatever G does
+    variables = getattr(model, generator).trainable_variables
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.abs(model.generator_ba(model.generator_ab(images[0])) - images[0]))
+        loss += tf.reduce_mean(
+            tf.abs(model.generator_ab(model.generator_ba(images[1])) - images[1])
+        )
+    gradients = tape.gradient(loss, variables)
+    before = [variable.numpy() for variable in variables]
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.0))
+    logs_of(model, *images)
+    for old, variable, gradient in zip(before, variables, gradients, strict=True):
+        np.testing.assert_allclose(variable, old - 0.1 * gradient, atol=1e-5)
+
+
+def test_pools_are_filled_with_generated_images():
+    model = small(generator_ab=identity("ab"), generator_ba=identity("ba"), pool_size=2)
+    model.compile(**resting())
+    old, new = (np.full((2, *SHAPE), value, "float32") for value in (-0.8, -0.3))
+    logs_of(model, old, old)
+    for pool in (model.pool_a, model.pool_b):
+        assert int(pool.num_images) == 2
+        np.testing.assert_array_equal(pool.images, old)
+    for _ in range(8):
+        logs_of(model, new, new)
+    # Every step shows two new images, each in the place of a stored one or past them.
+    stored = np.unique(model.pool_a.images)
+    assert np.float32(-0.3) in stored
+
+
+def test_without_identity_weight_its_loss_is_not_computed(images):
+    model = small(identity_weight=0.0)
+    model.compile(**resting())
+    assert logs_of(model, *images)["identity_loss"] == 0
+
+
+# === Networks ===
+
+
+def test_networks_are_those_of_the_authors():
+    generator = cyclegan.build_residual_generator(num_blocks=9)
+    norms = [layer for layer in generator.layers if isinstance(layer, layers.GroupNormalization)]
+    assert len(norms) == 5 + 2 * 9
+    assert all(layer.groups == layer.axis or not layer.weights for layer in norms)
+    paddings = [layer.padding for layer in generator.layers if "reflection" in layer.name]
+    assert paddings == [3, *[1] * 18, 3]
+    assert generator.layers[-1].activation is keras.activations.tanh
+    for layer in generator.layers:
+        if hasattr(layer, "kernel"):
+            assert np.std(layer.kernel) == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize(("num_scales", "patch"), [(3, 70), (2, 34), (1, 16)])
+def test_a_logit_sees_the_patch_that_is_promised(num_scales, patch):
+    network = cyclegan.build_discriminator(1, 2, num_scales)
+    images = tf.Variable(zoo_cases.ramp_images(1, (128, 128, 1)))
+    # Instance norm looks at the whole image: take it for constant.
+    path = [layer for layer in network.layers[1:] if "normalization" not in layer.name]
+    with tf.GradientTape() as tape:
+        x = images
+        for layer in path:
+            x = layer(x)
+        middle = x[0, x.shape[1] // 2, x.shape[2] // 2, 0]
+    rows = np.flatnonzero(np.abs(tape.gradient(middle, images)[0]).sum(axis=(1, 2)))
+    assert rows[-1] - rows[0] + 1 == patch
+
+
+@pytest.mark.parametrize("size", [(8, 8), (64, 64), (32, 100)])
+def test_the_generator_takes_any_size_that_4_divides(size):
+    generator = cyclegan.build_residual_generator(3, 2, 1)
+    images = zoo_cases.ramp_images(1, (*size, 3))
+    assert generator(images).shape == images.shape
+
+
+def test_u_net_takes_its_place():
+    model = zoo.CycleGAN((32, 64, 3), base_filters=2, architecture="u_net")
+    images = zoo_cases.ramp_images(2, (32, 64, 3))
+    assert model.predict(images, verbose=0).shape == images.shape
+    joins = [x for x in model.generator_ab.layers if isinstance(x, layers.Concatenate)]
+    assert len(joins) == 4
+
+
+def test_default_optimizers_are_the_papers():
+    model = small()
+    model.compile()
+    for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+        assert isinstance(optimizer, keras.optimizers.Adam)
+        assert float(optimizer.learning_rate) == pytest.approx(2e-4)
+        assert optimizer.beta_1 == 0.5
+
+
+def test_patches_are_smaller_for_small_images():
+    scales = [zoo.CycleGAN((s, s, 1), 1, 1).discriminator_scales for s in (64, 128)]
+    assert scales == [2, 3]
+
+
+# === Refusals ===
+
+
+def test_a_generator_that_changes_the_size_is_refused():
+    with pytest.raises(ValueError, match=r"sides that 4 divides.*generator_ab, which gives"):
+        zoo.CycleGAN((30, 30, 1), 1, 1)
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        np.zeros((2, *SHAPE), "float32"),
+        (np.zeros((2, *SHAPE), "float32"), np.zeros((2, 8, 8, 1), "float32")),
+    ],
+)
+def test_other_batches_are_refused(batch):
+    model = small()
+    model.compile()
+    with pytest.raises(ValueError, match=r"\(images_a, images_b\) with images of shape \(16, 16"):
+        model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+
+
+def test_generate_says_what_to_use_instead():
+    with pytest.raises(NotImplementedError, match=r"predict\(images\)"):
+        small().generate(3)
+
+
+# === Learning ===
+
+
+@pytest.mark.parametrize(("rate", "learns"), [(2e-3, True), (0.0, False)])
+def test_learns_only_if_the_discriminators_do(rate, learns):
+    """Domain A is dark and domain B is bright, over textures that are alike."""
+    model = small(base_filters=4, identity_weight=0.0, cycle_weight=1.0)
+    model.compile(keras.optimizers.Adam(2e-3, beta_1=0.5), keras.optimizers.Adam(rate, beta_1=0.5))
+    texture = 0.2 * zoo_cases.ramp_images(8, SHAPE)
+    dark, bright = texture[:4] - 0.6, texture[4:] + 0.6
+    data = tf.data.Dataset.from_tensors((dark, bright)).repeat()
+    model.fit(data, steps_per_epoch=150, verbose=0)
+    means = [model.generator_ab(dark).numpy().mean(), model.generator_ba(bright).numpy().mean()]
+    if learns:
+        assert means[0] > 0.3 and means[1] < -0.3
+    else:
+        assert not (means[0] > 0.3 and means[1] < -0.3)

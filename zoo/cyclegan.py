@@ -1,0 +1,435 @@
+"""CycleGAN: translation between two domains of images of which no pair is known.
+
+Two generators G: A → B and F: B → A play against two discriminators, and must undo each other:
+
+    L_adversarial(G, D_B) = E[(D_B(G(a)) − 1)²]                   and likewise for F and D_A
+    L_cycle               = E|F(G(a)) − a| + E|G(F(b)) − b|       both terms train both generators
+    L_identity            = E|G(b) − b| + E|F(a) − a|             keeps colours that need no change
+
+    min_{G,F}  L_adversarial(G, D_B) + L_adversarial(F, D_A) + λ L_cycle + ½ λ L_identity
+    min_{D_B}  ½ E[(D_B(b) − 1)²] + ½ E[D_B(pool(G(a)))²]         and likewise for D_A
+
+The discriminators judge patches, and see generated images out of a pool of the last 50.
+
+Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), and the authors' code.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import initializers, layers
+
+from zoo.common.adversarial import AdversarialModel
+from zoo.common.checks import check_image_range, check_image_shape
+from zoo.common.layers import ReflectionPadding2D
+from zoo.common.replay import ImagePool
+
+GENERATORS = ("residual", "u_net")
+# Of the model's streams of random numbers, that of the draws from the pools.
+POOL_STREAM = 4
+
+# === Networks ===
+
+
+def _instance_norm(x):
+    # As the authors': without scale and offset.
+    return layers.GroupNormalization(groups=-1, epsilon=1e-5, center=False, scale=False)(x)
+
+
+def _convolution(x, filters: int, kernel_size: int, strides: int = 1, padding: str = "valid"):
+    initializer = initializers.RandomNormal(0.0, 0.02)
+    return layers.Conv2D(filters, kernel_size, strides, padding, kernel_initializer=initializer)(x)
+
+
+def _transposed_convolution(x, filters: int, kernel_size: int):
+    initializer = initializers.RandomNormal(0.0, 0.02)
+    return layers.Conv2DTranspose(filters, kernel_size, 2, "same", kernel_initializer=initializer)(
+        x
+    )
+
+
+def _residual_block(x):
+    filters = x.shape[-1]
+    y = _convolution(ReflectionPadding2D(1)(x), filters, 3)
+    y = layers.ReLU()(_instance_norm(y))
+    y = _convolution(ReflectionPadding2D(1)(y), filters, 3)
+    return layers.Add()([x, _instance_norm(y)])
+
+
+def build_residual_generator(
+    channels: int = 3, base_filters: int = 64, num_blocks: int = 6, name: str = "generator"
+) -> keras.Model:
+    """Returns the paper's generator, which takes images of any size that 4 divides.
+
+    Args:
+        channels: of the images.
+        base_filters: filters at the full size; twice and four times as many at ½ and ¼ of it.
+        num_blocks: residual blocks at ¼ of the size: 6 for 128 pixels a side, 9 for 256.
+        name: of the network.
+    """
+    images = keras.Input((None, None, channels), name="images")
+    x = _convolution(ReflectionPadding2D(3)(images), base_filters, 7)
+    x = layers.ReLU()(_instance_norm(x))
+    for scale in (2, 4):
+        x = _convolution(x, scale * base_filters, 3, 2, "same")
+        x = layers.ReLU()(_instance_norm(x))
+    for _ in range(num_blocks):
+        x = _residual_block(x)
+    for scale in (2, 1):
+        x = _transposed_convolution(x, scale * base_filters, 3)
+        x = layers.ReLU()(_instance_norm(x))
+    x = _convolution(ReflectionPadding2D(3)(x), channels, 7)
+    return keras.Model(images, layers.Activation("tanh", dtype="float32")(x), name=name)
+
+
+def build_u_net_generator(
+    channels: int = 3, base_filters: int = 64, num_scales: int = 5, name: str = "generator"
+) -> keras.Model:
+    """Returns a U-Net, whose every scale hands its details across to the way back up.
+
+    Args:
+        channels: of the images.
+        base_filters: filters at ½ of the size; twice as many at each coarser scale, up to 8 times.
+        num_scales: halvings; 2 to the power of it must divide the size of the images.
+        name: of the network.
+    """
+    images = keras.Input((None, None, channels), name="images")
+    filters = [base_filters * min(8, 2**scale) for scale in range(num_scales)]
+    x, details = images, []
+    for scale, number in enumerate(filters):
+        x = _convolution(x, number, 4, 2, "same")
+        x = _instance_norm(x) if 0 < scale < num_scales - 1 else x
+        details.append(x)
+        x = layers.LeakyReLU(negative_slope=0.2)(x)
+    for number, detail in zip(filters[-2::-1], details[-2::-1], strict=True):
+        x = _instance_norm(_transposed_convolution(layers.ReLU()(x), number, 4))
+        x = layers.Concatenate()([x, detail])
+    x = _transposed_convolution(layers.ReLU()(x), channels, 4)
+    return keras.Model(images, layers.Activation("tanh", dtype="float32")(x), name=name)
+
+
+def build_discriminator(
+    channels: int = 3, base_filters: int = 64, num_scales: int = 3, name: str = "discriminator"
+) -> keras.Model:
+    """Returns the PatchGAN, which gives a logit for each of many overlapping patches.
+
+    Args:
+        channels: of the images.
+        base_filters: filters of the first convolution; twice as many at each next, up to 8 times.
+        num_scales: convolutions of stride 2: 3 for patches of 70×70 pixels, as in the paper, 2 for
+            34×34, 1 for 16×16.
+        name: of the network.
+    """
+    images = keras.Input((None, None, channels), name="images")
+    x = _convolution(images, base_filters, 4, 2, "same")
+    x = layers.LeakyReLU(negative_slope=0.2)(x)
+    for scale in range(1, num_scales + 1):
+        strides = 2 if scale < num_scales else 1
+        x = layers.ZeroPadding2D(1)(x) if strides == 1 else x
+        padding = "valid" if strides == 1 else "same"
+        x = _convolution(x, base_filters * min(8, 2**scale), 4, strides, padding)
+        x = layers.LeakyReLU(negative_slope=0.2)(_instance_norm(x))
+    x = _convolution(layers.ZeroPadding2D(1)(x), 1, 4)
+    logits = layers.Activation("linear", name="logits", dtype="float32")(x)
+    return keras.Model(images, logits, name=name)
+
+
+# === Model ===
+
+
+def _squared_error(logits, target: float) -> tf.Tensor:
+    return tf.reduce_mean(tf.square(tf.cast(logits, tf.float32) - target))
+
+
+def _absolute_error(images, others) -> tf.Tensor:
+    return tf.reduce_mean(tf.abs(tf.cast(images, tf.float32) - tf.cast(others, tf.float32)))
+
+
+def _check_arguments(architecture, cycle_weight, identity_weight, **positive_integers) -> None:
+    if architecture not in GENERATORS:
+        raise ValueError(
+            f"`architecture` must be one of {', '.join(GENERATORS)}. "
+            f"Received: architecture={architecture!r}"
+        )
+    for name, value in positive_integers.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+    for name, value in (("cycle_weight", cycle_weight), ("identity_weight", identity_weight)):
+        if not value >= 0:
+            raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}")
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class CycleGAN(AdversarialModel):
+    """CycleGAN; the game is at the top of this file.
+
+    `fit` takes batches `(images_a, images_b)`, unpaired.
+
+    Args:
+        image_shape: (height, width, channels) of the images of a batch. What is translated later
+            may have any size that 4 divides.
+        base_filters: filters of generators and discriminators at the finest scale. Defaults to 64,
+            as in the paper.
+        num_blocks: residual blocks of a generator. Defaults to 6, the paper's for 128 pixels a
+            side; 9 for 256.
+        architecture: `"residual"`, the paper's generator, or `"u_net"`.
+        discriminator_scales: see `build_discriminator`. Defaults to 3, the paper's 70×70 patches,
+            or 2 for images below 128 pixels a side, of which these would be more than the whole.
+        cycle_weight: λ. Defaults to 10, as in the paper.
+        identity_weight: of the identity loss, in units of λ. Defaults to 0.5, as in the authors'
+            code; 0 leaves it out.
+        pool_size: past images of each domain that a discriminator is shown. Defaults to 50, as in
+            the paper; 0 leaves it out.
+        seed: seed of the draws from the pools.
+        generator_ab, generator_ba: networks of your own, images → images.
+        discriminator_a, discriminator_b: networks of your own, images → logits of patches.
+
+    Call arguments:
+        images: float32 `(batch, height, width, channels)` of domain A, pixels in [-1, 1].
+
+    Returns:
+        float32 of the same shape: the images translated to domain B.
+
+    Raises:
+        ValueError: if an argument is out of range, or a network does not fit.
+
+    Differs from the authors' code: zero padding where a convolution halves the size is TensorFlow's
+    `same`, which pads on one side more.
+
+    Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593)
+    """
+
+    def __init__(
+        self,
+        image_shape=(64, 64, 3),
+        base_filters: int = 64,
+        num_blocks: int = 6,
+        *,
+        architecture: str = "residual",
+        discriminator_scales: int | None = None,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 0.5,
+        pool_size: int = 50,
+        seed: int = 0,
+        generator_ab: keras.Model | None = None,
+        generator_ba: keras.Model | None = None,
+        discriminator_a: keras.Model | None = None,
+        discriminator_b: keras.Model | None = None,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, average_decay=0.0, **kwargs)
+        self.image_shape = check_image_shape(image_shape)
+        if discriminator_scales is None:
+            discriminator_scales = 3 if min(self.image_shape[:2]) >= 128 else 2
+        _check_arguments(
+            architecture,
+            cycle_weight,
+            identity_weight,
+            base_filters=base_filters,
+            num_blocks=num_blocks,
+            discriminator_scales=discriminator_scales,
+        )
+        self.base_filters = base_filters
+        self.num_blocks = num_blocks
+        self.architecture = architecture
+        self.discriminator_scales = discriminator_scales
+        self.cycle_weight = cycle_weight
+        self.identity_weight = identity_weight
+        self.pool_size = pool_size
+        self.generator_ab = generator_ab or self._build_generator("generator_ab")
+        self.generator_ba = generator_ba or self._build_generator("generator_ba")
+        self.discriminator_a = discriminator_a or self._build_discriminator("discriminator_a")
+        self.discriminator_b = discriminator_b or self._build_discriminator("discriminator_b")
+        self._check_networks()
+        self.pool_a = ImagePool(self.image_shape, pool_size)
+        self.pool_b = ImagePool(self.image_shape, pool_size)
+        self.finish_building(
+            "generator_loss",
+            "discriminator_loss",
+            "adversarial_loss",
+            "cycle_loss",
+            "identity_loss",
+            "real_score",
+            "generated_score",
+            "generator_gradient_norm",
+            "discriminator_gradient_norm",
+        )
+
+    def _build_generator(self, name):
+        channels = self.image_shape[-1]
+        if self.architecture == "u_net":
+            return build_u_net_generator(channels, self.base_filters, name=name)
+        return build_residual_generator(channels, self.base_filters, self.num_blocks, name)
+
+    def _build_discriminator(self, name):
+        channels = self.image_shape[-1]
+        return build_discriminator(channels, self.base_filters, self.discriminator_scales, name)
+
+    def _check_networks(self):
+        for network in self.generator_networks:
+            images = keras.KerasTensor((1, *self.image_shape))
+            given = network.compute_output_spec(images).shape
+            if given != images.shape:
+                raise ValueError(
+                    f"A generator must give images of the shape that it takes, {self.image_shape}; "
+                    "the residual one of sides that 4 divides, the U-Net of sides that 32 divides. "
+                    f"Received: {network.name}, which gives {given[1:]}"
+                )
+
+    @property
+    def generator_networks(self) -> list[keras.Model]:
+        """Both generators: they are one player."""
+        return [self.generator_ab, self.generator_ba]
+
+    @property
+    def discriminator_networks(self) -> list[keras.Model]:
+        """Both discriminators: they are the other."""
+        return [self.discriminator_a, self.discriminator_b]
+
+    def default_optimizers(self):
+        """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
+        return tuple(keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))
+
+    def call(self, images, training=False):
+        """Translates images of domain A to domain B."""
+        return self.generator_ab(images, training=training)
+
+    def check_batch(self, batch) -> None:
+        """Refuses batches of another structure, image size or range than `train_step` takes."""
+        shapes = tf.nest.map_structure(lambda leaf: tuple(leaf.shape), batch)
+        match shapes:
+            case ((_, *shape_a), (_, *shape_b)) if (
+                tuple(shape_a) == tuple(shape_b) == self.image_shape
+            ):
+                # As one: all of a bright domain, or of the one image in a batch, may be above 0.
+                check_image_range(np.concatenate([np.asarray(images) for images in batch]))
+            case _:
+                raise ValueError(
+                    "fit() takes batches (images_a, images_b) with images of shape "
+                    f"{self.image_shape}. Received a batch of shapes {shapes}."
+                )
+
+    def train_step(self, data):
+        """Takes one step of both generators, then one of both discriminators."""
+        real_a, real_b = data
+        with tf.name_scope("generator_player"):
+            with tf.GradientTape() as tape:
+                generated_b = self.generator_ab(real_a, training=True)
+                generated_a = self.generator_ba(real_b, training=True)
+                logits_b = self.discriminator_b(generated_b, training=True)
+                logits_a = self.discriminator_a(generated_a, training=True)
+                adversarial_loss = _squared_error(logits_b, 1.0) + _squared_error(logits_a, 1.0)
+                cycle_loss = _absolute_error(
+                    self.generator_ba(generated_b, training=True), real_a
+                ) + _absolute_error(self.generator_ab(generated_a, training=True), real_b)
+                identity_loss = self._identity_loss(real_a, real_b)
+                generator_loss = adversarial_loss + self.cycle_weight * (
+                    cycle_loss + self.identity_weight * identity_loss
+                )
+            generator_gradient_norm = self.update_player(
+                generator_loss, tape, self.generator_optimizer, self.generator_networks
+            )
+
+        # The images that the generators have just made serve both players.
+        shown_a = self.pool_a(generated_a, seed=self._seed(POOL_STREAM, self.step, 0))
+        shown_b = self.pool_b(generated_b, seed=self._seed(POOL_STREAM, self.step, 1))
+        with tf.name_scope("discriminator_player"):
+            with tf.GradientTape() as tape:
+                real_logits_a = self.discriminator_a(real_a, training=True)
+                real_logits_b = self.discriminator_b(real_b, training=True)
+                shown_logits_a = self.discriminator_a(shown_a, training=True)
+                shown_logits_b = self.discriminator_b(shown_b, training=True)
+                # Halved, so that the discriminators learn at half the speed of the generators.
+                discriminator_loss = 0.5 * (
+                    _squared_error(real_logits_a, 1.0)
+                    + _squared_error(shown_logits_a, 0.0)
+                    + _squared_error(real_logits_b, 1.0)
+                    + _squared_error(shown_logits_b, 0.0)
+                )
+            discriminator_gradient_norm = self.update_player(
+                discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
+            )
+
+        return self.finish_step(
+            generator_loss=generator_loss,
+            discriminator_loss=discriminator_loss,
+            adversarial_loss=adversarial_loss,
+            cycle_loss=cycle_loss,
+            identity_loss=identity_loss,
+            real_score=tf.sigmoid(tf.stack([real_logits_a, real_logits_b])),
+            generated_score=tf.sigmoid(tf.stack([shown_logits_a, shown_logits_b])),
+            generator_gradient_norm=generator_gradient_norm,
+            discriminator_gradient_norm=discriminator_gradient_norm,
+        )
+
+    def _identity_loss(self, real_a, real_b):
+        if not self.identity_weight:
+            return tf.zeros(())
+        return _absolute_error(self.generator_ab(real_b, training=True), real_b) + _absolute_error(
+            self.generator_ba(real_a, training=True), real_a
+        )
+
+    def test_step(self, data):
+        """Returns how far images come back changed: from both generators, and from the wrong one.
+
+        Args:
+            data: `(images_a, images_b)`.
+        """
+        images_a, images_b = data
+        cycle_loss = _absolute_error(
+            self.generator_ba(self.generator_ab(images_a, training=False), training=False), images_a
+        ) + _absolute_error(
+            self.generator_ab(self.generator_ba(images_b, training=False), training=False), images_b
+        )
+        identity_loss = _absolute_error(
+            self.generator_ab(images_b, training=False), images_b
+        ) + _absolute_error(self.generator_ba(images_a, training=False), images_a)
+        self.running_means["cycle_loss"].update_state(cycle_loss)
+        self.running_means["identity_loss"].update_state(identity_loss)
+        return {name: self.running_means[name].result() for name in ("cycle_loss", "identity_loss")}
+
+    def generate(self, *args, **kwargs):
+        """Refuses: there are no latents; `predict` and the generators translate images."""
+        raise NotImplementedError(
+            "CycleGAN makes images of images, not of latents: use predict(images), or "
+            "generator_ab(images) and generator_ba(images)."
+        )
+
+    # === Export and config ===
+
+    def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""
+        images = tf.TensorSpec((None, None, None, self.image_shape[-1]), name="images")
+
+        @tf.function(input_signature=[images])
+        def a_to_b(images):
+            return {"images": (self.generator_ab(2.0 * images - 1.0, training=False) + 1.0) / 2.0}
+
+        @tf.function(input_signature=[images])
+        def b_to_a(images):
+            return {"images": (self.generator_ba(2.0 * images - 1.0, training=False) + 1.0) / 2.0}
+
+        return {"a_to_b": a_to_b, "b_to_a": b_to_a, "serving_default": a_to_b}
+
+    def get_config(self):
+        """Returns the arguments that rebuild this model, networks included."""
+        config = super().get_config()
+        for name in ("latent_dim", "average_decay"):
+            config.pop(name)
+        networks = (*self.generator_networks, *self.discriminator_networks)
+        names = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+        return {
+            **config,
+            "image_shape": self.image_shape,
+            "base_filters": self.base_filters,
+            "num_blocks": self.num_blocks,
+            "architecture": self.architecture,
+            "discriminator_scales": self.discriminator_scales,
+            "cycle_weight": self.cycle_weight,
+            "identity_weight": self.identity_weight,
+            "pool_size": self.pool_size,
+            **{
+                name: keras.saving.serialize_keras_object(network)
+                for name, network in zip(names, networks, strict=True)
+            },
+        }
