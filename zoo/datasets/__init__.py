@@ -15,6 +15,7 @@ from zoo.datasets.listing import SkippedFile
 from zoo.datasets.memory import clear_memory
 from zoo.datasets.pipeline import load, load_few_labels, steps_per_epoch
 from zoo.datasets.sources import describe
+from zoo.datasets.unpaired import load_unpaired
 
 __all__ = [
     "DatasetDescription",
@@ -26,6 +27,7 @@ __all__ = [
     "few_label_split",
     "load",
     "load_few_labels",
+    "load_unpaired",
     "scan_folder",
     "steps_per_epoch",
 ]
