@@ -49,9 +49,22 @@ _require_tensorflow_backend()
 if _tensorflow_came_first:
     _warn_if_onednn_is_off()
 
-from zoo import datasets  # noqa: E402
+from zoo import datasets, metrics  # noqa: E402
+from zoo.cyclegan import CycleGAN  # noqa: E402
+from zoo.dcgan import DCGAN  # noqa: E402
+from zoo.face_gan import FaceGAN  # noqa: E402
 from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
+from zoo.vanilla_gan import VanillaGAN  # noqa: E402
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["SemiSupervisedGAN", "__version__", "datasets"]
+__all__ = [
+    "DCGAN",
+    "CycleGAN",
+    "FaceGAN",
+    "SemiSupervisedGAN",
+    "VanillaGAN",
+    "__version__",
+    "datasets",
+    "metrics",
+]
