@@ -250,7 +250,7 @@ def train_and_report(
         headline=f"Fréchet distance {table[0][1]}, where training images have {table[1][1]}.",
         table=table,
         resume_command=command_line.resume_command(run, "--epochs=..."),
-        notice=data.description.stand_in,
+        notice=" ".join([data.description.stand_in, f"Scores: {results['protocol']}."]).strip(),
     )
     print(training.format_table(("", "score", ""), table))
     print(f"Scores: {results['protocol']}.")

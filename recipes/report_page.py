@@ -63,7 +63,8 @@ def _panels_of(rows: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
 
 def _panel_title(name: str) -> str:
     known = (title for ending, title in _PANELS if name.endswith(ending))
-    return next(known, _readable(name).capitalize())
+    title = _readable(name)
+    return next(known, title[:1].upper() + title[1:])
 
 
 def _draw_panel(
@@ -84,7 +85,8 @@ def _draw_panel(
             markersize=3.5,
             label=_curve_label(name),
         )
-    if title == "Gradient norms" and any(row.get(name, 0) > 0 for row in rows for name in names):
+    # What falls by orders of magnitude would else be a line along the axis.
+    if title in _ON_LOG_SCALE and any(row.get(name, 0) > 0 for row in rows for name in names):
         axes.set_yscale("log")
     if title == "Scores":
         axes.set_ylim(-0.03, 1.03)
@@ -97,6 +99,8 @@ def _draw_panel(
     if names:
         axes.legend(fontsize=8, frameon=False)
 
+
+_ON_LOG_SCALE = ("Gradient norms", "Fréchet distance", "Class imbalance")
 
 _Y_LABELS = {
     "Losses": "loss",
@@ -112,7 +116,7 @@ def _curve_label(name: str) -> str:
 
 
 def _readable(name: str) -> str:
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("frechet", "Fréchet")
 
 
 # === Samples ===

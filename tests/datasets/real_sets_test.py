@@ -13,6 +13,8 @@ from PIL import Image
 
 from tests.datasets.picture_files import encoded, noise
 from zoo import datasets
+from zoo.datasets.catalogue import OWN_DATASETS
+from zoo.datasets.splits import listed
 from zoo.datasets import catalogue, memory
 
 
@@ -157,7 +159,8 @@ def test_lsun_needs_a_library_that_is_named_before_the_download(tmp_path):
         ("svhn_cropped", "use its stand-in 'drawn_house_numbers', or images of your own, 'folder"),
         ("celeb_a", "use its stand-in 'drawn_faces', or images of your own, 'folder:PATH'."),
         ("mnist", "use its stand-in 'mnist_small', or images of your own, 'folder:PATH'."),
-        ("cifar10", "use 'mnist_small', 'drawn_house_numbers', 'drawn_faces', or images of your"),
+        ("cycle_gan/horse2zebra", "use its stand-in 'drawn_horse2zebra', or images of your own"),
+        ("cifar10", f"use {listed(OWN_DATASETS)}, or images of your own, 'folder:PATH'."),
     ],
 )
 def test_a_failed_download_names_what_can_be_used_instead(tmp_path, name, stand_in):

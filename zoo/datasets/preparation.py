@@ -107,7 +107,8 @@ def _failed_preparation(name: str, error: Exception) -> str:
 
 def what_needs_no_network(name: str) -> str:
     """Names the stand-in for a data set, or all of our own, and a folder of images."""
-    stand_ins = [own for own, is_of in OWN_DATASETS.items() if is_of.replaces == base_name(name)]
+    names = (base_name(name), name)
+    stand_ins = [own for own, is_of in OWN_DATASETS.items() if is_of.replaces in names]
     return (
         f"its stand-in {stand_ins[0]!r}, or images of your own, 'folder:PATH'"
         if stand_ins
