@@ -82,7 +82,6 @@ def preset(name: str, dataset: str) -> HyperParameters:
         filters=256,
         gradient_penalty_weight=1.0,
         gradient_penalty_interval=8,
-        max_shift=0.125,
         generator_learning_rate=1e-3,
         discriminator_learning_rate=1e-3,
         learning_rate_schedule="exponential",

@@ -1,5 +1,6 @@
 """What the recipes share whose models do nothing but generate: data, optimizers, scores, table."""
 
+import functools
 import sys
 from typing import Any
 
@@ -78,7 +79,7 @@ def objective_of(hyper_parameters: Any) -> objectives.Objective:
 class Data:
     """The streams of one run, and the classifier on whose features its images are judged.
 
-    Making it prepares the data set, and trains the classifier if there is none yet.
+    Making it prepares the data set.
 
     Raises:
         ValueError: if the data set or its splits can't serve.
@@ -88,22 +89,40 @@ class Data:
     def __init__(self, hyper_parameters: Any):
         self._hyper_parameters = hyper_parameters
         name = hyper_parameters.dataset
-        self._options = {"image_size": hyper_parameters.image_size}
+        self._options = {}
+        if hyper_parameters.image_size is not None:
+            self._options["image_size"] = hyper_parameters.image_size
         self.folder_scan = None
         if name.startswith("folder:"):
             self._options["drop_duplicates"] = hyper_parameters.drop_duplicates
             self.folder_scan = zoo.datasets.scan_folder(
                 name.removeprefix("folder:"), **self._options
             )
-            print(self.folder_scan.summary(), file=sys.stderr)
         train = self._images(hyper_parameters.train_split, hyper_parameters.batch_size)
         self.steps_per_epoch = 3 if hyper_parameters.smoke else int(train.cardinality())
         self.validation = self._images(hyper_parameters.validation_split)
         self.test = self._images(hyper_parameters.test_split)
         self.num_test_images = sum(len(images) for images in self.test)
+        self._refuse_too_few(hyper_parameters.test_split, self.num_test_images)
+        num_validation_images = sum(len(images) for images in self.validation)
+        self._refuse_too_few(hyper_parameters.validation_split, num_validation_images)
         self.description = zoo.datasets.describe(name, **self._options)
-        steps = {"training_steps": SMOKE_CLASSIFIER_STEPS} if hyper_parameters.smoke else {}
-        self.classifier = metrics.load_classifier(name, **self._options, **steps)
+
+    @functools.cached_property
+    def classifier(self) -> metrics.Classifier:
+        """The classifier of this data set, trained now if there is none yet."""
+        steps = {}
+        if self._hyper_parameters.smoke:
+            steps["training_steps"] = SMOKE_CLASSIFIER_STEPS
+        return metrics.load_classifier(self._hyper_parameters.dataset, **self._options, **steps)
+
+    def _refuse_too_few(self, split: str, num_images: int) -> None:
+        if num_images < 2:
+            raise ValueError(
+                f"A distance takes 2 images or more, better hundreds, and {split!r} of "
+                f"{self._hyper_parameters.dataset!r} has {num_images}; use more images, or name "
+                "other splits by --set validation_split=... and --set test_split=..."
+            )
 
     def _images(self, split: str, batch_size: int = EVALUATION_BATCH, **options):
         name = self._hyper_parameters.dataset
@@ -162,6 +181,8 @@ def optimizer(
     hyper_parameters: Any, player: str, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
     """Returns a new optimizer for one player, with the run's learning rate schedule."""
+    if player == "discriminator":
+        steps_per_epoch *= getattr(hyper_parameters, "discriminator_steps", 1)
     rate = getattr(hyper_parameters, f"{player}_learning_rate")
     if hyper_parameters.learning_rate_schedule == "exponential":
         factor = hyper_parameters.learning_rate_decay
@@ -172,13 +193,20 @@ def optimizer(
 
 
 def compile_model(model: AdversarialModel, hyper_parameters: Any, data: Data) -> None:
-    """Gives a model its optimizers, its objective and its measures; in the strategy's scope."""
-    model.compile(
-        generator_optimizer=optimizer(hyper_parameters, "generator", data.steps_per_epoch),
-        discriminator_optimizer=optimizer(hyper_parameters, "discriminator", data.steps_per_epoch),
-        objective=objective_of(hyper_parameters),
-        quality_measures=data.quality_measures(),
-    )
+    """Gives a model its optimizers, its objective and its measures.
+
+    Here the classifier is trained, if there is none yet: when all arguments were found good.
+    """
+    data.classifier  # noqa: B018 - outside of the strategy's scope, which it refuses
+    with model.distribute_strategy.scope():
+        model.compile(
+            generator_optimizer=optimizer(hyper_parameters, "generator", data.steps_per_epoch),
+            discriminator_optimizer=optimizer(
+                hyper_parameters, "discriminator", data.steps_per_epoch
+            ),
+            objective=objective_of(hyper_parameters),
+            quality_measures=data.quality_measures(),
+        )
 
 
 # === Results ===
@@ -206,8 +234,14 @@ def train_and_report(
     """
 
     def list_skipped_images() -> None:
-        if data.folder_scan is not None:
-            data.folder_scan.write_report(run.path / "skipped_images.csv")
+        scan, report = data.folder_scan, run.path / "skipped_images.csv"
+        if scan is not None:
+            scan.write_report(report)
+            print(
+                f"{len(scan.files):,} images used, {len(scan.skipped):,} files skipped; {report} "
+                "lists these, and doubles.",
+                file=sys.stderr,
+            )
 
     outcome = training.fit(
         model,

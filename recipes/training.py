@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import export
@@ -74,6 +75,7 @@ def fit(
     dataset_fingerprint: str | None = None,
     patience: int | None = None,
     num_samples: int = 64,
+    draw_samples: Callable[[int, int], np.ndarray] | None = None,
     on_begin: Callable[[], None] | None = None,
 ) -> Outcome:
     """Trains `model` in the folder of `run`, from its newest checkpoint if there is one.
@@ -93,6 +95,7 @@ def fit(
             Defaults to `None`: train to the end and keep the last weights. A run that stopped so
             stays stopped, also with more epochs.
         num_samples: images in the sample grid.
+        draw_samples: draws them, as for `SampleGrid`. Defaults to `None`: the model's `generate`.
         on_begin: called when the folder is the run's, before the first step.
 
     Returns:
@@ -120,7 +123,7 @@ def fit(
         # An overflow, which loss scaling skips, makes these infinite.
         ignore=("generator_gradient_norm", "discriminator_gradient_norm") if half_precision else ()
     )
-    samples = SampleGrid(run.samples, num_images=num_samples)
+    samples = SampleGrid(run.samples, num_images=num_samples, draw=draw_samples)
     callbacks = [
         on_non_finite,
         samples,

@@ -66,6 +66,9 @@ def preset(name: str, dataset: str) -> HyperParameters:
     paper = dataclasses.replace(HyperParameters(), dataset=dataset)
     if dataset == "mnist_small" or dataset.startswith("folder:"):
         paper = dataclasses.replace(paper, train_split="train", validation_split="validation")
+    elif dataset not in ("mnist", "fashion_mnist"):
+        splits = {"train_split": "train[:90%]", "validation_split": "train[90%:]"}
+        paper = dataclasses.replace(paper, **splits)
     if name == "paper":
         return paper
     # With 12 times fewer images D soon knows them all, unless noise hides them and it learns slower
@@ -112,7 +115,7 @@ def build_model(hyper_parameters: HyperParameters, data: generation.Data) -> zoo
             average_decay=hyper_parameters.average_decay,
             seed=hyper_parameters.seed,
         )
-        generation.compile_model(model, hyper_parameters, data)
+    generation.compile_model(model, hyper_parameters, data)
     model.adapt(data.some_train_images(IMAGES_TO_ADAPT_TO))
     return model
 

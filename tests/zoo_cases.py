@@ -355,7 +355,7 @@ CYCLEGAN = Case(
         ({"architecture": "resnet"}, "residual, u_net. Received: architecture='resnet'"),
         ({"cycle_weight": -1.0}, "`cycle_weight` must be 0 or more. Received: cycle_weight=-1.0"),
         ({"identity_weight": float("nan")}, "`identity_weight` must be 0 or more. Received: id"),
-        ({"pool_size": -1}, "`size` must be an integer of 0 or more. Received: size=-1"),
+        ({"pool_size": -1}, "`pool_size` must be an integer of 0 or more. Received: pool_size=-1"),
     ),
 )
 
@@ -363,7 +363,7 @@ CYCLEGAN = Case(
 
 
 def _small_face_gan() -> zoo.FaceGAN:
-    return zoo.FaceGAN((32, 32, 1), latent_dim=7, filters=8, average_decay=0.9)
+    return zoo.FaceGAN((32, 32, 1), latent_dim=7, filters=8, max_shift=0.125, average_decay=0.9)
 
 
 def _face_gan_sizes(filters: tuple[int, ...]) -> dict[str, int]:

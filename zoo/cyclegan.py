@@ -141,6 +141,10 @@ def _squared_error(logits, target: float) -> tf.Tensor:
     return tf.reduce_mean(tf.square(tf.cast(logits, tf.float32) - target))
 
 
+def _score(*logits) -> tf.Tensor:
+    return tf.sigmoid(tf.concat([tf.reshape(each, [-1]) for each in logits], axis=0))
+
+
 def _absolute_error(images, others) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(tf.cast(images, tf.float32) - tf.cast(others, tf.float32)))
 
@@ -163,7 +167,9 @@ def _check_arguments(architecture, cycle_weight, identity_weight, **positive_int
 class CycleGAN(AdversarialModel):
     """CycleGAN; the game is at the top of this file.
 
-    `fit` takes batches `(images_a, images_b)`, unpaired.
+    `fit` takes batches `(images_a, images_b)`, unpaired, such as those of
+    `zoo.datasets.load_unpaired`. The logs `real_score` and `generated_score` are sigmoids, as in
+    all variants, but of outputs that shall be 1 and 0: 0.73 and 0.5 if D is right every time.
 
     Args:
         image_shape: (height, width, channels) of the images of a batch. What is translated later
@@ -191,13 +197,15 @@ class CycleGAN(AdversarialModel):
         float32 of the same shape: the images translated to domain B.
 
     Raises:
-        ValueError: if an argument is out of range, or a network does not fit.
+        ValueError: if an argument is out of range, or a generator changes the shape of images.
 
     Differs from the authors' code: zero padding where a convolution halves the size is TensorFlow's
     `same`, which pads on one side more.
 
     Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593)
     """
+
+    takes_quality_measures = False
 
     def __init__(
         self,
@@ -229,6 +237,10 @@ class CycleGAN(AdversarialModel):
             num_blocks=num_blocks,
             discriminator_scales=discriminator_scales,
         )
+        if not isinstance(pool_size, int) or pool_size < 0:
+            raise ValueError(
+                f"`pool_size` must be an integer of 0 or more. Received: pool_size={pool_size!r}"
+            )
         self.base_filters = base_filters
         self.num_blocks = num_blocks
         self.architecture = architecture
@@ -356,8 +368,8 @@ class CycleGAN(AdversarialModel):
             adversarial_loss=adversarial_loss,
             cycle_loss=cycle_loss,
             identity_loss=identity_loss,
-            real_score=tf.sigmoid(tf.stack([real_logits_a, real_logits_b])),
-            generated_score=tf.sigmoid(tf.stack([shown_logits_a, shown_logits_b])),
+            real_score=_score(real_logits_a, real_logits_b),
+            generated_score=_score(shown_logits_a, shown_logits_b),
             generator_gradient_norm=generator_gradient_norm,
             discriminator_gradient_norm=discriminator_gradient_norm,
         )

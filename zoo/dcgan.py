@@ -215,11 +215,6 @@ class DCGAN(AdversarialModel):
             "discriminator_gradient_norm",
         )
 
-    @property
-    def sampling_generator(self):
-        """The averaged generator, if there is one."""
-        return self.averaged_generator if self.average_decay else self.generator
-
     def default_optimizers(self):
         """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
         return tuple(keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))

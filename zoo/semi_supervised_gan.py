@@ -241,6 +241,8 @@ class SemiSupervisedGAN(AdversarialModel):
     Reference: [Salimans et al., 2016](https://arxiv.org/abs/1606.03498)
     """
 
+    takes_quality_measures = False
+
     def __init__(
         self,
         image_shape=(28, 28, 1),

@@ -78,7 +78,8 @@ class VanillaGAN(AdversarialModel):
     """The GAN of 2014; the game is at the top of this file.
 
     `fit` takes batches of images. With `discriminator_steps=k` a batch is cut into k parts, one
-    for each step of D, so give batches k times as large.
+    for each step of D, so give batches k times as large, and no smaller last one: use `repeat=True`
+    or `drop_remainder=True` of `zoo.datasets.load`.
 
     Args:
         image_shape: (height, width, channels) of the images.
@@ -158,11 +159,6 @@ class VanillaGAN(AdversarialModel):
             "discriminator_gradient_norm",
         )
 
-    @property
-    def sampling_generator(self):
-        """The averaged generator, if there is one."""
-        return self.averaged_generator if self.average_decay else self.generator
-
     def default_optimizers(self):
         """Returns gradient descent at 0.1 with momentum 0.5, decaying by 4e-6 of itself a step."""
         schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 1 / 1.000004)
@@ -211,7 +207,8 @@ class VanillaGAN(AdversarialModel):
     def train_step(self, data):
         """Takes k steps of the discriminator, then one of the generator."""
         for number in range(self.discriminator_steps):
-            # Every k-th image, so that the parts are the same however many replicas share them.
+            # Every k-th image: where k divides the shares of all replicas, their parts are together
+            # what one replica's would be.
             real_images = data[number :: self.discriminator_steps]
             latents = self.draw_latents(tf.shape(real_images)[0], draw=number)
             discriminator_logs = self._discriminator_step(real_images, latents, number)

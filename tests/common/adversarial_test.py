@@ -289,6 +289,11 @@ def test_evaluation_without_measures_says_what_is_missing():
         build_vanilla().evaluate(zoo_cases.ramp_images(2), verbose=0)
 
 
+def test_two_measures_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="give each a name=. Received: 'recorder' twice"):
+        build_vanilla(quality_measures=[Recorder(), Recorder()])
+
+
 def test_evaluation_leaves_no_trace_in_what_is_saved(tmp_path):
     model = build_vanilla(quality_measures=zoo_cases.VANILLA.quality_measures())
     paths = [variable.path for variable in model.variables]

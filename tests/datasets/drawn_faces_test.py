@@ -120,6 +120,7 @@ def test_sizes_of_the_configs_and_that_they_load_by_name(tiny, faces_dir, tmp_pa
     description = datasets.describe("drawn_faces/tiny", faces_dir)
     assert description.num_examples == {"train": 256, "validation": 64, "test": 64, "quads": 64}
     assert description.class_names is None
+    assert description.attribute_names == appearance.ATTRIBUTE_NAMES
     assert "Apache-2.0" in description.license
     loaded = datasets.load("drawn_faces/tiny", "test", batch_size=64, data_dir=faces_dir)
     (images,) = loaded.as_numpy_iterator()

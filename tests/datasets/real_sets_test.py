@@ -10,12 +10,13 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
+from tensorflow_datasets.datasets.celeb_a.celeb_a_dataset_builder import ATTR_HEADINGS
 
 from tests.datasets.picture_files import encoded, noise
 from zoo import datasets
+from zoo.datasets import catalogue, memory
 from zoo.datasets.catalogue import OWN_DATASETS
 from zoo.datasets.splits import listed
-from zoo.datasets import catalogue, memory
 
 
 @pytest.fixture(autouse=True)
@@ -45,12 +46,18 @@ def _mock_files(files: list[bytes], **features):
 # === Sizes ===
 
 
-def test_celeb_a_is_cut_in_the_middle_as_for_dcgan(tmp_path):
+def test_celeb_a_is_cut_in_the_middle_as_for_dcgan_and_keeps_its_attributes(tmp_path):
     photo = Image.new("RGB", (178, 218), "red")
     # From (178 − 108) / 2 = 35 to 143 across, from (218 − 108) / 2 = 55 to 163 down.
     photo.paste((0, 0, 255), (35, 55, 143, 163))
-    with _mock_files([encoded(photo, "PNG")] * 3):
+    attributes = {name: [False, name in ("Bangs", "Young"), True] for name in ATTR_HEADINGS}
+    with _mock_files([encoded(photo, "PNG")] * 3, attributes=attributes):
         images = _pixels(datasets.load("celeb_a", image_size=64, data_dir=tmp_path))
+        datasets.clear_memory()
+        again = datasets.load("celeb_a", with_attributes=True, image_size=64, data_dir=tmp_path)
+    ((_, held),) = again.as_numpy_iterator()
+    # CelebA's own list is in alphabetical order, as ours.
+    np.testing.assert_array_equal(held, np.array(list(attributes.values())).T)
     expected = np.full((3, 64, 64, 3), (0, 0, 255), np.uint8)
     np.testing.assert_array_equal(images, expected)
 
@@ -139,7 +146,7 @@ def test_varying_sizes_need_an_image_size(tmp_path):
 
 @pytest.mark.parametrize("name", ["celeb_a", "celeb_a:2.1.0"])
 def test_attributes_are_no_labels(tmp_path, name):
-    with pytest.raises(ValueError, match=r"has no labels, only attributes; use it without"):
+    with pytest.raises(ValueError, match=r"has no labels, only attributes; ask for those, with_a"):
         datasets.load(name, with_labels=True, image_size=64, data_dir=tmp_path)
 
 

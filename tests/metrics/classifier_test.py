@@ -16,6 +16,9 @@ from zoo.metrics.classifier import FOLDER
 from zoo.metrics.classifier_training import build_classifier
 
 STEPS = 3
+SIGN_STEPS = 40
+# Of the modules in which it looks for the builder's code.
+ignore_what_tfds_warns_of = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture
@@ -226,7 +229,7 @@ class WideArrows(Arrows):
     SHAPE = (16, 24, 3)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@ignore_what_tfds_warns_of
 @pytest.mark.parametrize(("name", "num_turns"), [("arrows", 4), ("wide_arrows", 2)])
 def test_a_set_without_labels_is_told_apart_by_rotations(tmp_path, name, num_turns):
     classifier = metrics.load_classifier(name, data_dir=tmp_path, training_steps=40)
@@ -237,6 +240,130 @@ def test_a_set_without_labels_is_told_apart_by_rotations(tmp_path, name, num_tur
         f"64 features of the zoo's rotation classifier, trained without labels, of {name} "
         "(held-out accuracy "
     )
+
+
+# === Sets with attributes ===
+
+
+class Signs(Arrows):
+    """Arrows with attributes, of which one is always true and one but once."""
+
+    def _info(self):
+        names = ("Framed", "Dotted", "Always", "Once")
+        features = tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=self.SHAPE),
+                "attributes": dict.fromkeys(names, np.bool_),
+            }
+        )
+        return self.dataset_info_from_configs(features=features)
+
+    def _generate_examples(self):
+        for index, example in super()._generate_examples():
+            image = example["image"]
+            attributes = {"Dotted": index % 2 == 0, "Framed": index % 3 == 0}
+            if attributes["Dotted"]:
+                image[12:14, 3:5] = (60, 60, 160)
+            if attributes["Framed"]:
+                image[[0, -1]] = (200, 60, 60)
+            attributes |= {"Always": True, "Once": index == 0}
+            yield index, {"image": image, "attributes": attributes}
+
+
+class MuteSigns(Signs):
+    """The same images, of which all that is told is true of each."""
+
+    def _generate_examples(self):
+        for index, example in super()._generate_examples():
+            yield index, example | {"attributes": dict.fromkeys(example["attributes"], True)}
+
+
+@pytest.fixture(scope="module")
+def signs_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("signs")
+
+
+@pytest.fixture(scope="module")
+def of_signs(signs_dir):
+    return metrics.load_classifier("signs", data_dir=signs_dir, training_steps=SIGN_STEPS)
+
+
+@pytest.fixture(scope="module")
+def of_mute_signs(signs_dir):
+    return metrics.load_classifier("mute_signs", data_dir=signs_dir, training_steps=SIGN_STEPS)
+
+
+@ignore_what_tfds_warns_of
+def test_a_set_with_attributes_gives_a_classifier_of_those_that_vary(of_signs, signs_dir):
+    assert of_signs.model is None and of_signs.class_names is None
+    assert of_signs.attribute_names == ("Dotted", "Framed", "Once")
+    images = next(iter(datasets.load("signs", batch_size=5, data_dir=signs_dir)))
+    features = of_signs.feature_extractor(images)
+    probabilities = of_signs.attribute_model(images).numpy()
+    assert features.shape == (5, 64) and probabilities.shape == (5, 3)
+    assert probabilities.min() >= 0 and probabilities.max() <= 1
+    percent = f"{100 * of_signs.accuracy:.1f} %"
+    assert of_signs.description.startswith(
+        "64 features of the zoo's classifier of 3 attributes of signs "
+        f"(held-out mean balanced accuracy {percent}, weights "
+    )
+
+
+@ignore_what_tfds_warns_of
+def test_the_accuracy_of_attributes_is_balanced(of_signs, signs_dir):
+    """The mean over attributes and over yes and no of the shares of right answers."""
+    assert datasets.describe("signs", signs_dir).attribute_names[1:] == of_signs.attribute_names
+    held_out = datasets.load("signs", "train[90%:]", with_attributes=True, data_dir=signs_dir)
+    ((images, attributes),) = held_out.as_numpy_iterator()
+    truths = attributes[:, 1:]
+    # What none of these images has is left out.
+    assert truths.any(axis=0).tolist() == [True, True, False]
+    guesses = of_signs.attribute_model(images).numpy() > 0.5
+    shares = [
+        np.mean(guesses[truths[:, number] == answer, number] == answer)
+        for number in range(2)
+        for answer in (False, True)
+    ]
+    assert of_signs.accuracy == pytest.approx(np.mean(shares))
+    assert of_signs.accuracy > 0.8  # a guess has 0.5
+
+
+@ignore_what_tfds_warns_of
+def test_a_classifier_of_attributes_is_kept(of_signs, signs_dir, capfd):
+    again = metrics.load_classifier("signs", data_dir=signs_dir, training_steps=SIGN_STEPS)
+    assert "training" not in capfd.readouterr().err
+    assert_equal_weights(again, of_signs)
+    for field in ("attribute_names", "accuracy", "description", "class_names", "model"):
+        assert getattr(again, field) == getattr(of_signs, field)
+    images = np.linspace(-1, 1, 768, dtype=np.float32).reshape(1, 16, 16, 3)
+    np.testing.assert_array_equal(again.attribute_model(images), of_signs.attribute_model(images))
+    # Not to be mistaken for one of rotations, which earlier versions kept of such sets.
+    (kept,) = (signs_dir / FOLDER).glob("signs-*.keras")
+    assert f"-attributes-steps{SIGN_STEPS}-v1" in kept.name
+
+
+@ignore_what_tfds_warns_of
+def test_attributes_that_do_not_vary_leave_rotations(of_mute_signs):
+    assert of_mute_signs.attribute_names is None and of_mute_signs.attribute_model is None
+    assert of_mute_signs.description.startswith("64 features of the zoo's rotation classifier")
+
+
+@ignore_what_tfds_warns_of
+def test_features_of_attributes_see_what_those_of_rotations_overlook(
+    of_signs, of_mute_signs, signs_dir
+):
+    """Images that all have a dot, where half of the real ones have it."""
+    data = datasets.load("signs", batch_size=200, with_attributes=True, data_dir=signs_dir)
+    ((images, attributes),) = data.as_numpy_iterator()
+    only_dotted = images[attributes[:, 1]]
+
+    def moved_by_the_dot(classifier):
+        """The Fréchet distance, in units of the variance of the real features."""
+        variance = np.var(classifier.feature_extractor(images), axis=0, ddof=1).sum()
+        distance = metrics.FrechetDistance(classifier.feature_extractor)
+        return value_of(distance, images, only_dotted) / variance
+
+    assert moved_by_the_dot(of_signs) > 3 * moved_by_the_dot(of_mute_signs)
 
 
 # === Refusals ===

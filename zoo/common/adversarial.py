@@ -90,6 +90,8 @@ class AdversarialModel(keras.Model):
     # Name of the objective that `compile` takes if it is given none; `None` where the paper's
     # losses are no adversarial objective, or are part of the variant itself.
     default_objective: str | None = None
+    # Whether `evaluate` takes real images and measures generated ones against them.
+    takes_quality_measures = True
 
     def __init__(
         self,
@@ -120,6 +122,7 @@ class AdversarialModel(keras.Model):
         self.average_decay = average_decay
         self.seed = seed
         self.averages: list[tuple[keras.Model, keras.Model]] = []
+        self.averaged_generator: keras.Model | None = None
 
     # === Players ===
 
@@ -135,8 +138,8 @@ class AdversarialModel(keras.Model):
 
     @property
     def sampling_generator(self) -> keras.Model:
-        """The network that `generate` and the export use; a variant may name its average."""
-        return self.generator
+        """The network that `generate`, `evaluate` and the export use: an average, if there is."""
+        return self.generator if self.averaged_generator is None else self.averaged_generator
 
     def make_average(self, network: keras.Model) -> keras.Model:
         """Returns a copy of `network` that `finish_step` keeps at the average of its weights."""
@@ -189,10 +192,11 @@ class AdversarialModel(keras.Model):
             **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile` of `keras.Model.compile`.
 
         Raises:
-            ValueError: if both players were given one optimizer object, or an objective was given
-                to a variant that takes none.
+            ValueError: if both players were given one optimizer object, an objective or measures
+                were given to a variant that takes none, or two measures have one name.
         """
         self.objective = self._objective(objective)
+        self._check_quality_measures(quality_measures)
         if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
             raise ValueError(
                 "Each player needs an optimizer of its own. Received one object for both: "
@@ -237,6 +241,20 @@ class AdversarialModel(keras.Model):
                 f"Received: objective={objective!r}"
             )
         return None
+
+    def _check_quality_measures(self, measures) -> None:
+        if measures and not self.takes_quality_measures:
+            raise ValueError(
+                f"{type(self).__name__} is evaluated in a way of its own and takes no quality "
+                f"measures. Received: {', '.join(measure.name for measure in measures)}"
+            )
+        names = [measure.name for measure in measures]
+        doubled = [name for name in names if names.count(name) > 1]
+        if doubled:
+            raise ValueError(
+                "Quality measures are logged by name, so no two may have the same; give each a "
+                f"name=. Received: {doubled[0]!r} twice."
+            )
 
     def _prepare_optimizer(self, optimizer, networks):
         """Wraps an optimizer for float16 and builds its slots, without which none are restored."""
@@ -296,6 +314,8 @@ class AdversarialModel(keras.Model):
         """Draws this step's latents, of which each replica takes its own slice.
 
         The draw is over the global batch, so two replicas see together what one would alone.
+
+        Replicas must hold equal shares of the batch.
 
         Args:
             batch_size: rows for this replica.

@@ -16,7 +16,7 @@ def first_batch_of(data):
     if isinstance(data, keras.utils.PyDataset):
         return data[0]
     if isinstance(data, (tuple, list, dict, np.ndarray, tf.Tensor)):
-        return tf.nest.map_structure(lambda array: array[:256], data)
+        return tf.nest.map_structure(lambda array: None if array is None else array[:256], data)
     return None
 
 

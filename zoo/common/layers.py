@@ -183,6 +183,7 @@ class Maxout(keras.layers.Layer):
         for name, value in (("units", units), ("num_pieces", num_pieces)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        self.input_spec = keras.layers.InputSpec(ndim=2)
         self.units = units
         self.num_pieces = num_pieces
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -232,9 +233,7 @@ class ReflectionPadding2D(keras.layers.Layer):
     def __init__(self, padding: int, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(padding, int) or padding < 1:
-            raise ValueError(
-                f"`padding` must be a positive integer. Received: padding={padding!r}"
-            )
+            raise ValueError(f"`padding` must be a positive integer. Received: padding={padding!r}")
         self.padding = padding
 
     def call(self, inputs):

@@ -13,7 +13,7 @@ class ImagePool(keras.layers.Layer):
 
     The pool is saved with the model that has it as an attribute. Under a strategy every replica
     holds the same pool, filled with the images of all replicas in their order: it does what one
-    replica would do with the global batch.
+    replica would do with the global batch, of which replicas must hold equal shares.
 
     Args:
         image_shape: (height, width, channels).

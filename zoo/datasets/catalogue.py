@@ -67,6 +67,8 @@ OWN_DATASETS = {
         work="drawing horses and zebras, which takes about half a minute",
     ),
 }
+# A dict of bool, as in `celeb_a`: any number of them can be true of an image.
+ATTRIBUTES_KEY = "attributes"
 # The sides of squares that are cut from the middle before an image is resized.
 CENTRE_CROPS = {
     # As in Radford et al.'s code for DCGAN; what lies around the face is left out.
@@ -132,23 +134,25 @@ def check_split_name(name: str, split: str, builder: tfds.core.DatasetBuilder) -
 
 @dataclasses.dataclass(frozen=True)
 class ImageFeatures:
-    """Which features of a TFDS example are its image and its label.
+    """Which features of a TFDS example are its image, its label and its attributes.
 
     Attributes:
         image_key: of the image.
         image_shape: (height, width, channels); None for what varies.
         label_key: of the label, or None.
         class_names: one a label, or None.
+        attribute_names: keys below `ATTRIBUTES_KEY`, in alphabetical order, or None.
     """
 
     image_key: str
     image_shape: tuple[int | None, ...]
     label_key: str | None
     class_names: tuple[str, ...] | None
+    attribute_names: tuple[str, ...] | None
 
 
 def image_features(builder: tfds.core.DatasetBuilder, name: str) -> ImageFeatures:
-    """Finds image and label among the features; a ValueError if the image can't be trained on."""
+    """Finds image, label and attributes; a ValueError if the image can't be trained on."""
     import tensorflow_datasets as tfds
 
     image_key = _find_feature(builder, "image", tfds.features.Image)
@@ -168,12 +172,16 @@ def image_features(builder: tfds.core.DatasetBuilder, name: str) -> ImageFeature
         image_shape=tuple(image.shape),
         label_key=label_key,
         class_names=tuple(builder.info.features[label_key].names) if label_key else None,
+        attribute_names=_attribute_names(builder),
     )
 
 
-def has_attributes(builder: tfds.core.DatasetBuilder) -> bool:
-    """Whether images have attributes, such as `Smiling`, of which any number can be true."""
-    return "attributes" in _named_features(builder)
+def _attribute_names(builder: tfds.core.DatasetBuilder) -> tuple[str, ...] | None:
+    attributes = _named_features(builder).get(ATTRIBUTES_KEY)
+    named = dict(attributes.items()) if hasattr(attributes, "items") else {}
+    all_are_flags = all(feature.np_dtype == np.bool_ for feature in named.values())
+    # TFDS does not promise an order: a set that is read without its builder may have another.
+    return tuple(sorted(named)) if named and all_are_flags else None
 
 
 def _find_feature(builder: tfds.core.DatasetBuilder, usual_key: str, kind: type) -> str | None:

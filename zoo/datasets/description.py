@@ -11,6 +11,8 @@ class DatasetDescription:
         name: as it was asked for.
         image_shape: (height, width, channels).
         class_names: one a label, in the order of the labels; None if the images have no labels.
+        attribute_names: what can be true of an image, such as `"Smiling"`, in alphabetical order;
+            None if the images have no attributes.
         num_examples: images in each split.
         license: as its builder states it; "" if it does not.
         citation: BibTeX; "" if there is none.
@@ -25,6 +27,7 @@ class DatasetDescription:
     name: str
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...] | None
+    attribute_names: tuple[str, ...] | None
     num_examples: dict[str, int]
     license: str
     citation: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import math
 import os
 import shutil
@@ -63,10 +62,13 @@ def find_entry(
         RuntimeError: if the disk has no room for it.
     """
     data_dir = data_dir_or_default(data_dir)
-    check_writable(data_dir)
     root = data_dir / "zoo_decoded"
-    root.mkdir(exist_ok=True)
     entry = root / key
+    # Of data that many share, the folder may be there to be read only.
+    if entry.is_dir() and not os.access(root, os.W_OK) and is_current(entry):
+        return entry
+    check_writable(data_dir)
+    root.mkdir(exist_ok=True)
     with _locked(root / f"{key}.lock"):
         if entry.is_dir() and is_current(entry):
             return entry
@@ -94,6 +96,11 @@ def _no_room(num_bytes: int, free: int, data_dir: Path) -> str:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # on Windows: two processes at once may do the same work twice
+        yield
+        return
     with open(path, "w") as file:
         # Released by the system if the process is killed.
         fcntl.flock(file, fcntl.LOCK_EX)

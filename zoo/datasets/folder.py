@@ -231,12 +231,12 @@ class FolderSource:
         self._drop_duplicates = drop_duplicates
         self._data_dir = data_dir
 
-    def check(self, split: str, with_labels: bool) -> None:
+    def check(self, split: str, with_labels: bool, with_attributes: bool) -> None:
         """Raises a ValueError for what can be refused before any file is read."""
-        if with_labels:
+        if with_labels or with_attributes:
             raise ValueError(
-                f"{self._name!r} has no labels, for a folder has none; use it without, or use a "
-                "data set with them."
+                f"{self._name!r} has no {'labels' if with_labels else 'attributes'}, for a folder "
+                "has none; use it without, or use a data set with them."
             )
         splits.check_names(self._name, split, _given_splits(self._path) or SPLITS)
 
@@ -247,6 +247,7 @@ class FolderSource:
             name=self._name,
             image_shape=scan.image_shape,
             class_names=None,
+            attribute_names=None,
             num_examples=scan.num_examples,
             license="",
             citation="",
@@ -265,7 +266,7 @@ class FolderSource:
             )
         key = (self._path, self._form, self._drop_duplicates, decoded.listing_digest, split)
         return memory.share(
-            key, lambda: memory.DecodedSplit(memory.hold(decoded.images, rows), None, 0)
+            key, lambda: memory.DecodedSplit(memory.hold(decoded.images, rows), None, 0, None)
         )
 
     def scan(self) -> FolderScan:

@@ -84,11 +84,13 @@ class DecodedSplit:
             `images.gather(rows)` gives some of them as uint8.
         labels: int32 `(num_images,)`, or None if the data set has none.
         num_classes: of the labels; 0 without labels.
+        attributes: bool `(num_images, num_attributes)`, or None if the data set has none.
     """
 
     images: ImagesInMemory | ImagesOnDisk
     labels: tf.Tensor | None
     num_classes: int
+    attributes: tf.Tensor | None
 
 
 _decoded: dict[Hashable, DecodedSplit] = {}

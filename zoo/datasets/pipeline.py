@@ -31,6 +31,7 @@ def load(
     *,
     batch_size: int = 64,
     with_labels: bool = False,
+    with_attributes: bool = False,
     shuffle: bool = False,
     repeat: bool = False,
     seed: int = 0,
@@ -58,6 +59,8 @@ def load(
             `"train"`.
         batch_size: images in a batch, over all replicas. Defaults to 64.
         with_labels: whether to give `(images, labels)`. Defaults to False: a GAN needs images.
+        with_attributes: whether to give `(images, attributes)`, for sets such as `"drawn_faces"`
+            and `"celeb_a"`. Defaults to False.
         shuffle: whether each epoch has an order of its own. Defaults to False, the stored order.
         repeat: whether to go on for ever. Defaults to False, one pass.
         seed: of the order and the augmentation. Defaults to 0.
@@ -78,17 +81,24 @@ def load(
 
     Returns:
         A `tf.data.Dataset` of images, float32 `(batch, height, width, channels)` in [-1, 1] (byte
-        0 is -1, 255 is 1), or of `(images, labels)` with labels int32 `(batch,)`.
+        0 is -1, 255 is 1), of `(images, labels)` with labels int32 `(batch,)`, or of
+        `(images, attributes)` with attributes bool `(batch, num_attributes)` in the order of
+        `describe(name).attribute_names`.
 
     Raises:
         ValueError: if an argument is out of range, there is no such data set, folder or split, the
-            examples are not uint8 images, `image_size` is missing, labels are asked of a set
-            without, or a folder has fewer than 16 images that can be used.
+            examples are not uint8 images, `image_size` is missing, labels or attributes are asked
+            of a set without or both at once, or a folder has fewer than 16 usable images.
         RuntimeError: if the data set could not be downloaded, prepared or decoded.
     """
     _check_numbers(batch_size, first_step, repeat)
+    if with_labels and with_attributes:
+        raise ValueError(
+            "load gives either labels or attributes; ask for one of them. Received: "
+            "with_labels=True, with_attributes=True."
+        )
     source = find_source(name, image_size, channels, drop_duplicates, data_dir)
-    source.check(split, with_labels)
+    source.check(split, with_labels, with_attributes)
     decoded = source.decode(split)
     _check_augment(augment, decoded.images)
     num_images = decoded.images.shape[0]
@@ -97,9 +107,10 @@ def load(
             f"drop_remainder=True leaves no batch of the {num_images} images in split={split!r}; "
             f"use a smaller one. Received: batch_size={batch_size}."
         )
+    answers = decoded.attributes if with_attributes else decoded.labels
     stream = _Stream(
         images=decoded.images,
-        labels=decoded.labels if with_labels else None,
+        answers=answers if with_labels or with_attributes else None,
         rows=tf.range(num_images, dtype=tf.int64),
         batch_size=batch_size,
         shuffle=shuffle,
@@ -158,7 +169,7 @@ def load_few_labels(
     """
     _check_numbers(batch_size, first_step, repeat)
     source = find_source(name, image_size, channels, "none", data_dir)
-    source.check(split, with_labels=True)
+    source.check(split, with_labels=True, with_attributes=False)
     few_labels.check_equal_share(num_labels, len(source.class_names))
     decoded = source.decode(split)
     _check_augment(augment, decoded.images)
@@ -172,7 +183,7 @@ def load_few_labels(
         )
     labelled = _Stream(
         images=decoded.images,
-        labels=decoded.labels,
+        answers=decoded.labels,
         rows=tf.constant(labelled_rows, tf.int64),
         batch_size=batch_size,
         shuffle=True,
@@ -182,7 +193,7 @@ def load_few_labels(
     )
     unlabelled = dataclasses.replace(
         labelled,
-        labels=None,
+        answers=None,
         rows=tf.constant(unlabelled_rows, tf.int64),
         one_pass=not repeat,
         key=_stream_key(seed, "unlabelled"),
@@ -213,7 +224,7 @@ class _Stream:
     """An endless sequence of epochs over some rows of a split, of which any batch can be drawn."""
 
     images: memory.ImagesInMemory | memory.ImagesOnDisk
-    labels: tf.Tensor | None
+    answers: tf.Tensor | None
     rows: tf.Tensor
     batch_size: int
     shuffle: bool
@@ -236,7 +247,7 @@ class _Stream:
             image_seeds = tf.stack([epoch_keys[:, 3], tf.cast(places, tf.int32)], axis=1)
             images = _augmented(images, image_seeds, self.augment)
         images = scale(images)
-        return images if self.labels is None else (images, tf.gather(self.labels, chosen))
+        return images if self.answers is None else (images, tf.gather(self.answers, chosen))
 
     def _keys_of(self, epochs: tf.Tensor) -> tf.Tensor:
         """Draws four random int32 for each epoch in the batch: `(batch, 4)`."""

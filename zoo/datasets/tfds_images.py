@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 _FORMAT = 1
-_IMAGES, _LABELS, _NOTES = "images.bin", "labels.npy", "notes.json"
+_IMAGES, _LABELS, _ATTRIBUTES = "images.bin", "labels.npy", "attributes.npy"
+_NOTES = "notes.json"
 
 
 class TfdsSource:
@@ -54,14 +55,15 @@ class TfdsSource:
         """One a label, or None if there are no labels."""
         return self._features.class_names
 
-    def check(self, split: str, with_labels: bool) -> None:
+    def check(self, split: str, with_labels: bool, with_attributes: bool) -> None:
         """Raises a ValueError for what can be refused before anything is prepared."""
         catalogue.check_split_name(self._name, split, self._builder)
-        if with_labels and self._features.label_key is None:
-            only = ", only attributes" if catalogue.has_attributes(self._builder) else ""
-            raise ValueError(
-                f"{self._name!r} has no labels{only}; use it without, or use a data set with them."
-            )
+        has_labels = self._features.label_key is not None
+        has_attributes = self._features.attribute_names is not None
+        if with_labels and not has_labels:
+            raise ValueError(_lacking(self._name, "labels", "attributes", has_attributes))
+        if with_attributes and not has_attributes:
+            raise ValueError(_lacking(self._name, "attributes", "labels", has_labels))
 
     def describe(self) -> DatasetDescription:
         """Tells what the data set holds, after preparing it."""
@@ -71,6 +73,7 @@ class TfdsSource:
             name=self._name,
             image_shape=self._form.shape if self._form else self._features.image_shape,
             class_names=self._features.class_names,
+            attribute_names=self._features.attribute_names,
             num_examples={split: info.splits[split].num_examples for split in info.splits},
             license=info.as_proto.redistribution_info.license,
             citation=info.citation,
@@ -93,12 +96,25 @@ class TfdsSource:
             arrays = examples.batch(examples.cardinality()).get_single_element()
             images = memory.ImagesInMemory(arrays[self._features.image_key])
             labels = arrays.get(self._features.label_key)
+            attributes = self._attributes_of(arrays)
         else:
-            images, labels = self._kept_on_disk(builder, split, examples, shape, num_bytes)
-        if labels is not None:
-            with tf.device("CPU:0"):
-                labels = tf.cast(labels, tf.int32)
-        return memory.DecodedSplit(images, labels, len(self._features.class_names or ()))
+            images, labels, attributes = self._kept_on_disk(
+                builder, split, examples, shape, num_bytes
+            )
+        with tf.device("CPU:0"):
+            return memory.DecodedSplit(
+                images,
+                None if labels is None else tf.cast(labels, tf.int32),
+                len(self._features.class_names or ()),
+                None if attributes is None else tf.convert_to_tensor(attributes),
+            )
+
+    def _attributes_of(self, examples: dict[str, Any]) -> np.ndarray | None:
+        """Gives bool `(..., num_attributes)`, of one example or of all of a split; None if none."""
+        if self._features.attribute_names is None:
+            return None
+        flags = examples[catalogue.ATTRIBUTES_KEY]
+        return np.stack([flags[name] for name in self._features.attribute_names], axis=-1)
 
     def _examples(
         self, builder: tfds.core.DatasetBuilder, split: str, encoded: bool
@@ -106,7 +122,8 @@ class TfdsSource:
         import tensorflow_datasets as tfds
 
         image_key, label_key = self._features.image_key, self._features.label_key
-        wanted = {key: True for key in (image_key, label_key) if key is not None}
+        attributes_key = catalogue.ATTRIBUTES_KEY if self._features.attribute_names else None
+        wanted = {key: True for key in (image_key, label_key, attributes_key) if key is not None}
         skip = {image_key: tfds.decode.SkipDecoding()} if encoded else None
         try:
             return builder.as_dataset(
@@ -131,7 +148,7 @@ class TfdsSource:
         examples: tf.data.Dataset,
         shape: tuple[int, int, int],
         num_bytes: int,
-    ) -> tuple[memory.ImagesInMemory | memory.ImagesOnDisk, np.ndarray | None]:
+    ) -> tuple[memory.ImagesInMemory | memory.ImagesOnDisk, np.ndarray | None, np.ndarray | None]:
         identity = [
             _FORMAT,
             self._name,
@@ -140,6 +157,8 @@ class TfdsSource:
             str(split),
             repr(self._form),
             int(examples.cardinality()),
+            # Copies of sets without attributes are older than this entry, and stay valid.
+            *([list(self._features.attribute_names)] if self._features.attribute_names else []),
         ]
 
         def stored_in(entry: Path) -> disk.StoredImages:
@@ -150,7 +169,7 @@ class TfdsSource:
             (entry / _NOTES).write_text(json.dumps(identity), encoding="ascii")
 
         # All that the pixels depend on but the time, so that a newer copy replaces the older.
-        key_parts = [part for number, part in enumerate(identity) if number not in (0, 3, 6)]
+        key_parts = [identity[number] for number in (1, 2, 4, 5)]
         entry = disk.find_entry(
             self._data_dir,
             "tfds-" + hashlib.sha256(json.dumps(key_parts).encode()).hexdigest()[:32],
@@ -159,17 +178,21 @@ class TfdsSource:
             num_bytes=num_bytes,
         )
         labels = np.load(entry / _LABELS) if self._features.label_key else None
-        return memory.hold(stored_in(entry)), labels
+        attributes = np.load(entry / _ATTRIBUTES) if self._features.attribute_names else None
+        return memory.hold(stored_in(entry)), labels, attributes
 
     def _decode_into(self, entry: Path, examples: tf.data.Dataset) -> None:
         if not sys.stderr.isatty():
             print(f"Decoding the images of {self._name!r}, once.", file=sys.stderr)
         labels: list[int] = []
+        attributes: list[np.ndarray] = []
 
         def numbered() -> Iterator[tuple[int, bytes | np.ndarray]]:
             for number, example in enumerate(examples.as_numpy_iterator()):
                 if self._features.label_key:
                     labels.append(int(example[self._features.label_key]))
+                if self._features.attribute_names:
+                    attributes.append(self._attributes_of(example))
                 yield number, example[self._features.image_key]
 
         results = map_in_threads(self._made_to_form, numbered())
@@ -189,6 +212,8 @@ class TfdsSource:
                 images.write(image.tobytes())
         if self._features.label_key:
             np.save(entry / _LABELS, np.array(labels, np.int32))
+        if self._features.attribute_names:
+            np.save(entry / _ATTRIBUTES, np.array(attributes, np.bool_))
 
     def _made_to_form(self, numbered: tuple[int, bytes | np.ndarray]) -> np.ndarray:
         number, image = numbered
@@ -201,6 +226,15 @@ class TfdsSource:
                 f"Image number {number} of {self._name!r} can't be used ({error}); prepare the "
                 "data set anew, or use another."
             ) from error
+
+
+def _lacking(name: str, wanted: str, other: str, has_other: bool) -> str:
+    if has_other:
+        return (
+            f"{name!r} has no {wanted}, only {other}; ask for those, with_{other}=True, or use a "
+            f"data set that has {wanted}."
+        )
+    return f"{name!r} has no {wanted}; use it without, or use a data set that has {wanted}."
 
 
 def _wanted_form(

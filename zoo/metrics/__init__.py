@@ -9,6 +9,8 @@
 
 A distance depends on the features that it is taken on: quote `classifier.description` with it, and
 never compare it with one on other features. Measure on images that the generator did not train on.
+
+Translations whose truth is known are scored against that, by `score_translation`.
 """
 
 from zoo.metrics.class_shares import ClassImbalance, MeanConfidence
@@ -17,15 +19,31 @@ from zoo.metrics.distances import FrechetDistance, KernelDistance
 from zoo.metrics.evaluation import evaluate
 from zoo.metrics.inception import inception_extractor
 from zoo.metrics.measure import GeneratorMeasure
+from zoo.metrics.translation import (
+    BLUR_SIGMA,
+    DIRECTIONS,
+    TranslationTruth,
+    drawn_horse2zebra_truth,
+    masked_errors,
+    score_translation,
+    share_taken_for,
+)
 
 __all__ = [
+    "BLUR_SIGMA",
+    "DIRECTIONS",
     "ClassImbalance",
     "Classifier",
     "FrechetDistance",
     "GeneratorMeasure",
     "KernelDistance",
     "MeanConfidence",
+    "TranslationTruth",
+    "drawn_horse2zebra_truth",
     "evaluate",
     "inception_extractor",
     "load_classifier",
+    "masked_errors",
+    "score_translation",
+    "share_taken_for",
 ]

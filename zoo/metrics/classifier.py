@@ -1,10 +1,10 @@
 """Small classifiers of each data set, on whose features distances are taken where Inception's are
 out of reach or too large: trained once, in a minute or so, and kept on disk.
 
-A classifier of a labelled set learns its labels. A set without labels gives a classifier of
-rotations: by how many quarter turns was this image turned? To tell, it must know what the things
-in the images look like upright, and it need not know more: on `drawn_faces` its features see
-noise, blur and the colour of hair well, and hardly tell a smile.
+A classifier of a labelled set learns its labels, one of a set with attributes only, such as faces,
+all the attributes at once. Any other set gives a classifier of rotations: by how many quarter turns
+was this image turned? To tell, it must know what the things in the images look like upright, and it
+need not know more: of faces it would hardly see a smile.
 
 Reference for rotations: [Gidaris et al., 2018](https://arxiv.org/abs/1803.07728).
 """
@@ -27,7 +27,6 @@ import tensorflow as tf
 from zoo import datasets
 from zoo.common.files import write_atomically
 from zoo.metrics.classifier_training import (
-    DEFAULT_TRAINING_STEPS,
     DataSource,
     digest_of,
     train_classifier,
@@ -48,10 +47,17 @@ class Classifier:
             float32 `(batch, num_features)` of 0 or more: 64 for images of up to 32 pixels a side,
             128 for larger ones.
         model: images → probabilities float32 `(batch, num_classes)`; None for a set without
-            labels, whose classes are rotations and say nothing of what an image shows.
+            labels.
         class_names: one a class; None without labels.
-        accuracy: share of right answers on images held out from training, in [0, 1].
+        accuracy: on images held out from training, in [0, 1]: the share of right answers, or, of
+            attributes, the mean of their balanced accuracies. The balanced accuracy is that over
+            as many images with the attribute as without; guessing has 0.5. Attributes that all or
+            none of the held-out images have are left out of the mean; NaN if that are all.
         description: one line on features, accuracy and weights, to print beside every score.
+        attribute_model: images → probability of each of `attribute_names`, float32 `(batch,
+            num_attributes)`; None for a set with labels or without attributes.
+        attribute_names: those attributes of the set that vary in its training images; None with
+            `attribute_model`.
     """
 
     feature_extractor: keras.Model
@@ -59,6 +65,8 @@ class Classifier:
     class_names: tuple[str, ...] | None
     accuracy: float
     description: str
+    attribute_model: keras.Model | None = None
+    attribute_names: tuple[str, ...] | None = None
 
 
 def load_classifier(
@@ -66,7 +74,7 @@ def load_classifier(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
-    training_steps: int = DEFAULT_TRAINING_STEPS,
+    training_steps: int | None = None,
     **data_options,
 ) -> Classifier:
     """Gives the classifier of a data set: the kept one, or else one that is trained now and kept.
@@ -84,8 +92,8 @@ def load_classifier(
             Defaults to TFDS's own place, `TFDS_DATA_DIR` or `~/tensorflow_datasets`. If it can't
             be written, the classifier is not kept, and one line on stderr says so.
         seed: of weights and order. Defaults to 0.
-        training_steps: batches of 100 images. Defaults to 600, enough for every set of the zoo;
-            fewer make a classifier that is quick and bad, for tests.
+        training_steps: batches of 100 images. Defaults to 600, or for attributes 1,500, enough for
+            every set of the zoo; fewer make a classifier that is quick and bad, for tests.
         **data_options: what else both `zoo.datasets.load` and `describe` take and decides on the
             images, such as `image_size` where they have no size of their own.
 
@@ -97,7 +105,7 @@ def load_classifier(
             below 16 pixels, `training_steps` is not positive, or a strategy's scope is open.
         RuntimeError: if the data set could not be downloaded or prepared.
     """
-    if training_steps < 1:
+    if training_steps is not None and training_steps < 1:
         raise ValueError(
             f"`training_steps` must be at least 1. Received: training_steps={training_steps}"
         )
@@ -111,6 +119,7 @@ def load_classifier(
         datasets.describe(name, data_dir=data_dir, **data_options), data_dir, data_options
     )
     _check_sides(source.description)
+    training_steps = training_steps or source.default_training_steps
     path = _path_of(source, seed, training_steps)
     kept = _load(path, name)
     if kept is None:
@@ -132,7 +141,13 @@ def _classifier_of(source: DataSource, model: keras.Model, facts: dict[str, Any]
         model.input, model.get_layer("features").output, name="feature_extractor"
     )
     description, labelled = source.description, source.has_labels
-    kind = "classifier" if labelled else "rotation classifier, trained without labels,"
+    attribute_names = tuple(facts.get("attribute_names", ())) or None
+    kind, accuracy = "rotation classifier, trained without labels,", "accuracy"
+    if labelled:
+        kind = "classifier"
+    elif attribute_names:
+        kind = f"classifier of {len(attribute_names)} attributes"
+        accuracy = "mean balanced accuracy"
     return Classifier(
         feature_extractor=extractor,
         model=model if labelled else None,
@@ -140,9 +155,11 @@ def _classifier_of(source: DataSource, model: keras.Model, facts: dict[str, Any]
         accuracy=facts["accuracy"],
         description=(
             f"{extractor.output_shape[-1]} features of the zoo's {kind} of {description.name} "
-            f"({facts['held_out']} accuracy {100 * facts['accuracy']:.1f} %, "
+            f"({facts['held_out']} {accuracy} {100 * facts['accuracy']:.1f} %, "
             f"weights {facts['weights'][:8]})"
         ),
+        attribute_model=model if attribute_names else None,
+        attribute_names=attribute_names,
     )
 
 
@@ -153,8 +170,9 @@ def _path_of(source: DataSource, seed: int, training_steps: int) -> Path:
     home = source.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     description = source.description
     name = re.sub(r"[^\w.-]+", "_", description.name)[-80:]
-    unusual = f"-seed{seed}" if seed else ""
-    if training_steps != DEFAULT_TRAINING_STEPS:
+    unusual = "-attributes" if source.has_attributes_only else ""
+    unusual += f"-seed{seed}" if seed else ""
+    if training_steps != source.default_training_steps:
         unusual += f"-steps{training_steps}"
     if source.options:
         options = repr(sorted(source.options.items())).encode()

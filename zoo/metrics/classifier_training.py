@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,7 +18,9 @@ from keras import layers
 from zoo import datasets
 
 # Visits 60,000 images: 15 epochs of 4,000, three of 20,000.
-DEFAULT_TRAINING_STEPS = 600
+_STEPS_FOR_CLASSES = 600
+# Of 24 attributes of faces, some begin to be told after 600 steps only.
+_STEPS_FOR_ATTRIBUTES = 1500
 _BATCH_SIZE = 100
 _PEAK_LEARNING_RATE = 3e-3
 
@@ -53,22 +56,37 @@ class DataSource:
         names = self.description.class_names
         return names is not None and len(names) > 1
 
+    @property
+    def has_attributes_only(self) -> bool:
+        """Whether the images have attributes and no labels."""
+        return self.description.attribute_names is not None and not self.has_labels
+
+    @property
+    def default_training_steps(self) -> int:
+        """Steps that make a good classifier."""
+        return _STEPS_FOR_ATTRIBUTES if self.has_attributes_only else _STEPS_FOR_CLASSES
+
 
 # === Network ===
 
 
 def build_classifier(
-    image_shape: tuple[int, int, int], num_classes: int, seed: int = 0
+    image_shape: tuple[int, int, int],
+    num_outputs: int,
+    seed: int = 0,
+    multi_label: bool = False,
 ) -> keras.Model:
-    """Builds the network: halving convolutions down to 4 to 7 pixels, mean over them, softmax.
+    """Builds the network: halving convolutions down to 4 to 7 pixels, mean over them, outputs.
 
     Args:
         image_shape: (height, width, channels), sides of 16 or more.
-        num_classes: K.
+        num_outputs: number of classes, or of attributes.
         seed: of the initial weights and of dropout; Keras's own random state is not touched.
+        multi_label: whether any number of the outputs can be true, as of attributes, each of which
+            then has a sigmoid. Defaults to False, classes, with a softmax.
 
     Returns:
-        keras.Model, images → probabilities `(batch, num_classes)`, with a layer "features": 64 of
+        keras.Model, images → probabilities `(batch, num_outputs)`, with a layer "features": 64 of
         them for sides of up to 32 pixels, 128 for larger ones.
     """
     num_features = 64 if max(image_shape[:2]) <= 32 else 128
@@ -99,15 +117,101 @@ def build_classifier(
     for _ in range(3):
         x = convolution(x, num_features, 3, 1)
     features = layers.GlobalAveragePooling2D(name="features", dtype="float32")(x)
-    x = layers.Dropout(0.3, seed=int(next(seeds)), dtype="float32")(features)
+    # What a few pixels say of an attribute is drowned if features that say more come and go.
+    rate = 0.0 if multi_label else 0.3
+    x = layers.Dropout(rate, seed=int(next(seeds)), dtype="float32")(features)
     probabilities = layers.Dense(
-        num_classes,
-        activation="softmax",
+        num_outputs,
+        activation="sigmoid" if multi_label else "softmax",
         kernel_initializer=initializer(),
         name="probabilities",
         dtype="float32",
     )(x)
     return keras.Model(images, probabilities, name="classifier", dtype="float32")
+
+
+# === Tasks ===
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """What a classifier is asked.
+
+    Attributes:
+        load: a split and options of `zoo.datasets.load` → batches of images and right answers.
+        num_outputs: of the network.
+        attribute_names: one an output, of which any number can be true; None if the outputs are
+            classes.
+    """
+
+    load: Callable[..., tf.data.Dataset]
+    num_outputs: int
+    attribute_names: list[str] | None = None
+
+
+def _task_of(source: DataSource, train_split: str) -> _Task:
+    if source.has_labels:
+        return _labels_task(source)
+    varying = _varying_attributes(source, train_split) if source.has_attributes_only else []
+    return _attributes_task(source, varying) if varying else _rotations_task(source)
+
+
+def _labels_task(source: DataSource) -> _Task:
+    def load(split, **options):
+        return source.load(split, _BATCH_SIZE, with_labels=True, **options)
+
+    return _Task(load, len(source.description.class_names))
+
+
+def _attributes_task(source: DataSource, numbers: list[int]) -> _Task:
+    """Asks for the attributes of these numbers, each true or false whatever the others are."""
+
+    def chosen(images, attributes):
+        return images, tf.cast(tf.gather(attributes, numbers, axis=1), tf.float32)
+
+    def load(split, **options):
+        return source.load(split, _BATCH_SIZE, with_attributes=True, **options).map(chosen)
+
+    names = [source.description.attribute_names[number] for number in numbers]
+    return _Task(load, len(names), names)
+
+
+def _varying_attributes(source: DataSource, split: str) -> list[int]:
+    """Gives the numbers of those attributes that some of the images have and others lack."""
+    batches = source.load(split, _BATCH_SIZE, with_attributes=True)
+    attributes = np.concatenate([attributes for _, attributes in batches])
+    return np.flatnonzero(attributes.any(axis=0) & ~attributes.all(axis=0)).tolist()
+
+
+def _mean_balanced_accuracy(model: keras.Model, data: tf.data.Dataset) -> float:
+    """Averages over the attributes of which the images show both values; NaN if there is none."""
+    from sklearn.metrics import balanced_accuracy_score
+
+    answers, outputs = zip(
+        *((answers, model.predict_on_batch(images)) for images, answers in data), strict=True
+    )
+    answers, outputs = np.concatenate(answers) > 0.5, np.concatenate(outputs) > 0.5
+    accuracies = [
+        balanced_accuracy_score(truth, guess)
+        for truth, guess in zip(answers.T, outputs.T, strict=True)
+        if truth.any() and not truth.all()
+    ]
+    return float(np.mean(accuracies)) if accuracies else float("nan")
+
+
+def _rotations_task(source: DataSource) -> _Task:
+    """Gives each image turned in all ways there are; one that is not square, in two."""
+    height, width, _ = source.description.image_shape
+    quarter_turns = (0, 1, 2, 3) if height == width else (0, 2)
+
+    def turned(images):
+        labels = tf.repeat(tf.range(len(quarter_turns)), tf.shape(images)[0])
+        return tf.concat([tf.image.rot90(images, k) for k in quarter_turns], axis=0), labels
+
+    def load(split, **options):
+        return source.load(split, _BATCH_SIZE // len(quarter_turns), **options).map(turned)
+
+    return _Task(load, len(quarter_turns))
 
 
 # === Training ===
@@ -119,35 +223,38 @@ def train_classifier(
     """Trains the classifier of a data set, and tests it on images held out.
 
     Args:
-        source: the data set; without labels, the classifier learns rotations.
+        source: the data set; without labels, the classifier learns its attributes, and without
+            those, or if none of them varies, rotations.
         seed: of weights, dropout and order.
         training_steps: batches of 100 images.
 
     Returns:
         The trained model, and facts ready for JSON: `accuracy`, what the images tested on are
-        called (`held_out`) and the digest of the `weights`.
+        called (`held_out`), the digest of the `weights` and, if the outputs are attributes, the
+        `attribute_names`.
 
     Raises:
         ValueError: if the data set has no split to train on.
     """
     description = source.description
     train_split, held_out_split, held_out = _splits(description)
-    task = _labels_task if source.has_labels else _rotations_task
-    train_data, num_classes = task(
-        source,
+    task = _task_of(source, train_split)
+    multi_label = task.attribute_names is not None
+    shift = _shifted_by(max(1, min(description.image_shape[:2]) // 14))
+    train_data = task.load(
         train_split,
         shuffle=True,
         repeat=True,
         seed=seed,
-        augment=_shifted_by(max(1, min(description.image_shape[:2]) // 14)),
+        # A digit stays what it is, but what few pixels show of a face is learnt later if they move.
+        augment=None if multi_label else shift,
     )
-    held_out_data, _ = task(source, held_out_split)
-    model = build_classifier(description.image_shape, num_classes, seed)
+    model = build_classifier(description.image_shape, task.num_outputs, seed, multi_label)
     model.compile(
         keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(_PEAK_LEARNING_RATE, training_steps)
         ),
-        loss="sparse_categorical_crossentropy",
+        loss="binary_crossentropy" if multi_label else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         # Whatever the caller's policy or device is, the weights must be the same.
         auto_scale_loss=False,
@@ -161,8 +268,13 @@ def train_classifier(
             shuffle=False,
             verbose=0,
         )
-    accuracy = model.evaluate(held_out_data, verbose=0, return_dict=True)["accuracy"]
-    facts = {"accuracy": accuracy, "held_out": held_out, "weights": digest_of(model)}
+    facts = {"held_out": held_out, "weights": digest_of(model)}
+    held_out_data = task.load(held_out_split)
+    if multi_label:
+        facts["attribute_names"] = task.attribute_names
+        facts["accuracy"] = _mean_balanced_accuracy(model, held_out_data)
+    else:
+        facts["accuracy"] = model.evaluate(held_out_data, verbose=0, return_dict=True)["accuracy"]
     return model, facts
 
 
@@ -184,24 +296,6 @@ def _splits(description: datasets.DatasetDescription) -> tuple[str, str, str]:
     parts = train.split("+")
     kept, held_out = ("+".join(f"{part}[{share}]" for part in parts) for share in (":90%", "90%:"))
     return kept, held_out, "held-out"
-
-
-def _labels_task(source: DataSource, split: str, **options) -> tuple[tf.data.Dataset, int]:
-    data = source.load(split, _BATCH_SIZE, with_labels=True, **options)
-    return data, len(source.description.class_names)
-
-
-def _rotations_task(source: DataSource, split: str, **options) -> tuple[tf.data.Dataset, int]:
-    """Gives each image turned in all ways there are; one that is not square, in two."""
-    height, width, _ = source.description.image_shape
-    quarter_turns = (0, 1, 2, 3) if height == width else (0, 2)
-
-    def turned(images):
-        labels = tf.repeat(tf.range(len(quarter_turns)), tf.shape(images)[0])
-        return tf.concat([tf.image.rot90(images, k) for k in quarter_turns], axis=0), labels
-
-    data = source.load(split, _BATCH_SIZE // len(quarter_turns), **options)
-    return data.map(turned), len(quarter_turns)
 
 
 def _shifted_by(most: int):

@@ -1,0 +1,547 @@
+"""Trains a CycleGAN, which translates between two domains of images without a pair to learn from.
+
+    python recipes/cyclegan.py                            # drawn_horse2zebra
+    python recipes/cyclegan.py --dataset=cycle_gan/horse2zebra --preset=paper
+    python recipes/cyclegan.py --dataset=folder:pictures  # with trainA, trainB, testA and testB
+    python recipes/cyclegan.py --dataset=folder:summer,winter
+
+At the end stands one table; everything else is in the run folder, of which report.html is the page
+to open. `python -m recipes.translate RUN_FOLDER PICTURES RESULTS` then translates images of any
+size.
+"""
+
+from recipes import command_line, training  # first: it keeps TensorFlow's import quiet
+
+# isort: split
+import csv
+import dataclasses
+import functools
+import hashlib
+import io
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import zoo
+from recipes.command_line import sourced
+from recipes.run_folder import RunFolder, RunFolderError
+from zoo import metrics
+from zoo.common import schedules
+from zoo.common.checkpoints import CheckpointError
+from zoo.common.files import write_atomically
+from zoo.datasets.catalogue import base_name
+from zoo.datasets.unpaired import PARTS, domains
+
+RECIPE = "cyclegan"
+
+PAPER = "Zhu et al. 2017"
+CODE = "the authors' code"
+DATASET_WITH_TRUTH = "drawn_horse2zebra"
+SCHEDULES = ("constant", "exponential", "cyclegan")
+EVALUATION_BATCH = 8
+# A row of the sample grid is an image, its translation and what comes back, for both domains.
+IMAGES_IN_ROW = 6
+SAMPLE_ROWS = 6
+SMOKE_PAIRS = 4
+SMOKE_CLASSIFIER_STEPS = 10
+
+ERROR_LABELS = {
+    "blurred_error_inside": "blurred error in the animal",
+    "error_inside": "error in the animal",
+    "blurred_error_outside": "blurred error around it",
+    "error_outside": "error around it",
+}
+TRUTH_SCORES = tuple(
+    f"{prefix}{direction}_{name}"
+    for direction in metrics.DIRECTIONS
+    for prefix in ("", "untranslated_")
+    for name in (*ERROR_LABELS, "taken_for_target")
+)
+
+
+# === Hyper-parameters ===
+
+
+@dataclasses.dataclass(frozen=True)
+class HyperParameters:
+    """The paper's values for horse2zebra, each with its source."""
+
+    dataset: str = sourced("cycle_gan/horse2zebra", PAPER)
+    image_size: int | None = sourced(256, f"{PAPER}; none is the data set's own")
+    drop_duplicates: str = sourced("none", "ours; of a folder: none, exact or near")
+    load_scale: float = sourced(286 / 256, f"{CODE}: enlarged to 286 pixels, cut to 256")
+    random_flip: bool = sourced(True, CODE)
+    validation_pairs: int = sourced(32, "ours: test images, only watched")
+    epochs: int = sourced(200, PAPER)
+    batch_size: int = sourced(1, PAPER)
+    seed: int = sourced(0, "ours")
+    architecture: str = sourced("residual", PAPER)
+    base_filters: int = sourced(64, PAPER)
+    num_blocks: int = sourced(9, f"{PAPER}: 9 for 256 pixels, 6 for 128")
+    cycle_weight: float = sourced(10.0, PAPER)
+    identity_weight: float = sourced(0.5, f"{CODE}; a share of the cycle's weight")
+    pool_size: int = sourced(50, PAPER)
+    generator_learning_rate: float = sourced(2e-4, PAPER)
+    discriminator_learning_rate: float = sourced(2e-4, PAPER)
+    learning_rate_schedule: str = sourced("cyclegan", f"{PAPER}: 100 epochs, then 100 to zero")
+    learning_rate_decay: float = sourced(1.0, "factor an epoch, of the exponential schedule")
+    adam_beta_1: float = sourced(0.5, CODE)
+    strategy: str = sourced("none", "ours")
+    precision: str = sourced("float32", PAPER)
+    smoke: bool = sourced(False, "ours")
+
+
+def preset(name: str, dataset: str) -> HyperParameters:
+    """Returns the hyper-parameters of `--preset` for a data set."""
+    own_size = base_name(dataset) == DATASET_WITH_TRUTH
+    paper = dataclasses.replace(HyperParameters(), dataset=dataset)
+    if own_size:
+        paper = dataclasses.replace(paper, image_size=None)
+    if name == "paper":
+        return paper
+    return dataclasses.replace(
+        paper,
+        image_size=None if own_size else 64,
+        epochs=10,
+        base_filters=32,
+        num_blocks=4,
+        learning_rate_schedule="exponential",
+        learning_rate_decay=0.8,
+    )
+
+
+def check(hyper_parameters: HyperParameters) -> None:
+    """Refuses values that no later stage would name.
+
+    Raises:
+        ValueError: naming the hyper-parameter and what it may be.
+    """
+    if hyper_parameters.learning_rate_schedule not in SCHEDULES:
+        raise ValueError(
+            f"learning_rate_schedule must be one of {', '.join(SCHEDULES)}. Received: "
+            f"{hyper_parameters.learning_rate_schedule!r}"
+        )
+    positive = (
+        *("epochs", "batch_size", "validation_pairs", "learning_rate_decay"),
+        *("generator_learning_rate", "discriminator_learning_rate"),
+    )
+    for name in positive:
+        if getattr(hyper_parameters, name) <= 0:
+            raise ValueError(
+                f"{name} must be positive. Received: {getattr(hyper_parameters, name)}"
+            )
+    if hyper_parameters.load_scale < 1:
+        raise ValueError(
+            f"load_scale must be at least 1, at which nothing is cut off. Received: "
+            f"{hyper_parameters.load_scale}"
+        )
+    if not 0 <= hyper_parameters.adam_beta_1 < 1:
+        raise ValueError(
+            f"adam_beta_1 must be at least 0 and below 1. Received: {hyper_parameters.adam_beta_1}"
+        )
+    if not 0 <= hyper_parameters.seed < 2**32:
+        raise ValueError(
+            f"seed must be at least 0 and below 2**32. Received: {hyper_parameters.seed}"
+        )
+
+
+# === Data ===
+
+
+def enlarge_crop_flip(
+    image: tf.Tensor, seed: tf.Tensor, load_scale: float, random_flip: bool
+) -> tf.Tensor:
+    """Augments an image as the authors do: enlarged, cut to its size anywhere, maybe flipped.
+
+    Args:
+        image: uint8 `(height, width, channels)`.
+        seed: int32 `(2,)`, on which alone the draws depend.
+        load_scale: how much it is enlarged, by a bicubic filter.
+        random_flip: whether half of all images are flipped left to right.
+
+    Returns:
+        uint8 of the same shape.
+    """
+    height, width, channels = image.shape
+    crop_seed, flip_seed = tf.unstack(tf.random.experimental.stateless_split(seed))
+    sides = round(load_scale * height), round(load_scale * width)
+    enlarged = tf.image.resize(image, sides, "bicubic")
+    cropped = tf.image.stateless_random_crop(enlarged, (height, width, channels), crop_seed)
+    if random_flip:
+        cropped = tf.image.stateless_random_flip_left_right(cropped, flip_seed)
+    return tf.saturate_cast(tf.round(cropped), tf.uint8)
+
+
+class Data:
+    """The streams of one run and, where the truth is known, what its translations are scored by.
+
+    Making it prepares the data set, and trains the classifier of the domains if there is none yet.
+
+    Attributes:
+        folder_scans: of each folder of images; empty for sets of TFDS.
+        steps_per_epoch: as many as the larger domain has batches.
+        test: batches of the test images of both domains, in their stored order, as many as the
+            smaller domain has.
+        validation: the first of them.
+        num_test_pairs: in `test`.
+        fingerprint: of all images.
+        classifier: tells the domains apart; None where the truth is not known.
+
+    Raises:
+        ValueError: if the data set can't serve.
+        RuntimeError: if it can't be downloaded.
+    """
+
+    def __init__(self, hyper_parameters: HyperParameters):
+        self._hyper_parameters = hyper_parameters
+        self._options = {
+            "image_size": hyper_parameters.image_size,
+            "drop_duplicates": hyper_parameters.drop_duplicates,
+        }
+        names = dict.fromkeys(n for part in PARTS for n, _ in domains(self._name, part))
+        self.folder_scans = self._scan_folders(names)
+        self.steps_per_epoch = 3 if hyper_parameters.smoke else self._steps_in_larger_domain()
+        test = self._unpaired("test", batch_size=1, shuffle=False, repeat=False).unbatch()
+        test = test.take(SMOKE_PAIRS) if hyper_parameters.smoke else test
+        self.num_test_pairs = sum(1 for _ in test)
+        # Keras warns of data that end without having said when.
+        test = test.apply(tf.data.experimental.assert_cardinality(self.num_test_pairs))
+        self.test = test.batch(EVALUATION_BATCH)
+        self.validation = test.take(hyper_parameters.validation_pairs).batch(EVALUATION_BATCH)
+        descriptions = [zoo.datasets.describe(name, **self._options) for name in names]
+        self.image_shape = descriptions[0].image_shape
+        self.stand_in = descriptions[0].stand_in
+        self.fingerprint = _joined_fingerprint([each.fingerprint for each in descriptions])
+        self.classifier = None
+        # The truth is drawn at the set's own size.
+        if base_name(self._name) == DATASET_WITH_TRUTH and hyper_parameters.image_size is None:
+            steps = {"training_steps": SMOKE_CLASSIFIER_STEPS} if hyper_parameters.smoke else {}
+            self.classifier = metrics.load_classifier(self._name, **steps)
+
+    @property
+    def _name(self) -> str:
+        return self._hyper_parameters.dataset
+
+    def _scan_folders(self, names: dict[str, None]) -> list[zoo.datasets.FolderScan]:
+        if not self._name.startswith("folder:"):
+            return []
+        scans = [
+            zoo.datasets.scan_folder(name.removeprefix("folder:"), **self._options)
+            for name in names
+        ]
+        for scan in scans:
+            print(scan.summary(), file=sys.stderr)
+        return scans
+
+    def _steps_in_larger_domain(self) -> int:
+        batch_size = self._hyper_parameters.batch_size
+        return max(
+            int(
+                zoo.datasets.load(name, split, batch_size=batch_size, **self._options).cardinality()
+            )
+            for name, split in domains(self._name, "train")
+        )
+
+    def _unpaired(self, part: str, **options) -> tf.data.Dataset:
+        return zoo.datasets.load_unpaired(self._name, part, **self._options, **options)
+
+    def train_from(self, step: int) -> tf.data.Dataset:
+        """Returns the batches `(images_a, images_b)` from that step on."""
+        augment = functools.partial(
+            enlarge_crop_flip,
+            load_scale=self._hyper_parameters.load_scale,
+            random_flip=self._hyper_parameters.random_flip,
+        )
+        return self._unpaired(
+            "train",
+            batch_size=self._hyper_parameters.batch_size,
+            seed=self._hyper_parameters.seed,
+            first_step=step,
+            augment=augment,
+        )
+
+    def sample_images(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the first test images of both domains, for the pictures of a run."""
+        pairs = self.test.unbatch().take(SAMPLE_ROWS).as_numpy_iterator()
+        images_a, images_b = zip(*pairs, strict=True)
+        return np.stack(images_a), np.stack(images_b)
+
+    def write_skipped_images(self, path: Path) -> None:
+        """Lists the files of both domains that are skipped or doubled; nothing without folders."""
+        if not self.folder_scans:
+            return
+        table = io.StringIO()
+        writer = csv.DictWriter(table, ["folder", "path", "used", "remark"], lineterminator="\n")
+        writer.writeheader()
+        for scan in self.folder_scans:
+            writer.writerows({"folder": scan.path, **row} for row in _report_of(scan))
+        write_atomically(path, table.getvalue())
+
+
+def _report_of(scan: zoo.datasets.FolderScan) -> list[dict[str, str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.csv"
+        scan.write_report(path)
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+
+def _joined_fingerprint(fingerprints: list[str]) -> str:
+    if len(fingerprints) == 1:
+        return fingerprints[0]
+    return hashlib.sha256("\n".join(fingerprints).encode()).hexdigest()
+
+
+# === Model ===
+
+
+def adam(hyper_parameters: HyperParameters, player: str, steps_per_epoch: int):
+    """Returns a new Adam for one player, with the run's learning rate schedule."""
+    rate = getattr(hyper_parameters, f"{player}_learning_rate")
+    if hyper_parameters.learning_rate_schedule == "exponential":
+        factor = hyper_parameters.learning_rate_decay
+        rate = schedules.exponential_decay(rate, factor, steps_per_epoch)
+    elif hyper_parameters.learning_rate_schedule == "cyclegan":
+        rate = schedules.cyclegan_decay(rate, hyper_parameters.epochs, steps_per_epoch)
+    return keras.optimizers.Adam(rate, beta_1=hyper_parameters.adam_beta_1)
+
+
+def build_model(hyper_parameters: HyperParameters, data: Data) -> zoo.CycleGAN:
+    """Returns the CycleGAN, compiled."""
+    keras.utils.set_random_seed(hyper_parameters.seed)
+    keras.config.set_dtype_policy(hyper_parameters.precision)
+    with training.strategy_scope(hyper_parameters.strategy, hyper_parameters.batch_size):
+        model = zoo.CycleGAN(
+            image_shape=data.image_shape,
+            base_filters=hyper_parameters.base_filters,
+            num_blocks=hyper_parameters.num_blocks,
+            architecture=hyper_parameters.architecture,
+            cycle_weight=hyper_parameters.cycle_weight,
+            identity_weight=hyper_parameters.identity_weight,
+            pool_size=hyper_parameters.pool_size,
+            seed=hyper_parameters.seed,
+        )
+        model.compile(
+            generator_optimizer=adam(hyper_parameters, "generator", data.steps_per_epoch),
+            discriminator_optimizer=adam(hyper_parameters, "discriminator", data.steps_per_epoch),
+        )
+    return model
+
+
+def rows_of_samples(
+    model: zoo.CycleGAN, images_a: np.ndarray, images_b: np.ndarray
+) -> Callable[..., np.ndarray]:
+    """Returns what draws the pictures of a run.
+
+    In each row: an image of A, its translation, what comes back of it, and the same for B.
+    """
+    to_b, to_a = (functools.partial(each, training=False) for each in model.generator_networks)
+
+    def draw(num_images: int, seed: int) -> np.ndarray:
+        del seed  # The images are always the same.
+        translated_a, translated_b = to_b(images_a), to_a(images_b)
+        columns = [images_a, translated_a, to_a(translated_a)]
+        columns += [images_b, translated_b, to_b(translated_b)]
+        drawn = np.stack(columns, axis=1).reshape(-1, *images_a.shape[1:])
+        # A full square, so that the grid keeps its rows.
+        cells = np.full((num_images, *drawn.shape[1:]), -1.0, np.float32)
+        cells[: len(drawn)] = drawn
+        return cells
+
+    return draw
+
+
+# === Results ===
+
+
+def scores_against_truth(model: zoo.CycleGAN, data: Data) -> dict[str, float]:
+    """Returns the scores of both directions, and those of doing nothing.
+
+    The keys are those of `metrics.score_translation` after the direction, as in
+    `a_to_b_error_inside`, and for doing nothing `untranslated_a_to_b_error_inside`.
+    """
+    scores = {}
+    for direction, generator in zip(metrics.DIRECTIONS, model.generator_networks, strict=True):
+        truth = metrics.drawn_horse2zebra_truth(direction, data.num_test_pairs)
+        translators = {
+            "": functools.partial(generator.predict, batch_size=EVALUATION_BATCH, verbose=0),
+            "untranslated_": lambda images: images,
+        }
+        for prefix, translate in translators.items():
+            found = metrics.score_translation(
+                translate, truth, data.classifier, target=_target(direction)
+            )
+            scores |= {f"{prefix}{direction}_{name}": value for name, value in found.items()}
+    return scores
+
+
+def _target(direction: str) -> str:
+    return direction[-1].upper()
+
+
+def train_and_report(
+    hyper_parameters: HyperParameters, data: Data, model: zoo.CycleGAN, run: RunFolder
+) -> dict[str, Any]:
+    """Trains the CycleGAN, scores it on the test images and fills the run folder.
+
+    Args:
+        hyper_parameters: of this run.
+        data: made from them.
+        model: made from both.
+        run: a new folder, or that of the run to resume.
+
+    Returns:
+        What `results.json` holds. The scores against the truth are None where it is not known.
+
+    Raises:
+        CheckpointError: if the run to resume has a damaged checkpoint.
+        RunFolderError: if the folder can't be written.
+        OSError: if a file can't be written later on.
+    """
+    outcome = training.fit(
+        model,
+        data.train_from,
+        run,
+        epochs=hyper_parameters.epochs,
+        steps_per_epoch=data.steps_per_epoch,
+        validation_data=data.validation,
+        monitor="val_cycle_loss",
+        dataset_fingerprint=data.fingerprint,
+        num_samples=SAMPLE_ROWS * IMAGES_IN_ROW,
+        draw_samples=rows_of_samples(model, *data.sample_images()),
+        on_begin=lambda: data.write_skipped_images(run.path / "skipped_images.csv"),
+    )
+    losses = model.evaluate(data.test, verbose=0, return_dict=True)
+    results = {
+        "cycle_loss": losses["cycle_loss"],
+        "identity_loss": losses["identity_loss"],
+        **(scores_against_truth(model, data) if data.classifier else dict.fromkeys(TRUTH_SCORES)),
+        "classifier_accuracy": data.classifier.accuracy if data.classifier else None,
+        "num_pairs": data.num_test_pairs,
+        "protocol": protocol(hyper_parameters, data),
+        "weights": (
+            "weights of the last good epoch; the run broke"
+            if outcome.is_broken
+            else "weights of the last step"
+        ),
+        "stop_reason": outcome.stop_reason,
+        "is_broken": outcome.is_broken,
+        "epochs": outcome.epochs,
+        "smoke": hyper_parameters.smoke,
+    }
+    run.write_results(results)
+    table = result_rows(results)
+    samples = "Rows of the samples: a test image of A, its translation, what comes back; then of B."
+    training.export_and_report(
+        model,
+        run,
+        outcome,
+        title=f"CycleGAN on {hyper_parameters.dataset}",
+        headline=headline(results),
+        table=table,
+        resume_command=command_line.resume_command(run, "--epochs=..."),
+        notice=" ".join([data.stand_in, f"Scores: {results['protocol']}.", samples]).strip(),
+    )
+    print(training.format_table(("", "score", ""), table))
+    print(f"Scores: {results['protocol']}.")
+    print(f"Stopped: {outcome.stop_reason}. Everything is in {run.path}; open {run.report_html}")
+    return results
+
+
+def protocol(hyper_parameters: HyperParameters, data: Data) -> str:
+    """Returns in one line what the scores are taken on, and how."""
+    images = f"{data.num_test_pairs:,} test images of each domain of {hyper_parameters.dataset}"
+    if data.classifier is None:
+        return f"{images}; losses on pixels in [-1, 1]"
+    return (
+        f"{images}; losses on pixels in [-1, 1]; errors on pixels in [0, 1], against the truth for "
+        f"A → B and the nearest coat for B → A, blurred by a Gaussian of "
+        f"{metrics.BLUR_SIGMA:g} pixels within the mask; domains told apart by "
+        f"{data.classifier.description}"
+    )
+
+
+def headline(results: dict[str, Any]) -> str:
+    """Returns one line that says how the run went."""
+    if results["a_to_b_taken_for_target"] is None:
+        return f"Cycle loss {results['cycle_loss']:.3f} on the test images."
+    to_b, to_a = (
+        f"{results[f'{direction}_taken_for_target']:.1%} of the translations taken for "
+        f"{_target(direction)}, blurred error in the animal "
+        f"{results[f'{direction}_blurred_error_inside']:.3f} where doing nothing has "
+        f"{results[f'untranslated_{direction}_blurred_error_inside']:.3f}"
+        for direction in metrics.DIRECTIONS
+    )
+    return f"A → B: {to_b}. B → A: {to_a}."
+
+
+def result_rows(results: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Returns the table: a measure, its value and how to read it, for each row."""
+    rows = []
+    if results["a_to_b_taken_for_target"] is not None:
+        rows = [row for each in metrics.DIRECTIONS for row in _rows_of_direction(results, each)]
+    return [
+        *rows,
+        (
+            "cycle loss",
+            f"{results['cycle_loss']:.3f}",
+            "there and back, both ways added; 0 is best",
+        ),
+        ("identity loss", f"{results['identity_loss']:.3f}", "what is in the right domain already"),
+    ]
+
+
+def _rows_of_direction(results: dict[str, Any], direction: str) -> list[tuple[str, str, str]]:
+    def value(name: str, prefix: str = "") -> float:
+        return results[f"{prefix}{direction}_{name}"]
+
+    name = direction.replace("_to_", " → ").upper()
+    taken = value("taken_for_target", "untranslated_")
+    return [
+        *(
+            (
+                f"{name}: {label}",
+                f"{value(key):.4f}",
+                f"{value(key, 'untranslated_'):.4f} by doing nothing",
+            )
+            for key, label in ERROR_LABELS.items()
+        ),
+        (
+            f"{name}: taken for {_target(direction)}",
+            f"{value('taken_for_target'):.1%}",
+            f"{taken:.1%} by doing nothing; the classifier is right on "
+            f"{results['classifier_accuracy']:.1%}",
+        ),
+    ]
+
+
+def main() -> None:
+    """Runs the recipe as the flags say."""
+    with command_line.one_line_errors():
+        hyper_parameters, run = command_line.configure(RECIPE, preset)
+        check(hyper_parameters)
+        data = Data(hyper_parameters)
+        model = build_model(hyper_parameters, data)
+    errors = command_line.one_line_errors(CheckpointError, RunFolderError, OSError)
+    with command_line.interruptible(run), errors:
+        results = train_and_report(hyper_parameters, data, model, run)
+    if results["is_broken"]:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    command_line.define_flags(
+        preset,
+        dataset=DATASET_WITH_TRUTH,
+        datasets_help=(
+            f"{DATASET_WITH_TRUTH}, cycle_gan/horse2zebra or another of its kind, folder:PATH with "
+            "folders trainA, trainB, testA and testB, or folder:PATH,PATH, one a domain"
+        ),
+    )
+    command_line.run(main)

@@ -1,0 +1,381 @@
+"""Translates pictures of any size with an exported CycleGAN.
+
+It takes the export alone, and none of the code that trained it: a SavedModel with signatures that
+take and give `images`, float32 `(batch, height, width, channels)` in [0, 1].
+
+Every picture in the input folder, at any depth, becomes a PNG of its size under its name in the
+output folder: a/b.jpg becomes a/b.png, or a/b.jpg.png where a/b.png is there too. It is read as a
+picture to train on is: turned as its EXIF orientation says, its colours made sRGB, or grey for a
+model of grey images, 16 bits made 8, of an animation the first frame, and what is transparent laid
+on white; the transparency then returns. What can't be read is skipped, and skipped_images.csv in
+the output folder says why. Nothing in the input folder is changed.
+"""
+
+from recipes import command_line  # first: it keeps TensorFlow's import quiet
+
+# isort: split
+import argparse
+import contextlib
+import csv
+import dataclasses
+import io
+import os
+import pathlib
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import tensorflow as tf
+from PIL import ExifTags, Image, ImageOps
+from tqdm import tqdm
+
+import export
+from zoo.common.files import write_atomically
+from zoo.datasets.decoding import (
+    ImageForm,
+    UnusableImageError,
+    decode_image,
+    without_pillow_warnings,
+)
+from zoo.datasets.listing import FoundFile, SkippedFile, list_files
+
+SKIPPED_IMAGES = "skipped_images.csv"
+# Networks that halve their images from 2 to 8 times; the paper's does it twice.
+_MULTIPLES = tuple(2**halvings for halvings in range(2, 9))
+_TURNED_ON_ITS_SIDE = (5, 6, 7, 8)
+
+
+# === Network ===
+
+
+@dataclasses.dataclass(frozen=True)
+class Translator:
+    """One direction of an exported CycleGAN.
+
+    Attributes:
+        signature: of the SavedModel.
+        channels: of its images: 3 for colour, 1 for grey.
+        multiple: what must divide the sides of an image.
+    """
+
+    signature: Any
+    channels: int
+    multiple: int
+
+    def translate(self, pixels: np.ndarray) -> np.ndarray:
+        """Translates an image of any size: uint8 `(height, width, channels)` in and out.
+
+        Sides that the network can't take are extended by reflection on both ends, and cut off
+        afterwards.
+
+        Raises:
+            UnusableImageError: if it does not fit into the memory.
+        """
+        margins = [_margins(side, self.multiple) for side in pixels.shape[:2]]
+        padded = np.pad(pixels, (*margins, (0, 0)), "reflect")
+        try:
+            translated = _call(self.signature, padded[np.newaxis] / np.float32(255))[0]
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            height, width, _ = pixels.shape
+            raise UnusableImageError(f"too large for the memory: {width}x{height}") from error
+        (top, _), (left, _) = margins
+        height, width, _ = pixels.shape
+        cut = translated[top : top + height, left : left + width]
+        return np.clip(np.rint(255 * cut), 0, 255).astype(np.uint8)
+
+
+def _margins(side: int, multiple: int) -> tuple[int, int]:
+    # The reflecting layers of the paper's network need two pixels at its coarsest scale.
+    padded = max(2 * multiple, -(-side // multiple) * multiple)
+    return (padded - side) // 2, (padded - side + 1) // 2
+
+
+def _call(signature: Any, images: np.ndarray) -> np.ndarray:
+    return signature(images=tf.constant(images))["images"].numpy()
+
+
+def load_translator(path: Path, direction: str) -> Translator:
+    """Loads one direction of an export.
+
+    Args:
+        path: a SavedModel, a folder of numbered ones, or the folder of a run.
+        direction: name of a signature.
+
+    Raises:
+        FileNotFoundError: if there is no export.
+        ValueError: if it is damaged, or does not translate in that direction.
+    """
+    if (path / "export").is_dir() and not (path / "saved_model.pb").is_file():
+        path = path / "export"
+    signatures = export.load(path).signatures
+    signature = _signature(signatures, direction, path)
+    channels = signature.structured_input_signature[1]["images"].shape[-1]
+    if channels not in (1, 3):
+        raise ValueError(
+            f"The export in {path} must take images of 3 or 1 channels. Received: {channels}"
+        )
+    return Translator(signature, channels, _multiple_of(signature, channels, path))
+
+
+def _signature(signatures: Any, direction: str, path: Path) -> Any:
+    directions = [
+        name
+        for name, signature in signatures.items()
+        if set(signature.structured_input_signature[1]) == {"images"}
+        and "images" in signature.structured_outputs
+        and name != "serving_default"
+    ]
+    if direction in directions:
+        return signatures[direction]
+    found = f"it has {', '.join(directions)}" if directions else "it has none at all"
+    others = ", ".join(name for name in signatures if name not in directions)
+    raise ValueError(
+        f"The export in {path} has no translation {direction!r}; {found}"
+        + (f", and other signatures: {others}." if others and not directions else ".")
+    )
+
+
+def _multiple_of(signature: Any, channels: int, path: Path) -> int:
+    """Finds by trial what must divide the sides of an image: a SavedModel does not tell."""
+    for multiple in _MULTIPLES:
+        images = np.zeros((1, 3 * multiple, 3 * multiple, channels), np.float32)
+        # What a network makes of sides that don't fit is an error, or an image of another size.
+        with contextlib.suppress(tf.errors.InvalidArgumentError, ValueError, TypeError):
+            if _call(signature, images).shape == images.shape:
+                return multiple
+    raise ValueError(
+        f"The export in {path} translates no images of {3 * _MULTIPLES[0]} to "
+        f"{3 * _MULTIPLES[-1]} pixels a side to as many; export a model that takes any size."
+    )
+
+
+# === Files ===
+
+
+def read_image(path: Path, channels: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Reads an image at its own size.
+
+    Returns:
+        uint8 `(height, width, channels)`, and its opacity, uint8 `(height, width, 1)`; None if it
+        has no transparency.
+
+    Raises:
+        UnusableImageError: if it can't be used.
+        OSError: if the file can't be read.
+    """
+    content = path.read_bytes()
+    height, width = _sides(content)
+    pixels, _ = decode_image(content, ImageForm(height, width, channels))
+    opacity = _opacity(content)
+    if opacity is not None and opacity.shape[:2] != pixels.shape[:2]:
+        raise UnusableImageError("damaged: it is not of the size that it says")
+    return pixels, opacity
+
+
+def _sides(content: bytes) -> tuple[int, int]:
+    """Gives the height and the width of an image that is turned as it should be."""
+    # What is wrong with a file is told when it is decoded.
+    width, height, orientation = 1, 1, None
+    with contextlib.suppress(Exception), Image.open(io.BytesIO(content)) as image:
+        width, height = image.size
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    return (width, height) if orientation in _TURNED_ON_ITS_SIDE else (height, width)
+
+
+def _opacity(content: bytes) -> np.ndarray | None:
+    with Image.open(io.BytesIO(content)) as image:
+        # Of 16 bits, one level may be declared transparent; Pillow knows no opacity of such images.
+        if not image.has_transparency_data or image.mode.startswith("I"):
+            return None
+        image.load()
+        with contextlib.suppress(Exception):
+            ImageOps.exif_transpose(image, in_place=True)
+        return np.asarray(image.convert("RGBA"))[:, :, 3:]
+
+
+def write_image(path: Path, pixels: np.ndarray, opacity: np.ndarray | None) -> None:
+    """Writes a PNG in one rename, and the folders it lies in.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    if opacity is not None:
+        pixels = np.concatenate([pixels, opacity], axis=-1)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def output_names(paths: Sequence[str]) -> list[str]:
+    """Gives each path the ending .png; those that would be one file then keep their own as well.
+
+    Names that differ in the case of letters alone count as one: on some disks they are.
+    """
+    keep: set[str] = set()
+    while True:
+        names = [f"{path if path in keep else os.path.splitext(path)[0]}.png" for path in paths]
+        count = Counter(name.casefold() for name in names)
+        doubled = {
+            path for path, name in zip(paths, names, strict=True) if count[name.casefold()] > 1
+        }
+        if doubled <= keep:
+            return names
+        keep |= doubled
+
+
+def _check_folders(inputs: Path, outputs: Path) -> None:
+    if not inputs.is_dir():
+        found = "is a file" if inputs.exists() else "does not exist"
+        raise ValueError(f"INPUT_FOLDER must be a folder of pictures; {inputs} {found}.")
+    if outputs.exists() and not outputs.is_dir():
+        raise ValueError(f"OUTPUT_FOLDER must be a folder; {outputs} is a file.")
+    real = [Path(os.path.realpath(path)) for path in (inputs, outputs)]
+    if real[0] in (real[1], *real[1].parents) or real[1] in real[0].parents:
+        raise ValueError(
+            "OUTPUT_FOLDER and INPUT_FOLDER must not lie in each other, for no picture of yours is "
+            f"ever overwritten. Received: {inputs} and {outputs}"
+        )
+
+
+def _refuse_existing(outputs: Path, names: Sequence[str]) -> None:
+    existing = [name for name in (*names, SKIPPED_IMAGES) if os.path.lexists(outputs / name)]
+    if existing:
+        raise ValueError(
+            f"{outputs} holds {len(existing)} of the files to be written, the first of them "
+            f"{existing[0]}; name another OUTPUT_FOLDER, or add --overwrite."
+        )
+
+
+# === Work ===
+
+
+def translate_folder(
+    translator: Translator, inputs: Path, outputs: Path, overwrite: bool = False
+) -> tuple[int, int]:
+    """Translates all pictures of a folder into another.
+
+    Args:
+        translator: the direction.
+        inputs: the folder to read; nothing in it is changed.
+        outputs: the folder to write, made if missing.
+        overwrite: whether to replace what is there already. Defaults to False.
+
+    Returns:
+        How many pictures were translated, and how many files were skipped.
+
+    Raises:
+        ValueError: if the folders can't be used so, or no file of the input is a picture.
+        OSError: if a file can't be written.
+    """
+    _check_folders(inputs, outputs)
+    found = list_files(inputs)
+    names = output_names([file.path for file in found.files])
+    if not overwrite:
+        _refuse_existing(outputs, names)
+    skipped = list(found.skipped)
+    num_translated = 0
+    with without_pillow_warnings():
+        for file, name in tqdm(
+            list(zip(found.files, names, strict=True)),
+            desc="translating",
+            unit="picture",
+            disable=not sys.stderr.isatty(),
+        ):
+            reason = _translate_file(translator, inputs, file, outputs / name)
+            if reason:
+                skipped.append(SkippedFile(file.path, reason))
+            else:
+                num_translated += 1
+    if not num_translated:
+        raise ValueError(_nothing_usable(inputs, skipped))
+    _write_skipped(outputs / SKIPPED_IMAGES, skipped)
+    return num_translated, len(skipped)
+
+
+def _translate_file(
+    translator: Translator, inputs: Path, file: FoundFile, output: Path
+) -> str | None:
+    """Translates one picture; returns why that is not possible, or None."""
+    try:
+        pixels, opacity = read_image(inputs / file.path, translator.channels)
+        translated = translator.translate(pixels)
+    except UnusableImageError as error:
+        return str(error)
+    except OSError as error:
+        return f"can't be read: {error.strerror or error}"
+    write_image(output, translated, opacity)
+    return None
+
+
+def _nothing_usable(inputs: Path, skipped: Sequence[SkippedFile]) -> str:
+    kinds = Counter(file.reason.partition(":")[0] for file in skipped).most_common(5)
+    reasons = ", ".join(f"{number:,} {kind}" for kind, number in kinds) or "it is empty"
+    return f"{inputs} holds no picture that can be used ({reasons}); name another INPUT_FOLDER."
+
+
+def _write_skipped(path: Path, skipped: Sequence[SkippedFile]) -> None:
+    """Lists what was skipped, in the columns of a run's `skipped_images.csv`."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["path", "used", "remark"])
+    # Bytes of a name that are no UTF-8 are shown as \xNN.
+    rows = [(os.fsencode(name).decode("utf-8", "backslashreplace"), r) for name, r in skipped]
+    writer.writerows([name, "no", reason] for name, reason in sorted(rows))
+    write_atomically(path, table.getvalue())
+
+
+# === Command line ===
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}. See --help.\n")
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog="translate.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    folder = {"type": lambda text: pathlib.Path(text).expanduser()}
+    parser.add_argument(
+        "export", metavar="EXPORT_OR_RUN", help="a SavedModel, or the folder of a run", **folder
+    )
+    parser.add_argument("inputs", metavar="INPUT_FOLDER", help="the pictures", **folder)
+    parser.add_argument("outputs", metavar="OUTPUT_FOLDER", help="made if there is none", **folder)
+    parser.add_argument(
+        "--direction",
+        default="a_to_b",
+        help="a signature of the export: a_to_b, the default, or b_to_a",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace what is in OUTPUT_FOLDER already"
+    )
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Translates a folder as the command line says."""
+    arguments = _parse(sys.argv[1:])
+    with command_line.one_line_errors():
+        # Before the model, which takes a while to load.
+        _check_folders(arguments.inputs, arguments.outputs)
+        translator = load_translator(arguments.export, arguments.direction)
+        num_translated, num_skipped = translate_folder(
+            translator, arguments.inputs, arguments.outputs, arguments.overwrite
+        )
+    skipped = f"; {num_skipped:,} files skipped, see {SKIPPED_IMAGES}" if num_skipped else ""
+    print(f"{num_translated:,} pictures translated to {arguments.outputs}{skipped}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\ntranslate.py: interrupted; --overwrite begins again.", file=sys.stderr)
+        sys.exit(130)

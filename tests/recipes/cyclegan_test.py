@@ -1,0 +1,340 @@
+"""The CycleGAN recipe, from the first flag to the last file."""
+
+import csv
+import dataclasses
+import html
+import json
+import re
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+import export
+from recipes import cyclegan
+from tests.datasets.picture_files import noise, save_pictures
+from tests.recipes.command import Ended, contents, run_recipe
+from zoo import metrics
+
+TINY = "drawn_horse2zebra/tiny"
+SMALL_MODEL = ("--set=base_filters=2", "--set=num_blocks=1")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, data_dir: Path):
+    """Runs the recipe in an empty folder."""
+    return lambda *arguments: run_recipe("cyclegan", *arguments, folder=tmp_path, data_dir=data_dir)
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory, data_dir) -> tuple[Path, Ended]:
+    """The folder that a smoke run left, and what it said."""
+    cwd = tmp_path_factory.mktemp("cwd")
+    arguments = (f"--dataset={TINY}", "--smoke", *SMALL_MODEL)
+    ended = run_recipe("cyclegan", *arguments, folder=cwd, data_dir=data_dir)
+    assert ended.code == 0, ended.err
+    (folder,) = (cwd / "runs").iterdir()
+    return folder, ended
+
+
+@pytest.fixture
+def prepared(data_dir, monkeypatch) -> None:
+    """Has data sets lie where those of all tests do."""
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(data_dir))
+
+
+@pytest.fixture
+def domains(tmp_path) -> Path:
+    """A folder of two domains, 17 and 33 images to train on."""
+    folder = tmp_path / "domains"
+    for seed, (name, number) in enumerate(
+        (("trainA", 17), ("trainB", 33), ("testA", 16), ("testB", 18))
+    ):
+        save_pictures(folder / name, number, first_seed=1000 * seed)
+    (folder / "trainA" / "notes.png").write_text("no picture")
+    (folder / "testB" / "empty.jpg").write_bytes(b"")
+    return folder
+
+
+def results_of(folder: Path) -> dict:
+    return json.loads((folder / "results.json").read_text())
+
+
+# === A run from end to end ===
+
+
+def test_run_leaves_exactly_these_files(smoke):
+    folder, _ = smoke
+    assert re.fullmatch(r"cyclegan-\d{8}-\d{6}", folder.name)
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.json", "environment.json", "history.csv", "curves.png", "samples"),
+        *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
+    }
+    with open(folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "3"), ("2", "6")]
+    assert {"val_cycle_loss", "val_identity_loss", "adversarial_loss"} <= set(rows[0])
+
+
+def test_table_results_and_report_agree(smoke):
+    folder, ended = smoke
+    results = results_of(folder)
+    page = html.unescape(re.sub(r"<[^>]+>", " ", (folder / "report.html").read_text()))
+    page = " ".join(page.split())
+    rows = {
+        "A → B: blurred error in the animal": f"{results['a_to_b_blurred_error_inside']:.4f}",
+        "A → B: error around it": f"{results['a_to_b_error_outside']:.4f}",
+        "B → A: error in the animal": f"{results['b_to_a_error_inside']:.4f}",
+        "B → A: taken for A": f"{results['b_to_a_taken_for_target']:.1%}",
+        "cycle loss": f"{results['cycle_loss']:.3f}",
+        "identity loss": f"{results['identity_loss']:.3f}",
+    }
+    for row, value in rows.items():
+        (line,) = [line for line in ended.out.splitlines() if line.startswith(row)]
+        assert line.removeprefix(row).split()[0] == value
+        assert f"{row} {value}" in page
+    assert "its scores are not scores on horse2zebra" in page
+    assert f"{results['a_to_b_taken_for_target']:.1%} of the translations taken for B" in page
+    assert results["smoke"] is True and results["num_pairs"] == cyclegan.SMOKE_PAIRS
+
+
+def test_scores_stand_beside_those_of_doing_nothing(smoke):
+    results = results_of(smoke[0])
+    assert set(cyclegan.TRUTH_SCORES) <= set(results)
+    for direction in metrics.DIRECTIONS:
+        assert results[f"untranslated_{direction}_error_outside"] == 0
+        assert results[f"untranslated_{direction}_error_inside"] > 0.1
+        # After six steps a generator paints noise.
+        assert results[f"{direction}_error_outside"] > 0.1
+
+
+def test_protocol_says_how_was_scored(smoke):
+    folder, ended = smoke
+    protocol = results_of(folder)["protocol"]
+    assert protocol.startswith(f"4 test images of each domain of {TINY}; ")
+    assert f"the zoo's classifier of {TINY} (test accuracy " in protocol
+    assert f"Scores: {protocol}." in ended.out
+
+
+def test_samples_show_there_and_back_for_both_domains(smoke, prepared):
+    folder, _ = smoke
+    grid = np.asarray(Image.open(folder / "samples" / "epoch-0002.png"))
+    assert grid.shape == (6 * 64, 6 * 64, 3)
+    stored = {
+        split: [example["image"] for example in tfds.as_numpy(tfds.load(TINY, split=split))]
+        for split in ("testA", "testB")
+    }
+    loaded = export.load(folder / "export")
+    for row in range(cyclegan.SMOKE_PAIRS):
+        cells = [grid[64 * row :, 64 * column :][:64, :64] for column in range(6)]
+        np.testing.assert_array_equal(cells[0], stored["testA"][row])
+        np.testing.assert_array_equal(cells[3], stored["testB"][row])
+        for cell, signature in ((0, loaded.a_to_b), (3, loaded.b_to_a)):
+            images = tf.constant(cells[cell][np.newaxis] / np.float32(255))
+            np.testing.assert_allclose(
+                cells[cell + 1], 255 * signature(images)["images"][0], atol=1
+            )
+    assert not grid[64 * cyclegan.SMOKE_PAIRS :].any()
+
+
+def test_finished_run_is_reported_again_by_resume(smoke, data_dir):
+    folder, ended = smoke
+    before = contents(folder)
+    again = run_recipe(
+        "cyclegan",
+        f"--dataset={TINY}",
+        f"--workdir={Path('runs') / folder.name}",
+        "--resume",
+        folder=folder.parent.parent,
+        data_dir=data_dir,
+    )
+    assert (again.code, again.out) == (0, ended.out)
+    after = contents(folder)
+    for file in ("results.json", "history.csv", "samples/epoch-0002.png"):
+        assert before[file] == after[file]
+
+
+# === Pieces ===
+
+
+def test_each_column_of_the_samples_comes_from_its_generator():
+    # G adds 0.25 and F halves, so that each place shows what was applied.
+    model = types.SimpleNamespace(
+        generator_networks=[
+            lambda images, training: images + 0.25,
+            lambda images, training: images / 2,
+        ]
+    )
+    images_a, images_b = np.full((2, 1, 1, 3), 0.5), np.full((2, 1, 1, 3), -0.5)
+    draw = cyclegan.rows_of_samples(model, images_a, images_b)
+    row = [0.5, 0.75, 0.375, -0.5, -0.25, 0.0]
+    np.testing.assert_allclose(draw(14, seed=1)[:, 0, 0, 0], [*row, *row, -1, -1])
+
+
+def test_generator_that_does_nothing_scores_as_doing_nothing(prepared):
+    values = dataclasses.replace(cyclegan.preset("quick", TINY), smoke=True)
+    data = cyclegan.Data(values)
+    nothing = types.SimpleNamespace(predict=lambda images, **_: images)
+    model = types.SimpleNamespace(generator_networks=[nothing, nothing])
+    scores = cyclegan.scores_against_truth(model, data)
+    assert set(scores) == set(cyclegan.TRUTH_SCORES)
+    for name, value in scores.items():
+        if not name.startswith("untranslated_"):
+            assert value == scores[f"untranslated_{name}"]
+
+
+def test_augmentation_without_scale_is_the_image_or_its_mirror():
+    image = tf.constant(noise(3))
+    flipped = 0
+    for number in range(40):
+        seed = tf.constant([7, number])
+        same = cyclegan.enlarge_crop_flip(image, seed, load_scale=1.0, random_flip=False)
+        np.testing.assert_array_equal(same, image)
+        augmented = cyclegan.enlarge_crop_flip(image, seed, load_scale=1.0, random_flip=True)
+        is_flipped = np.array_equal(augmented, image[:, ::-1])
+        assert is_flipped or np.array_equal(augmented, image)
+        flipped += is_flipped
+    assert 10 <= flipped <= 30  # of a fair coin, all but 1 in 500
+
+
+def test_augmentation_cuts_a_part_of_the_enlarged_image_anywhere():
+    # Columns rise by 8; of the image enlarged twice, by 4.
+    ramp = 8 * np.arange(32, dtype=np.uint8)
+    image = tf.constant(np.broadcast_to(ramp[np.newaxis, :, np.newaxis], (32, 32, 3)))
+    starts = set()
+    for number in range(30):
+        cut = cyclegan.enlarge_crop_flip(image, tf.constant([1, number]), 2.0, False).numpy()
+        again = cyclegan.enlarge_crop_flip(image, tf.constant([1, number]), 2.0, False).numpy()
+        np.testing.assert_array_equal(cut, again)
+        assert cut.dtype == np.uint8 and cut.shape == image.shape
+        np.testing.assert_allclose(np.diff(cut[5, 4:-4, 0].astype(int)), 4, atol=1)
+        starts.add(int(cut[0, 16, 0]))
+    assert max(starts) - min(starts) > 60 and len(starts) > 10
+
+
+def test_epoch_has_as_many_steps_as_the_larger_domain_has_batches(domains, prepared):
+    values = dataclasses.replace(
+        cyclegan.preset("quick", f"folder:{domains}"), image_size=24, batch_size=4
+    )
+    data = cyclegan.Data(values)
+    assert data.steps_per_epoch == 9  # 33 images in batches of 4
+    assert data.num_test_pairs == 16 and len(list(data.test)) == 2
+    first, again = (next(iter(data.train_from(5))) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert [images.shape for images in first] == [(4, 24, 24, 3)] * 2
+
+
+# === Other data ===
+
+
+def skipped_in(path: Path) -> list[tuple[str, str, str]]:
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [(Path(row["folder"]).name, row["path"], row["used"]) for row in rows]
+
+
+SKIPPED = [("trainA", "notes.png", "no"), ("testB", "empty.jpg", "no")]
+
+
+def test_skipped_files_of_both_domains_are_listed(domains, tmp_path, prepared):
+    values = dataclasses.replace(cyclegan.preset("quick", f"folder:{domains}"), image_size=24)
+    cyclegan.Data(values).write_skipped_images(tmp_path / "skipped_images.csv")
+    assert skipped_in(tmp_path / "skipped_images.csv") == SKIPPED
+
+
+def test_table_without_truth_has_the_losses_alone():
+    results = dict.fromkeys(cyclegan.TRUTH_SCORES)
+    results |= {"cycle_loss": 0.25, "identity_loss": 0.125, "classifier_accuracy": None}
+    rows = cyclegan.result_rows(results)
+    assert [row[:2] for row in rows] == [("cycle loss", "0.250"), ("identity loss", "0.125")]
+    assert cyclegan.headline(results) == "Cycle loss 0.250 on the test images."
+
+
+@pytest.mark.slow
+def test_two_folders_of_ones_own(recipe, domains, tmp_path):
+    before = contents(domains)
+    ended = recipe(
+        "--smoke",
+        "--epochs=1",
+        f"--dataset=folder:{domains}",
+        "--set=image_size=24",
+        "--set=learning_rate_schedule=cyclegan",
+        *SMALL_MODEL,
+        f"--workdir={tmp_path}/run",
+    )
+    assert ended.code == 0, ended.err
+    assert skipped_in(tmp_path / "run" / "skipped_images.csv") == SKIPPED
+    results = results_of(tmp_path / "run")
+    assert all(results[name] is None for name in cyclegan.TRUTH_SCORES)
+    assert np.isfinite(results["cycle_loss"])
+    assert "blurred" not in ended.out and "cycle loss" in ended.out
+    assert contents(domains) == before
+
+
+# === What can't be trained on ===
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--set=learning_rate_schedule=cosine", "learning_rate_schedule must be one of constant, "),
+        ("--set=generator_learning_rate=0", "generator_learning_rate must be positive. Received"),
+        ("--set=discriminator_learning_rate=-1", "discriminator_learning_rate must be positive."),
+        ("--set=validation_pairs=0", "validation_pairs must be positive. Received: 0"),
+        ("--set=load_scale=0.9", "load_scale must be at least 1, at which nothing is cut off."),
+        ("--set=adam_beta_1=1", "adam_beta_1 must be at least 0 and below 1. Received: 1.0"),
+        ("--set=seed=-1", "seed must be at least 0 and below 2**32. Received: -1"),
+        ("--dataset=folder:nowhere", "has no folder trainA and no trainB; sort the images into "),
+        ("--dataset=folder:a,b,c", "names 3 folders; write 'folder:PATH,PATH', one a domain."),
+        ("--dataset=mnist_small", "has no split 'testA'; choose from"),
+        ("--set=architecture=resnet", "`architecture` must be one of residual, u_net. Received"),
+        ("--set=image_size=30", "must give images of the shape that it takes, (30, 30, 3)"),
+        ("--set=pool_size=-1", "`pool_size` must be an integer of 0 or more. Received: "),
+    ],
+)
+def test_refused_before_anything_is_written(recipe, tmp_path, argument, message):
+    ended = recipe("--smoke", f"--dataset={TINY}", argument)
+    assert (ended.code, ended.out) == (2, "")
+    assert message in ended.err.splitlines()[-1]
+    assert ended.err.splitlines()[-1].startswith("cyclegan.py: error: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+# === Presets ===
+
+
+def test_paper_preset_has_the_papers_numbers():
+    paper = cyclegan.preset("paper", "cycle_gan/horse2zebra")
+    assert (paper.image_size, paper.num_blocks, paper.base_filters) == (256, 9, 64)
+    assert round(paper.load_scale * paper.image_size) == 286 and paper.random_flip
+    assert (paper.epochs, paper.learning_rate_schedule, paper.batch_size) == (200, "cyclegan", 1)
+    assert paper.generator_learning_rate == paper.discriminator_learning_rate == 2e-4
+    assert (paper.adam_beta_1, paper.cycle_weight, paper.identity_weight) == (0.5, 10, 0.5)
+    assert (paper.pool_size, paper.architecture) == (50, "residual")
+
+
+def test_learning_rate_of_the_paper_falls_in_the_second_half():
+    paper = cyclegan.preset("paper", "cycle_gan/horse2zebra")
+    rate = cyclegan.adam(paper, "generator", steps_per_epoch=10)._learning_rate
+    expected = {0: 2e-4, 1000: 2e-4, 1500: 1e-4, 2000: 0.0}
+    for step, value in expected.items():
+        assert float(rate(step)) == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "dataset", [TINY, "drawn_horse2zebra", "cycle_gan/apple2orange", "folder:"]
+)
+def test_quick_preset_is_small_and_decays_the_rates(dataset):
+    quick = cyclegan.preset("quick", dataset)
+    assert quick.dataset == dataset
+    assert quick.learning_rate_schedule == "exponential" and quick.learning_rate_decay < 1
+    assert quick.image_size == (None if dataset.startswith("drawn") else 64)
+
+
+def test_every_value_has_a_source():
+    for field in dataclasses.fields(cyclegan.HyperParameters):
+        assert field.metadata["source"]
