@@ -51,7 +51,8 @@ class ClassImbalance(GeneratorMeasure):
     1 is best: every class has its share of 1/K. 2 means that some class has twice its share or
     half of it, and none departs further. A class with no image at all counts as a factor of n,
     the number of images seen, where the formula has ∞: no less than any class with an image can
-    give once there are K images, and finite, as logs must be. So too few images for K classes give a large value.
+    give once there are K images, and finite, as logs must be. So too few images for K classes give
+    a large value.
 
     Args:
         classifier: keras.Model, images float32 `(batch, height, width, channels)` in [-1, 1] →
