@@ -261,7 +261,7 @@ def _samples_html(run: RunFolder) -> str:
     # A dictionary, since a run of one or two grids has the same first, middle and last.
     chosen = dict.fromkeys([samples[0], samples[len(samples) // 2], samples[-1]] if samples else [])
     figures = [_picture(sample.path, f"Generated: {sample.caption}") for sample in chosen]
-    animation = _picture(run.samples_gif, "All of the run, from the same latents")
+    animation = _picture(run.samples_gif, "All of the run, the same samples each time")
     if not figures:
         return ""
     grids = f'<div class="grids">{"".join(figures)}</div>'
