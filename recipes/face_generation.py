@@ -113,7 +113,7 @@ def build_model(hyper_parameters: HyperParameters, data: generation.Data) -> zoo
             average_decay=hyper_parameters.average_decay,
             seed=hyper_parameters.seed,
         )
-        generation.compile_model(model, hyper_parameters, data)
+    generation.compile_model(model, hyper_parameters, data)
     return model
 
 

@@ -5,7 +5,10 @@ import dataclasses
 import html
 import importlib
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ from PIL import Image
 
 import export
 from recipes import generation
-from tests.recipes.command import Ended, contents, run_recipe
+from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 from zoo import datasets
 
 # A data set for each recipe that is small and needs no network.
@@ -222,6 +225,44 @@ def test_a_folder_of_ones_own(name, tmp_path, data_dir):
     assert results["mean_confidence"] is None and "mean confidence" not in ended.out
     assert np.isfinite(results["frechet_distance"])
     assert contents(folder) == before
+
+
+@pytest.mark.slow
+def test_faces_have_no_classes_to_count(tmp_path, data_dir):
+    ended = run_recipe(
+        "face_generation",
+        "--smoke",
+        "--dataset=drawn_faces/tiny",
+        f"--workdir={tmp_path}/run",
+        folder=tmp_path,
+        data_dir=data_dir,
+    )
+    assert ended.code == 0, ended.err
+    results = results_of(tmp_path / "run")
+    assert results["mean_confidence"] is None and results["class_imbalance"] is None
+    assert np.isfinite([results["frechet_distance"], results["kernel_distance"]]).all()
+    assert "attributes of drawn_faces/tiny" in results["protocol"]
+    assert "mean confidence" not in ended.out
+    loaded = export.load(tmp_path / "run" / "export")
+    images = loaded.generate(np.int32(2), np.int64(0), np.float32(1.0))["images"]
+    assert images.shape == (2, 64, 64, 3)
+
+
+@pytest.mark.slow
+def test_one_replica_of_a_strategy_trains_the_classifier_outside_of_it(tmp_path, data_dir):
+    # A process of its own: the strategy of another test numbers its collectives likewise.
+    ended = subprocess.run(
+        [
+            *(sys.executable, REPOSITORY / "recipes" / "vanilla_mnist.py"),
+            *("--smoke", "--strategy=mirrored", f"--workdir={tmp_path}/run"),
+        ],
+        env=os.environ | {"TFDS_DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Stopped: all 2 epochs done" in ended.stdout
 
 
 @pytest.mark.slow
