@@ -110,8 +110,8 @@ class FaceGAN(AdversarialModel):
         gradient_penalty_weight: γ. Defaults to 1; 0 leaves the penalty out.
         gradient_penalty_interval: steps from one penalty to the next. Defaults to 8.
         max_shift: share of the side by which an image is shifted at most, either way. Defaults to
-            0, no shifts, which learns faster from thousands of images; for hundreds take 1/8, as
-            Zhao et al. do.
+            0, no shifts: thousands of images are learnt faster without. Zhao et al. take 1/8 where
+            images are few.
         average_decay: decay of the average of G with which `generate`, `evaluate` and the export
             answer. Defaults to 0.999, as in Mescheder et al.
         seed: seed of the latents and shifts drawn in training.

@@ -176,7 +176,7 @@ def test_interrupted_run_goes_on(recipe, tmp_path, monkeypatch):
         (["--num_labels=7"], "num_labels=7 can't be shared equally among 10 classes; use a mult"),
         (["--num_labels=40000"], "num_labels=40000 is more than the 4000 images there are; use"),
         (["--num_labels=4000"], "num_labels=4000 leaves no image of split='train' without a lab"),
-        (["--dataset=celeb_a"], "'celeb_a' has no labels; "),
+        (["--dataset=celeb_a"], "'celeb_a' has no labels, only attributes; "),
         (["--dataset=mnits"], "There is no data set 'mnits'. Did you mean 'mnist'? "),
         (["--set=test_split=tset"], "'mnist_small' has no split 'tset'; choose from 'train', "),
         (["--set=architecture=convolutional"], "The convolutional networks need sides that are "),
