@@ -29,11 +29,11 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
+from recipes import checks
 from recipes.command_line import sourced
-from recipes.run_folder import RunFolder, RunFolderError
+from recipes.run_folder import RunFolder
 from zoo import metrics
 from zoo.common import schedules
-from zoo.common.checkpoints import CheckpointError
 from zoo.common.files import write_atomically
 from zoo.datasets.catalogue import base_name
 from zoo.datasets.unpaired import PARTS, domains
@@ -122,32 +122,18 @@ def check(hyper_parameters: HyperParameters) -> None:
     Raises:
         ValueError: naming the hyper-parameter and what it may be.
     """
-    if hyper_parameters.learning_rate_schedule not in SCHEDULES:
-        raise ValueError(
-            f"learning_rate_schedule must be one of {', '.join(SCHEDULES)}. Received: "
-            f"{hyper_parameters.learning_rate_schedule!r}"
-        )
-    positive = (
+    checks.require_choice(hyper_parameters, "learning_rate_schedule", SCHEDULES)
+    checks.require_positive(
+        hyper_parameters,
         *("epochs", "batch_size", "validation_pairs", "learning_rate_decay"),
         *("generator_learning_rate", "discriminator_learning_rate"),
     )
-    for name in positive:
-        if getattr(hyper_parameters, name) <= 0:
-            raise ValueError(
-                f"{name} must be positive. Received: {getattr(hyper_parameters, name)}"
-            )
+    checks.require_momenta(hyper_parameters, "adam_beta_1")
+    checks.require_seeds(hyper_parameters, "seed")
     if hyper_parameters.load_scale < 1:
         raise ValueError(
             f"load_scale must be at least 1, at which nothing is cut off. Received: "
             f"{hyper_parameters.load_scale}"
-        )
-    if not 0 <= hyper_parameters.adam_beta_1 < 1:
-        raise ValueError(
-            f"adam_beta_1 must be at least 0 and below 1. Received: {hyper_parameters.adam_beta_1}"
-        )
-    if not 0 <= hyper_parameters.seed < 2**32:
-        raise ValueError(
-            f"seed must be at least 0 and below 2**32. Received: {hyper_parameters.seed}"
         )
 
 
@@ -523,16 +509,7 @@ def _rows_of_direction(results: dict[str, Any], direction: str) -> list[tuple[st
 
 def main() -> None:
     """Runs the recipe as the flags say."""
-    with command_line.one_line_errors():
-        hyper_parameters, run = command_line.configure(RECIPE, preset)
-        check(hyper_parameters)
-        data = Data(hyper_parameters)
-        model = build_model(hyper_parameters, data)
-    errors = command_line.one_line_errors(CheckpointError, RunFolderError, OSError)
-    with command_line.interruptible(run), errors:
-        results = train_and_report(hyper_parameters, data, model, run)
-    if results["is_broken"]:
-        sys.exit(1)
+    training.run_recipe(RECIPE, preset, check, Data, build_model, train_and_report)
 
 
 if __name__ == "__main__":

@@ -95,12 +95,7 @@ def check(hyper_parameters: HyperParameters) -> None:
     Raises:
         ValueError: naming the hyper-parameter and what it may be.
     """
-    generation.check(hyper_parameters)
-    for name in ("base_filters", "kernel_size", "latent_dim"):
-        if getattr(hyper_parameters, name) < 1:
-            raise ValueError(
-                f"{name} must be positive. Received: {getattr(hyper_parameters, name)}"
-            )
+    generation.check(hyper_parameters, "base_filters", "kernel_size")
 
 
 def build_model(hyper_parameters: HyperParameters, data: generation.Data) -> zoo.DCGAN:

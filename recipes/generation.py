@@ -8,12 +8,11 @@ import keras
 import tensorflow as tf
 
 import zoo
-from recipes import command_line, training
-from recipes.run_folder import RunFolder, RunFolderError
+from recipes import checks, command_line, training
+from recipes.run_folder import RunFolder
 from zoo import metrics
 from zoo.common import objectives, schedules
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.checkpoints import CheckpointError
 
 EVALUATION_BATCH = 250
 SMOKE_CLASSIFIER_STEPS = 10
@@ -27,39 +26,30 @@ DATASETS_HELP = "folder:PATH for images of your own, or any images of TFDS by th
 # === Checks ===
 
 
-def check(hyper_parameters: Any) -> None:
+def check(hyper_parameters: Any, *positive: str) -> None:
     """Refuses values that no later stage would name.
+
+    Args:
+        hyper_parameters: of any of these recipes.
+        *positive: names of the recipe's own that must be above 0.
 
     Raises:
         ValueError: naming the hyper-parameter and what it may be.
     """
-    choices = {
-        "learning_rate_schedule": SCHEDULES,
-        "optimizer": OPTIMIZERS,
-        "objective": objectives.NAMES,
-    }
-    for name, allowed in choices.items():
-        value = getattr(hyper_parameters, name, allowed[0])
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}. Received: {value!r}")
-    positive = (
-        *("epochs", "batch_size", "learning_rate_decay"),
+    checks.require_choice(hyper_parameters, "learning_rate_schedule", SCHEDULES)
+    checks.require_choice(hyper_parameters, "objective", objectives.NAMES)
+    if hasattr(hyper_parameters, "optimizer"):
+        checks.require_choice(hyper_parameters, "optimizer", OPTIMIZERS)
+        checks.require_momenta(hyper_parameters, "momentum")
+    checks.require_positive(
+        hyper_parameters,
+        *("epochs", "batch_size", "learning_rate_decay", "latent_dim"),
         *("generator_learning_rate", "discriminator_learning_rate"),
+        *positive,
     )
-    for name in positive:
-        if getattr(hyper_parameters, name) <= 0:
-            raise ValueError(
-                f"{name} must be positive. Received: {getattr(hyper_parameters, name)}"
-            )
-    if not 0 <= hyper_parameters.seed < 2**32:
-        raise ValueError(
-            f"seed must be at least 0 and below 2**32. Received: {hyper_parameters.seed}"
-        )
-    patience = hyper_parameters.early_stopping_patience
-    if patience is not None and patience < 1:
-        raise ValueError(
-            f"early_stopping_patience must be none or at least 1. Received: {patience}"
-        )
+    checks.require_seeds(hyper_parameters, "seed")
+    checks.require_momenta(hyper_parameters, "adam_beta_1")
+    checks.require_patience(hyper_parameters)
     # An objective checks its own numbers.
     objective_of(hyper_parameters)
 
@@ -342,13 +332,5 @@ def main(recipe: str, title: str, preset, check_recipe, build_model) -> None:
         check_recipe: refuses values that no later stage would name.
         build_model: maps hyper-parameters and data to a compiled model.
     """
-    with command_line.one_line_errors():
-        hyper_parameters, run = command_line.configure(recipe, preset)
-        check_recipe(hyper_parameters)
-        data = Data(hyper_parameters)
-        model = build_model(hyper_parameters, data)
-    errors = command_line.one_line_errors(CheckpointError, RunFolderError, OSError)
-    with command_line.interruptible(run), errors:
-        results = train_and_report(hyper_parameters, data, model, run, title)
-    if results["is_broken"]:
-        sys.exit(1)
+    report = functools.partial(train_and_report, title=title)
+    training.run_recipe(recipe, preset, check_recipe, Data, build_model, report)

@@ -106,6 +106,7 @@ _Y_LABELS = {
     "Losses": "loss",
     "Scores": "mean probability of real",
     "Gradient norms": "Euclidean norm (log scale)",
+    "Fréchet distance": "Fréchet distance",
 }
 
 

@@ -19,10 +19,10 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import zoo
+from recipes import checks
 from recipes.command_line import sourced
-from recipes.run_folder import RunFolder, RunFolderError
+from recipes.run_folder import RunFolder
 from zoo.common import schedules
-from zoo.common.checkpoints import CheckpointError
 from zoo.common.layers import initialize_from_data
 
 RECIPE = "semi_supervised"
@@ -125,37 +125,21 @@ def check(hyper_parameters: HyperParameters) -> None:
     Raises:
         ValueError: naming the hyper-parameter and what it may be.
     """
-    if hyper_parameters.learning_rate_schedule not in SCHEDULES:
-        raise ValueError(
-            f"learning_rate_schedule must be one of {', '.join(SCHEDULES)}. Received: "
-            f"{hyper_parameters.learning_rate_schedule!r}"
-        )
+    checks.require_choice(hyper_parameters, "learning_rate_schedule", SCHEDULES)
+    checks.require_positive(
+        hyper_parameters,
+        *("epochs", "batch_size", "learning_rate", "learning_rate_decay", "base_filters"),
+    )
+    checks.require_seeds(hyper_parameters, "seed", "label_seed")
+    checks.require_patience(hyper_parameters)
+    checks.require_momenta(hyper_parameters, "adam_beta_1")
     patience = hyper_parameters.early_stopping_patience
-    for name in ("epochs", "batch_size", "learning_rate", "learning_rate_decay", "base_filters"):
-        if getattr(hyper_parameters, name) <= 0:
-            raise ValueError(
-                f"{name} must be positive. Received: {getattr(hyper_parameters, name)}"
-            )
-    for name in ("seed", "label_seed"):
-        if not 0 <= getattr(hyper_parameters, name) < 2**32:
-            raise ValueError(
-                f"{name} must be at least 0 and below 2**32. "
-                f"Received: {getattr(hyper_parameters, name)}"
-            )
-    if patience is not None and patience < 1:
-        raise ValueError(
-            f"early_stopping_patience must be none or at least 1. Received: {patience}"
-        )
     splits = hyper_parameters.train_split, hyper_parameters.validation_split
     if patience is not None and splits[0] == "train" and splits[1].startswith("train"):
         raise ValueError(
             "early_stopping_patience needs validation images that are not trained on; add "
             f"--set 'train_split=train[:90%]'. Received: train_split={splits[0]}, "
             f"validation_split={splits[1]}"
-        )
-    if not 0 <= hyper_parameters.adam_beta_1 < 1:
-        raise ValueError(
-            f"adam_beta_1 must be at least 0 and below 1. Received: {hyper_parameters.adam_beta_1}"
         )
 
 
@@ -380,16 +364,7 @@ def train_and_report(
 
 def main() -> None:
     """Runs the recipe as the flags say."""
-    with command_line.one_line_errors():
-        hyper_parameters, run = command_line.configure(RECIPE, preset)
-        check(hyper_parameters)
-        data = Data(hyper_parameters)
-        model = build_model(hyper_parameters, data)
-    errors = command_line.one_line_errors(CheckpointError, RunFolderError, OSError)
-    with command_line.interruptible(run), errors:
-        results = train_and_report(hyper_parameters, data, model, run)
-    if results["is_broken"]:
-        sys.exit(1)
+    training.run_recipe(RECIPE, preset, check, Data, build_model, train_and_report)
 
 
 if __name__ == "__main__":

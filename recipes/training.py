@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 import export
-from recipes import report_page
-from recipes.run_folder import RunFolder
+from recipes import command_line, report_page
+from recipes.run_folder import RunFolder, RunFolderError
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.callbacks import (
     HistoryFile,
@@ -24,6 +24,7 @@ from zoo.common.callbacks import (
     StopOnNonFinite,
     StopOnQuality,
 )
+from zoo.common.checkpoints import CheckpointError
 from zoo.common.files import replaced_folder
 from zoo.common.training_state import steps_done
 
@@ -43,6 +44,36 @@ class Outcome:
     epochs: int
     history: list[dict[str, Any]]
     is_broken: bool
+
+
+def run_recipe(
+    recipe: str,
+    preset: Callable[[str, str], Any],
+    check: Callable[[Any], None],
+    make_data: Callable[[Any], Any],
+    build_model: Callable[[Any, Any], AdversarialModel],
+    train_and_report: Callable[[Any, Any, AdversarialModel, RunFolder], dict[str, Any]],
+) -> None:
+    """Runs a recipe as the flags say, and ends the process with 1 if the run broke.
+
+    Args:
+        recipe: its name.
+        preset: maps the names of a preset and of a data set to hyper-parameters.
+        check: refuses hyper-parameters that no later stage would name.
+        make_data: maps hyper-parameters to the streams of the run.
+        build_model: maps both to a compiled model.
+        train_and_report: maps all three and the run's folder to what `results.json` holds.
+    """
+    with command_line.one_line_errors():
+        hyper_parameters, run = command_line.configure(recipe, preset)
+        check(hyper_parameters)
+        data = make_data(hyper_parameters)
+        model = build_model(hyper_parameters, data)
+    errors = command_line.one_line_errors(CheckpointError, RunFolderError, OSError)
+    with command_line.interruptible(run), errors:
+        results = train_and_report(hyper_parameters, data, model, run)
+    if results["is_broken"]:
+        sys.exit(1)
 
 
 def strategy_scope(strategy: str, batch_size: int) -> contextlib.AbstractContextManager:

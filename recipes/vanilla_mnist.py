@@ -94,12 +94,7 @@ def check(hyper_parameters: HyperParameters) -> None:
     Raises:
         ValueError: naming the hyper-parameter and what it may be.
     """
-    generation.check(hyper_parameters)
-    for name in ("discriminator_steps", "latent_dim"):
-        if getattr(hyper_parameters, name) < 1:
-            raise ValueError(
-                f"{name} must be positive. Received: {getattr(hyper_parameters, name)}"
-            )
+    generation.check(hyper_parameters, "discriminator_steps")
 
 
 def build_model(hyper_parameters: HyperParameters, data: generation.Data) -> zoo.VanillaGAN:

@@ -19,14 +19,12 @@ import numpy as np
 import tensorflow as tf
 from keras import initializers, layers
 
-from zoo.common.adversarial import AdversarialModel
+from zoo.common.adversarial import POOL_STREAM, AdversarialModel
 from zoo.common.checks import check_image_range, check_image_shape
 from zoo.common.layers import ReflectionPadding2D
 from zoo.common.replay import ImagePool
 
 GENERATORS = ("residual", "u_net")
-# Of the model's streams of random numbers, that of the draws from the pools.
-POOL_STREAM = 4
 
 # === Networks ===
 
@@ -255,17 +253,7 @@ class CycleGAN(AdversarialModel):
         self._check_networks()
         self.pool_a = ImagePool(self.image_shape, pool_size)
         self.pool_b = ImagePool(self.image_shape, pool_size)
-        self.finish_building(
-            "generator_loss",
-            "discriminator_loss",
-            "adversarial_loss",
-            "cycle_loss",
-            "identity_loss",
-            "real_score",
-            "generated_score",
-            "generator_gradient_norm",
-            "discriminator_gradient_norm",
-        )
+        self.finish_building("adversarial_loss", "cycle_loss", "identity_loss")
 
     def _build_generator(self, name):
         channels = self.image_shape[-1]

@@ -206,14 +206,7 @@ class DCGAN(AdversarialModel):
         check_network("discriminator", self.discriminator, self.image_shape, (1,))
         if average_decay:
             self.averaged_generator = self.make_average(self.generator)
-        self.finish_building(
-            "generator_loss",
-            "discriminator_loss",
-            "real_score",
-            "generated_score",
-            "generator_gradient_norm",
-            "discriminator_gradient_norm",
-        )
+        self.finish_building()
 
     def default_optimizers(self):
         """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""

@@ -24,13 +24,10 @@ import keras
 import tensorflow as tf
 from keras import initializers, layers
 
-from zoo.common.adversarial import AdversarialModel
+from zoo.common.adversarial import AUGMENTATION_STREAM, AdversarialModel
 from zoo.common.augmentation import draw_shifts, shift_images
 from zoo.common.checks import check_image_shape, check_network, check_unlabelled_images
 from zoo.common.penalties import real_gradient_penalty
-
-# A stream of random numbers beside those of `zoo.common.adversarial`.
-AUGMENTATION_STREAM = 4
 
 COARSEST_SIDE = 4
 SIDES = (32, 64, 128, 256)
@@ -169,20 +166,7 @@ class FaceGAN(AdversarialModel):
             _refuse_batch_norm(self.discriminator)
         if average_decay:
             self.averaged_generator = self.make_average(self.generator)
-        self.finish_building(
-            "generator_loss",
-            "discriminator_loss",
-            "gradient_penalty",
-            "real_score",
-            "generated_score",
-            "generator_gradient_norm",
-            "discriminator_gradient_norm",
-        )
-
-    @property
-    def sampling_generator(self):
-        """The averaged generator, if there is one."""
-        return self.averaged_generator if self.average_decay else self.generator
+        self.finish_building("gradient_penalty")
 
     def default_optimizers(self):
         """Returns Adam at 1e-3 with β₁ 0 and β₂ 0.99 for both players."""

@@ -289,17 +289,7 @@ class SemiSupervisedGAN(AdversarialModel):
         check_network("discriminator", self.discriminator, image_shape, (num_classes,))
         self.averaged_discriminator = self.make_average(self.discriminator)
         self.feature_extractor = _feature_extractor(self.discriminator)
-        self.finish_building(
-            "generator_loss",
-            "discriminator_loss",
-            "labelled_loss",
-            "unlabelled_loss",
-            "real_score",
-            "generated_score",
-            "generator_gradient_norm",
-            "discriminator_gradient_norm",
-            "error",
-        )
+        self.finish_building("labelled_loss", "unlabelled_loss", "error")
 
     def _build_generator(self):
         if self.architecture == "multilayer":

@@ -150,14 +150,7 @@ class VanillaGAN(AdversarialModel):
         check_network("discriminator", self.discriminator, self.image_shape, (1,))
         if average_decay:
             self.averaged_generator = self.make_average(self.generator)
-        self.finish_building(
-            "generator_loss",
-            "discriminator_loss",
-            "real_score",
-            "generated_score",
-            "generator_gradient_norm",
-            "discriminator_gradient_norm",
-        )
+        self.finish_building()
 
     def default_optimizers(self):
         """Returns gradient descent at 0.1 with momentum 0.5, decaying by 4e-6 of itself a step."""

@@ -146,7 +146,9 @@ def test_varying_sizes_need_an_image_size(tmp_path):
 
 @pytest.mark.parametrize("name", ["celeb_a", "celeb_a:2.1.0"])
 def test_attributes_are_no_labels(tmp_path, name):
-    with pytest.raises(ValueError, match=r"has no labels, only attributes; ask for those, with_a"):
+    with pytest.raises(
+        ValueError, match=r"has no labels, only attributes; use a data set .* with_attributes=True"
+    ):
         datasets.load(name, with_labels=True, image_size=64, data_dir=tmp_path)
 
 

@@ -16,6 +16,18 @@ TRAINING_STREAM = 0
 GENERATION_STREAM = 1
 EVALUATION_STREAM = 2
 LABEL_NOISE_STREAM = 3
+AUGMENTATION_STREAM = 4
+POOL_STREAM = 5
+
+# What every variant logs in training.
+SHARED_LOGS = (
+    "generator_loss",
+    "discriminator_loss",
+    "real_score",
+    "generated_score",
+    "generator_gradient_norm",
+    "discriminator_gradient_norm",
+)
 
 LATENT_DISTRIBUTIONS = ("normal", "uniform", "unit_uniform")
 
@@ -147,8 +159,12 @@ class AdversarialModel(keras.Model):
         self.averages.append((average, network))
         return average
 
-    def finish_building(self, *log_names: str) -> None:
-        """Adds the step counter and one running mean for each log; call it last in `__init__`."""
+    def finish_building(self, *further_logs: str) -> None:
+        """Adds the step counter and one running mean for each log; call it last in `__init__`.
+
+        Args:
+            *further_logs: names of the variant's own logs, beside `SHARED_LOGS`.
+        """
         self.step = self.add_weight(
             shape=(),
             dtype="int64",
@@ -157,7 +173,8 @@ class AdversarialModel(keras.Model):
             name="step",
             aggregation="only_first_replica",
         )
-        self.running_means = {name: keras.metrics.Mean(name=name) for name in log_names}
+        names = (*SHARED_LOGS, *further_logs)
+        self.running_means = {name: keras.metrics.Mean(name=name) for name in names}
         for layer in self._flatten_layers():
             generator = getattr(layer, "seed_generator", None)
             if isinstance(generator, keras.random.SeedGenerator):

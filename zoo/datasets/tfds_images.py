@@ -231,8 +231,8 @@ class TfdsSource:
 def _lacking(name: str, wanted: str, other: str, has_other: bool) -> str:
     if has_other:
         return (
-            f"{name!r} has no {wanted}, only {other}; ask for those, with_{other}=True, or use a "
-            f"data set that has {wanted}."
+            f"{name!r} has no {wanted}, only {other}; use a data set that has {wanted}, or in "
+            f"Python with_{other}=True."
         )
     return f"{name!r} has no {wanted}; use it without, or use a data set that has {wanted}."
 

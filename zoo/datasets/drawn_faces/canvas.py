@@ -27,6 +27,7 @@ def pixel_grid(size: int) -> tuple[Array, Array]:
 
 
 def clamp(values: Array, low: float, high: float) -> Array:
+    """Moves values below `low` or above `high` to the nearer of these."""
     return np.minimum(np.maximum(values, low), high)
 
 

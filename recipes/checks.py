@@ -1,0 +1,52 @@
+"""What recipes refuse among hyper-parameters: the values that no later stage would name.
+
+Each check raises a ValueError that names the hyper-parameter, what it may be and what it is.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def require_choice(hyper_parameters: Any, name: str, choices: Sequence[str]) -> None:
+    """Refuses a value that is none of the choices."""
+    value = getattr(hyper_parameters, name)
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}")
+
+
+def require_positive(hyper_parameters: Any, *names: str) -> None:
+    """Refuses values of 0 or below."""
+    for name in names:
+        if getattr(hyper_parameters, name) <= 0:
+            raise ValueError(
+                f"{name} must be positive. Received: {getattr(hyper_parameters, name)}"
+            )
+
+
+def require_seeds(hyper_parameters: Any, *names: str) -> None:
+    """Refuses what NumPy takes for no seed."""
+    for name in names:
+        if not 0 <= getattr(hyper_parameters, name) < 2**32:
+            raise ValueError(
+                f"{name} must be at least 0 and below 2**32. "
+                f"Received: {getattr(hyper_parameters, name)}"
+            )
+
+
+def require_momenta(hyper_parameters: Any, *names: str) -> None:
+    """Refuses values outside [0, 1)."""
+    for name in names:
+        if not 0 <= getattr(hyper_parameters, name) < 1:
+            raise ValueError(
+                f"{name} must be at least 0 and below 1. "
+                f"Received: {getattr(hyper_parameters, name)}"
+            )
+
+
+def require_patience(hyper_parameters: Any) -> None:
+    """Refuses an early stopping of no epochs; none at all is fine."""
+    patience = hyper_parameters.early_stopping_patience
+    if patience is not None and patience < 1:
+        raise ValueError(
+            f"early_stopping_patience must be none or at least 1. Received: {patience}"
+        )
