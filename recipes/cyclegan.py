@@ -19,7 +19,6 @@ import functools
 import hashlib
 import io
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -266,16 +265,10 @@ class Data:
         writer = csv.DictWriter(table, ["folder", "path", "used", "remark"], lineterminator="\n")
         writer.writeheader()
         for scan in self.folder_scans:
-            writer.writerows({"folder": scan.path, **row} for row in _report_of(scan))
+            for row in scan.report_rows():
+                used = "yes" if row["used"] else "no"
+                writer.writerow({"folder": scan.path, **row, "used": used})
         write_atomically(path, table.getvalue())
-
-
-def _report_of(scan: zoo.datasets.FolderScan) -> list[dict[str, str]]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "report.csv"
-        scan.write_report(path)
-        with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
 
 
 def _joined_fingerprint(fingerprints: list[str]) -> str:

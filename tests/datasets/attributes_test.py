@@ -175,8 +175,8 @@ def test_labels_and_attributes_at_once_are_refused(load):
     [
         (
             "mnist_small",
-            r"^'mnist_small' has no attributes, only labels; ask for those, with_labels=True, or "
-            r"use a data set that has attributes\.$",
+            r"^'mnist_small' has no attributes, only labels; use a data set that has "
+            r"attributes, or in Python with_labels=True\.$",
         ),
         ("celeb_a_hq", r"^'celeb_a_hq' has no attributes; use it without, or use a data set that"),
         ("measured_tiles", r"^'measured_tiles' has no attributes; use it without"),

@@ -126,7 +126,7 @@ class FolderScan:
             raise ValueError(
                 f"The report's name must end in .csv or .json. Received: {os.fspath(path)!r}"
             )
-        rows = self._report_rows()
+        rows = self.report_rows()
         if suffix == ".json":
             write_atomically(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
             return
@@ -136,7 +136,8 @@ class FolderScan:
         writer.writerows({**row, "used": "yes" if row["used"] else "no"} for row in rows)
         write_atomically(path, table.getvalue())
 
-    def _report_rows(self) -> list[dict[str, str | bool]]:
+    def report_rows(self) -> list[dict[str, str | bool]]:
+        """Gives what `write_report` writes: `path`, whether it is `used`, and a `remark`."""
         used = set(self.files)
         rows = [
             {"path": _printable(path), "used": False, "remark": reason}
