@@ -16,10 +16,10 @@ class DatasetDescription:
         num_examples: images in each split.
         license: as its builder states it; "" if it does not.
         citation: BibTeX; "" if there is none.
-        fingerprint: SHA-256 over the stored records or, of a folder, over the content of the files
-            that are used, and over the size and the channels that were asked for. Equal
-            fingerprints mean equal images and labels in an equal order. Unequal ones usually mean
-            other data, but may also come from another PNG encoder.
+        fingerprint: SHA-256 over the stored images, labels and attributes or, of a folder, over
+            the content of the files that are used, and over the size and the channels that were
+            asked for. Equal fingerprints mean equal images and labels in an equal order. Unequal
+            ones usually mean other data, but may also come from another PNG encoder.
         stand_in: what this set stands in for and how it differs from that; "" if it is no
             stand-in.
     """
