@@ -19,7 +19,7 @@ import functools
 import hashlib
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ import tensorflow as tf
 import zoo
 from recipes import checks
 from recipes.command_line import sourced
+from recipes.paired_regression import train_on_pairs
 from recipes.run_folder import RunFolder
 from zoo import metrics
 from zoo.common import schedules
@@ -56,12 +57,21 @@ ERROR_LABELS = {
     "blurred_error_outside": "blurred error around it",
     "error_outside": "error around it",
 }
-TRUTH_SCORES = tuple(
-    f"{prefix}{direction}_{name}"
-    for direction in metrics.DIRECTIONS
-    for prefix in ("", "untranslated_")
-    for name in (*ERROR_LABELS, "taken_for_target")
-)
+# What a translation stands beside: doing nothing, and filling the animal with one colour.
+REFERENCES = ("untranslated_", "silhouette_")
+
+
+def _score_names(*prefixes: str) -> tuple[str, ...]:
+    return tuple(
+        f"{prefix}{direction}_{name}"
+        for direction in metrics.DIRECTIONS
+        for prefix in prefixes
+        for name in (*ERROR_LABELS, "taken_for_target")
+    )
+
+
+TRUTH_SCORES = _score_names("", *REFERENCES)
+PAIRED_SCORES = _score_names("paired_")
 
 
 # === Hyper-parameters ===
@@ -86,6 +96,7 @@ class HyperParameters:
     cycle_weight: float = sourced(10.0, PAPER)
     identity_weight: float = sourced(0.5, f"{CODE}; a share of the cycle's weight")
     pool_size: int = sourced(50, PAPER)
+    paired_epochs: int = sourced(0, "ours: of the same generators on pairs, an upper bound")
     generator_learning_rate: float = sourced(2e-4, PAPER)
     discriminator_learning_rate: float = sourced(2e-4, PAPER)
     learning_rate_schedule: str = sourced("cyclegan", f"{PAPER}: 100 epochs, then 100 to zero")
@@ -128,12 +139,30 @@ def check(hyper_parameters: HyperParameters) -> None:
         *("generator_learning_rate", "discriminator_learning_rate"),
     )
     checks.require_momenta(hyper_parameters, "adam_beta_1")
+    if hyper_parameters.paired_epochs < 0:
+        raise ValueError(
+            f"paired_epochs must be 0 or more. Received: {hyper_parameters.paired_epochs}"
+        )
+    if hyper_parameters.paired_epochs and not _knows_truth(hyper_parameters):
+        raise ValueError(
+            f"paired_epochs needs pairs, which {DATASET_WITH_TRUTH} has at its own size alone. "
+            f"Received: paired_epochs={hyper_parameters.paired_epochs} for "
+            f"{hyper_parameters.dataset!r} at image_size={hyper_parameters.image_size}"
+        )
     checks.require_seeds(hyper_parameters, "seed")
     if hyper_parameters.load_scale < 1:
         raise ValueError(
             f"load_scale must be at least 1, at which nothing is cut off. Received: "
             f"{hyper_parameters.load_scale}"
         )
+
+
+def _knows_truth(hyper_parameters: HyperParameters) -> bool:
+    # It is drawn at the set's own size.
+    return (
+        base_name(hyper_parameters.dataset) == DATASET_WITH_TRUTH
+        and hyper_parameters.image_size is None
+    )
 
 
 # === Data ===
@@ -175,6 +204,7 @@ class Data:
             smaller domain has.
         validation: the first of them.
         num_test_pairs: in `test`.
+        num_train_scenes: training images of the first domain.
         fingerprint: of all images.
         classifier: tells the domains apart; None where the truth is not known.
 
@@ -200,12 +230,12 @@ class Data:
         self.test = test.batch(EVALUATION_BATCH)
         self.validation = test.take(hyper_parameters.validation_pairs).batch(EVALUATION_BATCH)
         descriptions = [zoo.datasets.describe(name, **self._options) for name in names]
+        self.num_train_scenes = descriptions[0].num_examples.get("trainA", 0)
         self.image_shape = descriptions[0].image_shape
         self.stand_in = descriptions[0].stand_in
         self.fingerprint = _joined_fingerprint([each.fingerprint for each in descriptions])
         self.classifier = None
-        # The truth is drawn at the set's own size.
-        if base_name(self._name) == DATASET_WITH_TRUTH and hyper_parameters.image_size is None:
+        if _knows_truth(hyper_parameters):
             steps = {"training_steps": SMOKE_CLASSIFIER_STEPS} if hyper_parameters.smoke else {}
             self.classifier = metrics.load_classifier(self._name, **steps)
 
@@ -236,19 +266,19 @@ class Data:
     def _unpaired(self, part: str, **options) -> tf.data.Dataset:
         return zoo.datasets.load_unpaired(self._name, part, **self._options, **options)
 
+    def augment(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Augments an image as the hyper-parameters say; see `enlarge_crop_flip`."""
+        values = self._hyper_parameters
+        return enlarge_crop_flip(image, seed, values.load_scale, values.random_flip)
+
     def train_from(self, step: int) -> tf.data.Dataset:
         """Returns the batches `(images_a, images_b)` from that step on."""
-        augment = functools.partial(
-            enlarge_crop_flip,
-            load_scale=self._hyper_parameters.load_scale,
-            random_flip=self._hyper_parameters.random_flip,
-        )
         return self._unpaired(
             "train",
             batch_size=self._hyper_parameters.batch_size,
             seed=self._hyper_parameters.seed,
             first_step=step,
-            augment=augment,
+            augment=self.augment,
         )
 
     def sample_images(self) -> tuple[np.ndarray, np.ndarray]:
@@ -336,28 +366,83 @@ def rows_of_samples(
     return draw
 
 
+# === Paired regression ===
+
+
+def train_generators_on_pairs(
+    hyper_parameters: HyperParameters, data: Data, model: zoo.CycleGAN
+) -> list[keras.Model]:
+    """Trains generators like those of the CycleGAN on the answers, which these never see.
+
+    A generator of each direction learns by the mean absolute error, with the CycleGAN's rate,
+    augmentation and steps an epoch. Its answer to a zebra is a horse of one coat: any is right.
+
+    Returns:
+        One a direction, or none if `paired_epochs` is 0.
+    """
+    epochs = hyper_parameters.paired_epochs
+    if not epochs:
+        return []
+    num_scenes = SMOKE_PAIRS if hyper_parameters.smoke else data.num_train_scenes
+    of_pairs = dataclasses.replace(hyper_parameters, epochs=epochs)
+    generators = []
+    for direction, network in zip(metrics.DIRECTIONS, model.generator_networks, strict=True):
+        inputs, answers = metrics.drawn_horse2zebra_pairs(direction, num_scenes)
+        generators.append(
+            train_on_pairs(
+                network,
+                adam(of_pairs, "generator", data.steps_per_epoch),
+                inputs,
+                answers,
+                augment=data.augment,
+                batch_size=hyper_parameters.batch_size,
+                epochs=epochs,
+                steps_per_epoch=data.steps_per_epoch,
+                seed=hyper_parameters.seed,
+                description=f"on pairs, {direction}",
+            )
+        )
+    return generators
+
+
 # === Results ===
 
 
-def scores_against_truth(model: zoo.CycleGAN, data: Data) -> dict[str, float]:
-    """Returns the scores of both directions, and those of doing nothing.
+def scores_against_truth(
+    model: zoo.CycleGAN, data: Data, paired_generators: Sequence[keras.Model] = ()
+) -> dict[str, float]:
+    """Returns the scores of both directions, and those of what they stand beside.
 
     The keys are those of `metrics.score_translation` after the direction, as in
-    `a_to_b_error_inside`, and for doing nothing `untranslated_a_to_b_error_inside`.
+    `a_to_b_error_inside`. Before them stands `untranslated_` for doing nothing, `silhouette_` for
+    an animal filled with the mean colour of the true ones, and `paired_` for what was trained on
+    pairs.
+
+    Args:
+        model: the CycleGAN.
+        data: of the run.
+        paired_generators: one a direction, or none.
     """
     scores = {}
-    for direction, generator in zip(metrics.DIRECTIONS, model.generator_networks, strict=True):
+    for number, direction in enumerate(metrics.DIRECTIONS):
         truth = metrics.drawn_horse2zebra_truth(direction, data.num_test_pairs)
         translators = {
-            "": functools.partial(generator.predict, batch_size=EVALUATION_BATCH, verbose=0),
+            "": _in_batches(model.generator_networks[number]),
             "untranslated_": lambda images: images,
+            "silhouette_": functools.partial(metrics.silhouette, truth=truth),
         }
+        if paired_generators:
+            translators["paired_"] = _in_batches(paired_generators[number])
         for prefix, translate in translators.items():
             found = metrics.score_translation(
                 translate, truth, data.classifier, target=_target(direction)
             )
             scores |= {f"{prefix}{direction}_{name}": value for name, value in found.items()}
     return scores
+
+
+def _in_batches(generator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    return functools.partial(generator.predict, batch_size=EVALUATION_BATCH, verbose=0)
 
 
 def _target(direction: str) -> str:
@@ -397,10 +482,14 @@ def train_and_report(
         on_begin=lambda: data.write_skipped_images(run.path / "skipped_images.csv"),
     )
     losses = model.evaluate(data.test, verbose=0, return_dict=True)
+    truth_scores = dict.fromkeys((*TRUTH_SCORES, *PAIRED_SCORES))
+    if data.classifier:
+        paired_generators = train_generators_on_pairs(hyper_parameters, data, model)
+        truth_scores |= scores_against_truth(model, data, paired_generators)
     results = {
         "cycle_loss": losses["cycle_loss"],
         "identity_loss": losses["identity_loss"],
-        **(scores_against_truth(model, data) if data.classifier else dict.fromkeys(TRUTH_SCORES)),
+        **truth_scores,
         "classifier_accuracy": data.classifier.accuracy if data.classifier else None,
         "num_pairs": data.num_test_pairs,
         "protocol": protocol(hyper_parameters, data),
@@ -477,24 +566,29 @@ def result_rows(results: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _rows_of_direction(results: dict[str, Any], direction: str) -> list[tuple[str, str, str]]:
-    def value(name: str, prefix: str = "") -> float:
-        return results[f"{prefix}{direction}_{name}"]
+    def beside(key: str, digits: str) -> str:
+        beside_it = {
+            "by doing nothing": results[f"untranslated_{direction}_{key}"],
+            "by a silhouette of one colour": results[f"silhouette_{direction}_{key}"],
+            "by training on pairs": results[f"paired_{direction}_{key}"],
+        }
+        known = [f"{value:{digits}} {how}" for how, value in beside_it.items() if value is not None]
+        return ", ".join(known)
 
     name = direction.replace("_to_", " → ").upper()
-    taken = value("taken_for_target", "untranslated_")
     return [
         *(
             (
                 f"{name}: {label}",
-                f"{value(key):.4f}",
-                f"{value(key, 'untranslated_'):.4f} by doing nothing",
+                f"{results[f'{direction}_{key}']:.4f}",
+                beside(key, ".4f"),
             )
             for key, label in ERROR_LABELS.items()
         ),
         (
             f"{name}: taken for {_target(direction)}",
-            f"{value('taken_for_target'):.1%}",
-            f"{taken:.1%} by doing nothing; the classifier is right on "
+            f"{results[f'{direction}_taken_for_target']:.1%}",
+            f"{beside('taken_for_target', '.1%')}; the classifier is right on "
             f"{results['classifier_accuracy']:.1%}",
         ),
     ]

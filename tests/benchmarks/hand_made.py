@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks import generation
 from benchmarks.records import Record
-from recipes import semi_supervised
+from recipes import cyclegan, semi_supervised
 from recipes.command_line import sourced
 
 _RAN_ON = {
@@ -114,5 +114,47 @@ def generated_record_of(
             "stop_reason": "all epochs done",
         },
         smoke=smoke,
+        **_RAN_ON,
+    )
+
+
+# === Translation ===
+
+
+def translation_record_of(
+    score: float = 0.1, seed: int = 0, paired: float | None = None, **changes: Any
+) -> Record:
+    """A record of the CycleGAN recipe, all of whose own scores are `score`.
+
+    Args:
+        score: of the CycleGAN; doing nothing has 0.5 and a silhouette 0.25.
+        seed: of the run.
+        paired: of the generators trained on pairs; None if there are none.
+        **changes: of the hyper-parameters.
+    """
+    preset = cyclegan.preset("quick", "drawn_horse2zebra")
+    paired_epochs = 0 if paired is None else 10
+    values = {"seed": seed, "paired_epochs": paired_epochs, **changes}
+    configuration = dataclasses.asdict(preset) | values
+    levels = {"untranslated_": 0.5, "silhouette_": 0.25}
+    scores = {
+        name: next((levels[prefix] for prefix in levels if name.startswith(prefix)), score)
+        for name in ("cycle_loss", "identity_loss", *cyclegan.TRUTH_SCORES)
+    }
+    if paired is not None:
+        scores |= dict.fromkeys(cyclegan.PAIRED_SCORES, paired)
+    return Record(
+        recipe="cyclegan",
+        preset="quick",
+        configuration=configuration,
+        protocol="128 test images",
+        scores=scores,
+        details={
+            "classifier_accuracy": 0.99,
+            "weights": "weights of the last step",
+            "epochs": configuration["epochs"],
+            "stop_reason": "all epochs done",
+        },
+        smoke=False,
         **_RAN_ON,
     )

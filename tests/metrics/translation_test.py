@@ -6,6 +6,7 @@ import pytest
 from scipy import ndimage
 
 from zoo import datasets, metrics
+from zoo.datasets.drawn_horse2zebra.render import draw_sample
 from zoo.metrics import Classifier, TranslationTruth, masked_errors
 
 LEFT_HALF = np.zeros((1, 4, 4, 1), bool)
@@ -186,3 +187,30 @@ def test_doing_nothing_is_right_outside_of_the_animal_and_wrong_inside(truths, d
 def test_truth_that_there_is_not_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         metrics.drawn_horse2zebra_truth(*arguments)
+
+
+def test_silhouette_is_the_animal_in_the_mean_colour_of_the_answers():
+    inputs, answers = even(0.25), np.stack([even(-1.0), even(0.0)])
+    answers[0, 0, 0, 0] = (1.0, -1.0, -1.0)  # one of 16 pixels inside, in both answers, is redder
+    answers[:, :, :, 2:] = 1.0  # outside: does not count
+    truth = TranslationTruth(inputs=inputs, answers=answers, masks=LEFT_HALF)
+    filled = metrics.silhouette(inputs, truth)
+    inside = filled[0, :, :2].reshape(-1, 3)
+    np.testing.assert_allclose(inside, np.tile([-0.375, -0.5, -0.5], (8, 1)))
+    np.testing.assert_array_equal(filled[0, :, 2:], inputs[0, :, 2:])
+
+
+def test_pairs_differ_within_the_mask_alone_and_are_those_of_the_training_split():
+    for direction, split in (("a_to_b", "trainA"), ("b_to_a", "trainB")):
+        inputs, answers = metrics.drawn_horse2zebra_pairs(direction, 3)
+        assert inputs.shape == answers.shape == (3, 64, 64, 3)
+        for index in range(3):
+            sample = draw_sample(split, index)
+            np.testing.assert_array_equal(inputs[index], sample.image)
+            changed = (inputs[index] != answers[index]).any(axis=-1)
+            assert changed.any() and not changed[sample.mask[..., 0] == 0].any()
+
+
+def test_pairs_of_no_direction_are_refused():
+    with pytest.raises(ValueError, match="must be one of a_to_b, b_to_a. Received: 'a_to_a'"):
+        metrics.drawn_horse2zebra_pairs("a_to_a", 3)

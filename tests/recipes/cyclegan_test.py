@@ -34,7 +34,7 @@ def recipe(tmp_path: Path, data_dir: Path):
 def smoke(tmp_path_factory, data_dir) -> tuple[Path, Ended]:
     """The folder that a smoke run left, and what it said."""
     cwd = tmp_path_factory.mktemp("cwd")
-    arguments = (f"--dataset={TINY}", "--smoke", *SMALL_MODEL)
+    arguments = (f"--dataset={TINY}", "--smoke", "--set=paired_epochs=1", *SMALL_MODEL)
     ended = run_recipe("cyclegan", *arguments, folder=cwd, data_dir=data_dir)
     assert ended.code == 0, ended.err
     (folder,) = (cwd / "runs").iterdir()
@@ -104,10 +104,12 @@ def test_table_results_and_report_agree(smoke):
 
 def test_scores_stand_beside_those_of_doing_nothing(smoke):
     results = results_of(smoke[0])
-    assert set(cyclegan.TRUTH_SCORES) <= set(results)
+    assert {*cyclegan.TRUTH_SCORES, *cyclegan.PAIRED_SCORES} <= set(results)
     for direction in metrics.DIRECTIONS:
         assert results[f"untranslated_{direction}_error_outside"] == 0
         assert results[f"untranslated_{direction}_error_inside"] > 0.1
+        assert results[f"silhouette_{direction}_error_outside"] == 0
+        assert results[f"paired_{direction}_error_outside"] > 0.1
         # After six steps a generator paints noise.
         assert results[f"{direction}_error_outside"] > 0.1
 
@@ -183,8 +185,24 @@ def test_generator_that_does_nothing_scores_as_doing_nothing(prepared):
     scores = cyclegan.scores_against_truth(model, data)
     assert set(scores) == set(cyclegan.TRUTH_SCORES)
     for name, value in scores.items():
-        if not name.startswith("untranslated_"):
+        if not name.startswith(cyclegan.REFERENCES):
             assert value == scores[f"untranslated_{name}"]
+
+
+def test_generators_trained_on_pairs_are_scored_each_in_its_direction(prepared):
+    values = dataclasses.replace(cyclegan.preset("quick", TINY), smoke=True)
+    data = cyclegan.Data(values)
+    black, white = (
+        types.SimpleNamespace(predict=lambda images, level=level, **_: 0 * images + level)
+        for level in (-1, 1)
+    )
+    model = types.SimpleNamespace(generator_networks=[black, white])
+    scores = cyclegan.scores_against_truth(model, data, [white, black])
+    swapped = types.SimpleNamespace(generator_networks=[white, black])
+    expected = cyclegan.scores_against_truth(swapped, data)
+    for direction in metrics.DIRECTIONS:
+        name = f"{direction}_error_inside"
+        assert scores[f"paired_{name}"] == expected[name] != scores[name]
 
 
 def test_augmentation_without_scale_is_the_image_or_its_mirror():
@@ -247,7 +265,7 @@ def test_skipped_files_of_both_domains_are_listed(domains, tmp_path, prepared):
 
 
 def test_table_without_truth_has_the_losses_alone():
-    results = dict.fromkeys(cyclegan.TRUTH_SCORES)
+    results = dict.fromkeys((*cyclegan.TRUTH_SCORES, *cyclegan.PAIRED_SCORES))
     results |= {"cycle_loss": 0.25, "identity_loss": 0.125, "classifier_accuracy": None}
     rows = cyclegan.result_rows(results)
     assert [row[:2] for row in rows] == [("cycle loss", "0.250"), ("identity loss", "0.125")]
@@ -269,7 +287,7 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
     assert ended.code == 0, ended.err
     assert skipped_in(tmp_path / "run" / "skipped_images.csv") == SKIPPED
     results = results_of(tmp_path / "run")
-    assert all(results[name] is None for name in cyclegan.TRUTH_SCORES)
+    assert all(results[n] is None for n in (*cyclegan.TRUTH_SCORES, *cyclegan.PAIRED_SCORES))
     assert np.isfinite(results["cycle_loss"])
     assert "blurred" not in ended.out and "cycle loss" in ended.out
     assert contents(domains) == before

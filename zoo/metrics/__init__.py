@@ -23,10 +23,12 @@ from zoo.metrics.translation import (
     BLUR_SIGMA,
     DIRECTIONS,
     TranslationTruth,
+    drawn_horse2zebra_pairs,
     drawn_horse2zebra_truth,
     masked_errors,
     score_translation,
     share_taken_for,
+    silhouette,
 )
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "KernelDistance",
     "MeanConfidence",
     "TranslationTruth",
+    "drawn_horse2zebra_pairs",
     "drawn_horse2zebra_truth",
     "evaluate",
     "inception_extractor",
@@ -46,4 +49,5 @@ __all__ = [
     "masked_errors",
     "score_translation",
     "share_taken_for",
+    "silhouette",
 ]

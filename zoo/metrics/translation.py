@@ -208,10 +208,7 @@ def drawn_horse2zebra_truth(direction: str, num_scenes: int = 128) -> Translatio
     Raises:
         ValueError: if there is no such direction, or `num_scenes` is not positive.
     """
-    if direction not in DIRECTIONS:
-        raise ValueError(
-            f"`direction` must be one of {', '.join(DIRECTIONS)}. Received: {direction!r}"
-        )
+    _check_direction(direction)
     if num_scenes < 1:
         raise ValueError(f"`num_scenes` must be positive. Received: num_scenes={num_scenes}")
     from tqdm import tqdm
@@ -237,6 +234,54 @@ def drawn_horse2zebra_truth(direction: str, num_scenes: int = 128) -> Translatio
         answers=_scaled(answers).swapaxes(0, 1),
         masks=np.stack(masks),
     )
+
+
+def drawn_horse2zebra_pairs(direction: str, num_scenes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws the first training scenes of `drawn_horse2zebra` with an answer to each.
+
+    Nothing that is to learn without pairs may see these.
+
+    Args:
+        direction: `"a_to_b"`, horse to zebra, or `"b_to_a"`, zebra to a horse of the first coat.
+        num_scenes: of `trainA` or `trainB`.
+
+    Returns:
+        Inputs and answers, both uint8 `(num_scenes, 64, 64, 3)`.
+
+    Raises:
+        ValueError: if there is no such direction.
+    """
+    _check_direction(direction)
+    from zoo.datasets.drawn_horse2zebra.coats import COATS, ZEBRA
+    from zoo.datasets.drawn_horse2zebra.render import draw_sample
+
+    source, coat = ("trainA", ZEBRA) if direction == "a_to_b" else ("trainB", COATS[0])
+    inputs = [draw_sample(source, index).image for index in range(num_scenes)]
+    answers = [draw_sample(source, index, coat).image for index in range(num_scenes)]
+    return np.stack(inputs), np.stack(answers)
+
+
+def silhouette(images: np.ndarray, truth: TranslationTruth) -> np.ndarray:
+    """Fills what is to be translated with the mean colour of the right answers.
+
+    It shows how much of an error measures the colour alone, and how little the texture.
+
+    Args:
+        images: `truth.inputs`.
+        truth: gives masks and colour.
+
+    Returns:
+        float32 of the shape of the images.
+    """
+    inside = np.broadcast_to(truth.masks[..., 0], truth.answers.shape[:-1])
+    return np.where(truth.masks, truth.answers[inside].mean(axis=0), images).astype(np.float32)
+
+
+def _check_direction(direction: str) -> None:
+    if direction not in DIRECTIONS:
+        raise ValueError(
+            f"`direction` must be one of {', '.join(DIRECTIONS)}. Received: {direction!r}"
+        )
 
 
 def _scaled(images: list) -> np.ndarray:

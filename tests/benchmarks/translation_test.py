@@ -1,0 +1,63 @@
+"""Tables of translations: what is compared, and rows against NumPy."""
+
+import numpy as np
+
+from benchmarks.results import render
+from benchmarks.translation import draw
+from tests.benchmarks.generation_test import tables
+from tests.benchmarks.hand_made import generated_record_of, translation_record_of
+
+PRESET_ROWS = ["doing nothing", "animal in one colour", "preset"]
+
+
+def rows_of(*records) -> list[dict[str, str]]:
+    (table,) = tables(draw(records))
+    return table
+
+
+def test_row_says_what_numpy_says():
+    scores = (0.125, 0.25, 0.0625)
+    rows = rows_of(*(translation_record_of(score, seed=n) for n, score in enumerate(scores)))
+    assert [row["Configuration"] for row in rows] == 2 * PRESET_ROWS
+    error = f"{np.mean(scores):.4f} ± {np.std(scores, ddof=1):.4f}"
+    assert rows[2] == {
+        "Direction": "A → B",
+        "Configuration": "preset",
+        "Epochs": "10",
+        "Seeds": "3",
+        "Blurred error in the animal": error,
+        "Error in the animal": error,
+        "Error around it": error,
+        "Taken for the target": f"{np.mean(scores):.1%}".replace("%", "")
+        + f" ± {100 * np.std(scores, ddof=1):.1f} %",
+        "Seconds a run": "300.5",
+        "Steps a second": "20.2",
+    }
+    assert rows[0] | {"Direction": "B → A"} == rows[3]
+    assert (rows[0]["Error in the animal"], rows[0]["Seeds"]) == ("0.5000", "–")
+
+
+def test_ablations_follow_the_preset_in_both_directions():
+    rows = rows_of(translation_record_of(pool_size=0), translation_record_of())
+    names = [(row["Direction"], row["Configuration"]) for row in rows]
+    row = [*PRESET_ROWS, "pool_size=0 (preset: 50)"]
+    assert names == [(direction, name) for direction in ("A → B", "B → A") for name in row]
+
+
+def test_training_on_pairs_is_a_row_to_compare_with_not_another_configuration():
+    rows = rows_of(
+        translation_record_of(0.125),
+        translation_record_of(0.25, seed=1),
+        translation_record_of(0.125, paired=0.03125),
+    )
+    (paired,) = [r for r in rows[:4] if r["Configuration"] == "trained on pairs"]
+    assert (paired["Epochs"], paired["Seeds"]) == ("10", "1")
+    assert paired["Error in the animal"] == "0.0312"
+    (preset,) = [r for r in rows[:4] if r["Configuration"] == "preset"]
+    assert preset["Seeds"] == "2" and preset["Error in the animal"] == "0.1875 ± 0.0884"
+
+
+def test_the_section_stands_behind_the_others():
+    page = render([translation_record_of(), generated_record_of()])
+    assert page.index("## Generation") < page.index("## Translation")
+    assert "`drawn_horse2zebra` stands in for horse2zebra" in page
