@@ -22,7 +22,7 @@ from zoo.metrics import DIRECTIONS
 
 # What the runs within a row differ in. Training on pairs comes after the CycleGAN's.
 _VARIED = ("seed", "smoke", "paired_epochs")
-# The last has them in few runs only: they come from a training of its own.
+# By what stands before their scores. Few runs have the last, which takes a training of its own.
 _REFERENCES = {
     "untranslated_": "doing nothing",
     "silhouette_": "animal in one colour",
@@ -54,7 +54,7 @@ the target* is the share of the translations that a classifier of the domains ta
 domain. *Animal in one colour* knows the mask and fills it with the mean of the true answers: what
 does not beat its blurred error need not have drawn a stripe. *Trained on pairs* is the same
 generator, trained on answers that a CycleGAN never sees. Seconds are those of the whole run,
-with training on pairs where that was asked for.
+with training on pairs only where a seed was not measured without.
 """
 
 
@@ -99,7 +99,9 @@ def _draw_table(records: Sequence[Record]) -> str:
 
 def _one_a_seed(records: Sequence[Record]) -> list[Record]:
     """Leaves out what was run again for training on pairs; gives the rest by its seeds."""
-    by_seed = {_seed(record): record for record in sorted(records, key=_paired_epochs)}
+    by_seed = {
+        _seed(record): record for record in sorted(records, key=_paired_epochs, reverse=True)
+    }
     return [by_seed[seed] for seed in sorted(by_seed)]
 
 
@@ -137,17 +139,21 @@ def _row(records: Sequence[Record], direction: str) -> list[str]:
 
 def _reference_row(records: Sequence[Record], direction: str, prefix: str) -> list[str] | None:
     """Gives the row of what was scored beside the CycleGANs; None if it never was."""
+    trained = prefix == "paired_"
     scored = [record for record in records if f"{prefix}{direction}_{_SHARE}" in record.scores]
+    if trained:
+        # Other settings would make other generators.
+        scored = [record for record in scored if _name(record) == "preset"]
+        longest = max(map(_paired_epochs, scored), default=0)
+        scored = [record for record in scored if _paired_epochs(record) == longest]
     if not scored:
         return None
-    trained = prefix == "paired_"
     # What isn't trained has the same scores beside every run.
     shown = scored if trained else scored[:1]
-    epochs = {str(_paired_epochs(record)) for record in shown}
     return [
         _shown(direction),
         _REFERENCES[prefix],
-        ", ".join(sorted(epochs)) if trained else "–",
+        str(_paired_epochs(shown[0])) if trained else "–",
         str(len(shown)) if trained else "–",
         *_scores(shown, f"{prefix}{direction}"),
         "–",

@@ -484,7 +484,9 @@ def train_and_report(
     losses = model.evaluate(data.test, verbose=0, return_dict=True)
     truth_scores = dict.fromkeys((*TRUTH_SCORES, *PAIRED_SCORES))
     if data.classifier:
-        paired_generators = train_generators_on_pairs(hyper_parameters, data, model)
+        paired_generators = []
+        if not outcome.is_broken:
+            paired_generators = train_generators_on_pairs(hyper_parameters, data, model)
         truth_scores |= scores_against_truth(model, data, paired_generators)
     results = {
         "cycle_loss": losses["cycle_loss"],

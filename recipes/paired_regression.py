@@ -26,6 +26,8 @@ def train_on_pairs(
 ) -> keras.Model:
     """Trains a network like the given one, from new weights, by the mean absolute error.
 
+    It seeds the random states of Python, NumPy and TensorFlow.
+
     Args:
         network: images in [-1, 1] → images; it stays as it is.
         optimizer: a new one.
@@ -69,9 +71,11 @@ def augmented_pairs(
         Pairs of float32 `(height, width, channels)`, pixels in [-1, 1].
     """
     channels = inputs.shape[-1]
+    # Seeds may be any of 32 bits without a sign.
+    key = tf.bitcast(tf.constant(seed, tf.uint32), tf.int32)
 
     def augmented(number: tf.Tensor, both: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        both = augment(both, tf.stack([seed, tf.cast(number, tf.int32)]))
+        both = augment(both, tf.stack([key, tf.cast(number, tf.int32)]))
         scaled = tf.cast(both, tf.float32) / 127.5 - 1.0
         return scaled[..., :channels], scaled[..., channels:]
 

@@ -48,12 +48,13 @@ def test_training_on_pairs_is_a_row_to_compare_with_not_another_configuration():
     rows = rows_of(
         translation_record_of(0.125),
         translation_record_of(0.25, seed=1),
-        translation_record_of(0.125, paired=0.03125),
+        translation_record_of(0.75, paired=0.03125),
+        translation_record_of(0.75, paired=0.5, base_filters=16),
     )
-    (paired,) = [r for r in rows[:4] if r["Configuration"] == "trained on pairs"]
+    (paired,) = [r for r in rows[:5] if r["Configuration"] == "trained on pairs"]
     assert (paired["Epochs"], paired["Seeds"]) == ("10", "1")
     assert paired["Error in the animal"] == "0.0312"
-    (preset,) = [r for r in rows[:4] if r["Configuration"] == "preset"]
+    (preset,) = [r for r in rows[:5] if r["Configuration"] == "preset"]
     assert preset["Seeds"] == "2" and preset["Error in the animal"] == "0.1875 ± 0.0884"
 
 

@@ -4,6 +4,7 @@ import itertools
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from recipes.cyclegan import enlarge_crop_flip
@@ -50,8 +51,9 @@ def test_the_seed_decides_the_outcome():
     np.testing.assert_array_equal(*kernels)
 
 
-def test_both_of_a_pair_are_cut_and_mirrored_as_one():
-    pairs = augmented_pairs(IMAGES, 255 - IMAGES, cut_and_flipped, seed=1).take(24)
+@pytest.mark.parametrize("seed", [1, 2**32 - 1])
+def test_both_of_a_pair_are_cut_and_mirrored_as_one(seed):
+    pairs = augmented_pairs(IMAGES, 255 - IMAGES, cut_and_flipped, seed).take(24)
     inputs, answers = (np.stack(each) for each in zip(*pairs.as_numpy_iterator(), strict=True))
     # Both lie on the 256 levels of a pixel, which rounding may part by one.
     np.testing.assert_allclose(answers, -inputs, atol=2 / 127.5)

@@ -87,7 +87,11 @@ class TfdsSource:
 
     def _fingerprint(self) -> str:
         builder = preparation.prepare(self._name, self._data_dir)
-        identity = (self._name, *map(_state_of_file, _record_files(builder)))
+        identity = (
+            self._name,
+            str(builder.data_path),
+            *map(_state_of_file, _record_files(builder)),
+        )
         if identity not in _DIGESTS:
             _DIGESTS[identity] = self._digest_of_examples(builder)
         digest = hashlib.sha256(_DIGESTS[identity])
@@ -100,6 +104,8 @@ class TfdsSource:
         digest = hashlib.sha256()
         for split in sorted(builder.info.splits):
             digest.update(f"{split}\n".encode())
+            if not builder.info.splits[split].num_examples:
+                continue
             examples = self._examples(builder, split, encoded=True).batch(_BATCH_TO_HASH)
             for batch in examples.as_numpy_iterator():
                 for value in itertools.chain.from_iterable(
