@@ -93,6 +93,7 @@ class HyperParameters:
     architecture: str = sourced("residual", PAPER)
     base_filters: int = sourced(64, PAPER)
     num_blocks: int = sourced(9, f"{PAPER}: 9 for 256 pixels, 6 for 128")
+    cycle_terms: str = sourced("both", f"{PAPER}; forward or backward alone, for an ablation")
     cycle_weight: float = sourced(10.0, PAPER)
     identity_weight: float = sourced(0.5, f"{CODE}; a share of the cycle's weight")
     pool_size: int = sourced(50, PAPER)
@@ -331,6 +332,7 @@ def build_model(hyper_parameters: HyperParameters, data: Data) -> zoo.CycleGAN:
             base_filters=hyper_parameters.base_filters,
             num_blocks=hyper_parameters.num_blocks,
             architecture=hyper_parameters.architecture,
+            cycle_terms=hyper_parameters.cycle_terms,
             cycle_weight=hyper_parameters.cycle_weight,
             identity_weight=hyper_parameters.identity_weight,
             pool_size=hyper_parameters.pool_size,

@@ -353,6 +353,7 @@ CYCLEGAN = Case(
         ({"num_blocks": 2.0}, "`num_blocks` .* Received: num_blocks=2.0"),
         ({"discriminator_scales": 0}, "`discriminator_scales` .* discriminator_scales=0"),
         ({"architecture": "resnet"}, "residual, u_net. Received: architecture='resnet'"),
+        ({"cycle_terms": "a"}, "both, forward, backward. Received: cycle_terms='a'"),
         ({"cycle_weight": -1.0}, "`cycle_weight` must be 0 or more. Received: cycle_weight=-1.0"),
         ({"identity_weight": float("nan")}, "`identity_weight` must be 0 or more. Received: id"),
         ({"pool_size": -1}, "`pool_size` must be an integer of 0 or more. Received: pool_size=-1"),

@@ -25,6 +25,7 @@ from zoo.common.layers import ReflectionPadding2D
 from zoo.common.replay import ImagePool
 
 GENERATORS = ("residual", "u_net")
+CYCLE_TERMS = ("both", "forward", "backward")
 
 # === Networks ===
 
@@ -147,12 +148,14 @@ def _absolute_error(images, others) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(tf.cast(images, tf.float32) - tf.cast(others, tf.float32)))
 
 
-def _check_arguments(architecture, cycle_weight, identity_weight, **positive_integers) -> None:
-    if architecture not in GENERATORS:
+def _check_choice(name: str, value, choices: tuple[str, ...]) -> None:
+    if value not in choices:
         raise ValueError(
-            f"`architecture` must be one of {', '.join(GENERATORS)}. "
-            f"Received: architecture={architecture!r}"
+            f"`{name}` must be one of {', '.join(choices)}. Received: {name}={value!r}"
         )
+
+
+def _check_numbers(cycle_weight, identity_weight, **positive_integers) -> None:
     for name, value in positive_integers.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
@@ -179,6 +182,8 @@ class CycleGAN(AdversarialModel):
         architecture: `"residual"`, the paper's generator, or `"u_net"`.
         discriminator_scales: see `build_discriminator`. Defaults to 3, the paper's 70×70 patches,
             or 2 for images below 128 pixels a side, of which these would be more than the whole.
+        cycle_terms: `"both"`, or for an ablation as in the paper's Table 4 one alone: `"forward"`,
+            A → B → A, or `"backward"`, B → A → B.
         cycle_weight: λ. Defaults to 10, as in the paper.
         identity_weight: of the identity loss, in units of λ. Defaults to 0.5, as in the authors'
             code; 0 leaves it out.
@@ -213,6 +218,7 @@ class CycleGAN(AdversarialModel):
         *,
         architecture: str = "residual",
         discriminator_scales: int | None = None,
+        cycle_terms: str = "both",
         cycle_weight: float = 10.0,
         identity_weight: float = 0.5,
         pool_size: int = 50,
@@ -227,8 +233,9 @@ class CycleGAN(AdversarialModel):
         self.image_shape = check_image_shape(image_shape)
         if discriminator_scales is None:
             discriminator_scales = 3 if min(self.image_shape[:2]) >= 128 else 2
-        _check_arguments(
-            architecture,
+        _check_choice("architecture", architecture, GENERATORS)
+        _check_choice("cycle_terms", cycle_terms, CYCLE_TERMS)
+        _check_numbers(
             cycle_weight,
             identity_weight,
             base_filters=base_filters,
@@ -243,6 +250,7 @@ class CycleGAN(AdversarialModel):
         self.num_blocks = num_blocks
         self.architecture = architecture
         self.discriminator_scales = discriminator_scales
+        self.cycle_terms = cycle_terms
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
         self.pool_size = pool_size
@@ -319,9 +327,7 @@ class CycleGAN(AdversarialModel):
                 logits_b = self.discriminator_b(generated_b, training=True)
                 logits_a = self.discriminator_a(generated_a, training=True)
                 adversarial_loss = _squared_error(logits_b, 1.0) + _squared_error(logits_a, 1.0)
-                cycle_loss = _absolute_error(
-                    self.generator_ba(generated_b, training=True), real_a
-                ) + _absolute_error(self.generator_ab(generated_a, training=True), real_b)
+                cycle_loss = self._cycle_loss(real_a, generated_b, real_b, generated_a)
                 identity_loss = self._identity_loss(real_a, real_b)
                 generator_loss = adversarial_loss + self.cycle_weight * (
                     cycle_loss + self.identity_weight * identity_loss
@@ -361,6 +367,14 @@ class CycleGAN(AdversarialModel):
             generator_gradient_norm=generator_gradient_norm,
             discriminator_gradient_norm=discriminator_gradient_norm,
         )
+
+    def _cycle_loss(self, real_a, generated_b, real_b, generated_a):
+        loss = tf.zeros(())
+        if self.cycle_terms != "backward":
+            loss += _absolute_error(self.generator_ba(generated_b, training=True), real_a)
+        if self.cycle_terms != "forward":
+            loss += _absolute_error(self.generator_ab(generated_a, training=True), real_b)
+        return loss
 
     def _identity_loss(self, real_a, real_b):
         if not self.identity_weight:
@@ -425,6 +439,7 @@ class CycleGAN(AdversarialModel):
             "num_blocks": self.num_blocks,
             "architecture": self.architecture,
             "discriminator_scales": self.discriminator_scales,
+            "cycle_terms": self.cycle_terms,
             "cycle_weight": self.cycle_weight,
             "identity_weight": self.identity_weight,
             "pool_size": self.pool_size,
