@@ -285,8 +285,9 @@ class RunFolder:
     def _refuse_other_data(self, earlier: str | None, now: str | None) -> None:
         if earlier and now and earlier != now:
             raise RunFolderError(
-                f"{self.path} was trained on other data: their fingerprint was {earlier[:12]}, now "
-                f"it is {now[:12]}. Bring back the old data, or start anew in another --workdir."
+                f"{self.path} was trained on data whose fingerprint was {earlier[:12]}, now it is "
+                f"{now[:12]}: the data changed, or the zoo did, if its version is another. Bring "
+                "back the old data or version, or start anew in another --workdir."
             )
 
     def write_results(self, results: Mapping[str, Any]) -> None:
@@ -458,7 +459,7 @@ def _differences(old: Mapping[str, HyperParameter], new: Mapping[str, HyperParam
 
 def _json_value(parameter: HyperParameter | None) -> str:
     if parameter is None:
-        return "not set"
+        return "unknown to the other version of the zoo"
     # A tuple comes back from JSON as a list: what counts is what the file would say.
     return json.dumps(parameter.value, sort_keys=True)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from sklearn.neighbors import KNeighborsClassifier
 
 from zoo import datasets
@@ -56,43 +55,6 @@ def test_preparing_again_gives_the_same_bytes_and_prints_nothing(data_dir, tmp_p
     again = datasets.describe("mnist_small", tmp_path)
     assert again == datasets.describe("mnist_small", data_dir)
     assert "ownload" not in "".join(capfd.readouterr())
-
-
-def _rewrite(path, change):
-    """Writes records anew, the features of each in an order that `change` gives."""
-    records = [tf.train.Example.FromString(raw.numpy()) for raw in tf.data.TFRecordDataset(path)]
-    with tf.io.TFRecordWriter(path) as writer:
-        for number, record in enumerate(records):
-            features = b"".join(
-                tf.train.Features(feature={name: feature}).SerializeToString()
-                for name, feature in change(number, dict(record.features.feature))
-            )
-            # Both messages have one field, number 1, of the same encoding.
-            writer.write(tf.train.BytesList(value=[features]).SerializeToString())
-
-
-def test_the_fingerprint_is_of_the_content_not_of_its_order_in_the_files(tmp_path):
-    before = datasets.describe("mnist_small", tmp_path).fingerprint
-    (path,) = map(str, tmp_path.glob("mnist_small/*/mnist_small-test.tfrecord*"))
-    contents = set()
-    for reverse in (False, True):
-        _rewrite(path, lambda _, features: sorted(features.items(), reverse=reverse))  # noqa: B023
-        contents.add(Path(path).read_bytes())
-        assert datasets.describe("mnist_small", tmp_path).fingerprint == before
-    assert len(contents) == 2
-
-
-def test_the_fingerprint_tells_a_changed_label(tmp_path):
-    before = datasets.describe("mnist_small", tmp_path).fingerprint
-    (path,) = map(str, tmp_path.glob("mnist_small/*/mnist_small-test.tfrecord*"))
-
-    def change_one_label(number, features):
-        label = features["label"].int64_list.value
-        label[0] = (label[0] + (number == 7)) % 10
-        return sorted(features.items())
-
-    _rewrite(path, change_one_label)
-    assert datasets.describe("mnist_small", tmp_path).fingerprint != before
 
 
 def test_a_killed_preparation_leaves_nothing_that_is_taken_for_a_data_set(data_dir, tmp_path):

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import tensorflow as tf
+
 from zoo.datasets.catalogue import OWN_DATASETS, base_name, find_builder
 from zoo.datasets.disk import DataDir, check_writable
 from zoo.datasets.splits import first_line, listed
@@ -51,6 +53,29 @@ def prepare(name: str, data_dir: DataDir) -> tfds.core.DatasetBuilder:
         check_writable(builder.data_dir_root)
         raise RuntimeError(_failed_preparation(name, error)) from error
     return builder
+
+
+@contextlib.contextmanager
+def reading_records(name: str, builder: tfds.core.DatasetBuilder) -> Iterator[None]:
+    """Says what to do where the records of a prepared data set are gone or damaged.
+
+    Raises:
+        RuntimeError: in the place of what TensorFlow or the system raise.
+    """
+    damaged = (
+        tf.errors.DataLossError,
+        # There are fewer records than there shall be.
+        tf.errors.FailedPreconditionError,
+        tf.errors.NotFoundError,
+        FileNotFoundError,
+    )
+    try:
+        yield
+    except damaged as error:
+        raise RuntimeError(
+            f"Records of {name!r} are damaged or missing ({first_line(error)}); delete "
+            f"{builder.data_path} and start again, so that they are prepared anew."
+        ) from error
 
 
 def _refuse_missing_library(name: str) -> None:

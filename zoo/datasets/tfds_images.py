@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from zoo.datasets import catalogue, decoding, disk, memory, preparation
+from zoo.datasets import catalogue, decoding, disk, fingerprints, memory, preparation
 from zoo.datasets.decoding import ImageForm
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.splits import first_line
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 _FORMAT = 1
 _IMAGES, _LABELS, _ATTRIBUTES = "images.bin", "labels.npy", "attributes.npy"
 _NOTES = "notes.json"
-_BATCH_TO_HASH = 256
-# By the state of the files, so that a data set is read for it once a process.
-_DIGESTS: dict[tuple, bytes] = {}
 
 
 class TfdsSource:
@@ -87,40 +83,24 @@ class TfdsSource:
 
     def _fingerprint(self) -> str:
         builder = preparation.prepare(self._name, self._data_dir)
-        identity = (
+        digest = fingerprints.digest_of_examples(
             self._name,
-            str(builder.data_path),
-            *map(_state_of_file, _record_files(builder)),
+            builder,
+            lambda split: self._examples(builder, split, encoded=True),
+            self._data_dir,
         )
-        if identity not in _DIGESTS:
-            _DIGESTS[identity] = self._digest_of_examples(builder)
-        digest = hashlib.sha256(_DIGESTS[identity])
+        fingerprint = hashlib.sha256(bytes.fromhex(digest))
         if self._form is not None:
-            digest.update(repr(self._form).encode())
-        return digest.hexdigest()
-
-    def _digest_of_examples(self, builder: tfds.core.DatasetBuilder) -> bytes:
-        """Hashes the examples, not the files: in these the order of features is by chance."""
-        digest = hashlib.sha256()
-        for split in sorted(builder.info.splits):
-            digest.update(f"{split}\n".encode())
-            if not builder.info.splits[split].num_examples:
-                continue
-            examples = self._examples(builder, split, encoded=True).batch(_BATCH_TO_HASH)
-            for batch in examples.as_numpy_iterator():
-                for value in itertools.chain.from_iterable(
-                    zip(*tf.nest.flatten(batch), strict=True)
-                ):
-                    content = value if isinstance(value, bytes) else value.tobytes()
-                    digest.update(len(content).to_bytes(8, "little") + content)
-        return digest.digest()
+            fingerprint.update(repr(self._form).encode())
+        return fingerprint.hexdigest()
 
     def decode(self, split: str) -> memory.DecodedSplit:
         """Prepares and decodes a split, or gives the copy that is already in memory."""
         builder = preparation.prepare(self._name, self._data_dir)
         catalogue.check_split_name(self._name, split, builder)
         key = (str(builder.data_path), str(split), self._form)
-        return memory.share(key, lambda: self._decode(builder, split))
+        with preparation.reading_records(self._name, builder):
+            return memory.share(key, lambda: self._decode(builder, split))
 
     def _decode(self, builder: tfds.core.DatasetBuilder, split: str) -> memory.DecodedSplit:
         examples = self._examples(builder, split, encoded=self._form is not None)
@@ -302,13 +282,3 @@ def _is_current(entry: Path, identity: list, stored: disk.StoredImages) -> bool:
 def _time_of_preparation(builder: tfds.core.DatasetBuilder) -> int:
     info = Path(builder.data_path) / "dataset_info.json"
     return info.stat().st_mtime_ns if info.exists() else 0
-
-
-def _record_files(builder: tfds.core.DatasetBuilder) -> list[Path]:
-    splits = builder.info.splits
-    return [Path(path) for split in sorted(splits) for path in sorted(splits[split].filepaths)]
-
-
-def _state_of_file(path: Path) -> tuple[str, int, int]:
-    state = path.stat()
-    return str(path), state.st_size, state.st_mtime_ns
