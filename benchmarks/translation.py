@@ -18,6 +18,7 @@ from benchmarks.tables import (
     span,
 )
 from recipes import cyclegan
+from recipes.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 from zoo.metrics import DIRECTIONS
 
 # What the runs within a row differ in. Training on pairs comes after the CycleGAN's.
@@ -178,8 +179,8 @@ RECIPE = MeasuredRecipe(
     name=cyclegan.RECIPE,
     dataset=cyclegan.DATASET_WITH_TRUTH,
     axes=(Axis("seeds", "0,1,2", "Seeds of weights, batches and pools.", ("seed",)),),
-    scores=("cycle_loss", "identity_loss", *cyclegan.TRUTH_SCORES),
-    optional_scores=cyclegan.PAIRED_SCORES,
+    scores=("cycle_loss", "identity_loss", *TRUTH_SCORES),
+    optional_scores=PAIRED_SCORES,
     details=("weights", "classifier_accuracy"),
     protocol=_protocol,
     draw=draw,

@@ -19,7 +19,7 @@ import functools
 import hashlib
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,15 @@ from recipes import checks
 from recipes.command_line import sourced
 from recipes.paired_regression import train_on_pairs
 from recipes.run_folder import RunFolder
+from recipes.translation_scores import (
+    EVALUATION_BATCH,
+    PAIRED_SCORES,
+    TRUTH_SCORES,
+    headline,
+    result_rows,
+    scores_against_truth,
+    scores_of_paired,
+)
 from zoo import metrics
 from zoo.common import schedules
 from zoo.common.files import write_atomically
@@ -44,34 +53,11 @@ PAPER = "Zhu et al. 2017"
 CODE = "the authors' code"
 DATASET_WITH_TRUTH = "drawn_horse2zebra"
 SCHEDULES = ("constant", "exponential", "cyclegan")
-EVALUATION_BATCH = 8
 # A row of the sample grid is an image, its translation and what comes back, for both domains.
 IMAGES_IN_ROW = 6
 SAMPLE_ROWS = 6
 SMOKE_PAIRS = 4
 SMOKE_CLASSIFIER_STEPS = 10
-
-ERROR_LABELS = {
-    "blurred_error_inside": "blurred error in the animal",
-    "error_inside": "error in the animal",
-    "blurred_error_outside": "blurred error around it",
-    "error_outside": "error around it",
-}
-# What a translation stands beside: doing nothing, and filling the animal with one colour.
-REFERENCES = ("untranslated_", "silhouette_")
-
-
-def _score_names(*prefixes: str) -> tuple[str, ...]:
-    return tuple(
-        f"{prefix}{direction}_{name}"
-        for direction in metrics.DIRECTIONS
-        for prefix in prefixes
-        for name in (*ERROR_LABELS, "taken_for_target")
-    )
-
-
-TRUTH_SCORES = _score_names("", *REFERENCES)
-PAIRED_SCORES = _score_names("paired_")
 
 
 # === Hyper-parameters ===
@@ -371,27 +357,28 @@ def rows_of_samples(
 # === Paired regression ===
 
 
-def train_generators_on_pairs(
+def scores_of_training_on_pairs(
     hyper_parameters: HyperParameters, data: Data, model: zoo.CycleGAN
-) -> list[keras.Model]:
-    """Trains generators like those of the CycleGAN on the answers, which these never see.
+) -> dict[str, float]:
+    """Trains generators like those of the CycleGAN on answers that these never see; scores them.
 
     A generator of each direction learns by the mean absolute error, with the CycleGAN's rate,
     augmentation and steps an epoch. Its answer to a zebra is a horse of one coat: any is right.
 
     Returns:
-        One a direction, or none if `paired_epochs` is 0.
+        The scores `PAIRED_SCORES`; none if `paired_epochs` is 0, or a loss was not finite.
     """
     epochs = hyper_parameters.paired_epochs
     if not epochs:
-        return []
+        return {}
     num_scenes = SMOKE_PAIRS if hyper_parameters.smoke else data.num_train_scenes
     of_pairs = dataclasses.replace(hyper_parameters, epochs=epochs)
     generators = []
     for direction, network in zip(metrics.DIRECTIONS, model.generator_networks, strict=True):
         inputs, answers = metrics.drawn_horse2zebra_pairs(direction, num_scenes)
-        generators.append(
-            train_on_pairs(
+        # The strategy of the CycleGAN: a second one in a process can fail.
+        with model.distribute_strategy.scope():
+            generator = train_on_pairs(
                 network,
                 adam(of_pairs, "generator", data.steps_per_epoch),
                 inputs,
@@ -403,52 +390,14 @@ def train_generators_on_pairs(
                 seed=hyper_parameters.seed,
                 description=f"on pairs, {direction}",
             )
-        )
-    return generators
+        if generator is None:
+            print(f"training on pairs, {direction}: a loss was not finite", file=sys.stderr)
+            return {}
+        generators.append(generator)
+    return scores_of_paired(generators, data.classifier, data.num_test_pairs)
 
 
 # === Results ===
-
-
-def scores_against_truth(
-    model: zoo.CycleGAN, data: Data, paired_generators: Sequence[keras.Model] = ()
-) -> dict[str, float]:
-    """Returns the scores of both directions, and those of what they stand beside.
-
-    The keys are those of `metrics.score_translation` after the direction, as in
-    `a_to_b_error_inside`. Before them stands `untranslated_` for doing nothing, `silhouette_` for
-    an animal filled with the mean colour of the true ones, and `paired_` for what was trained on
-    pairs.
-
-    Args:
-        model: the CycleGAN.
-        data: of the run.
-        paired_generators: one a direction, or none.
-    """
-    scores = {}
-    for number, direction in enumerate(metrics.DIRECTIONS):
-        truth = metrics.drawn_horse2zebra_truth(direction, data.num_test_pairs)
-        translators = {
-            "": _in_batches(model.generator_networks[number]),
-            "untranslated_": lambda images: images,
-            "silhouette_": functools.partial(metrics.silhouette, truth=truth),
-        }
-        if paired_generators:
-            translators["paired_"] = _in_batches(paired_generators[number])
-        for prefix, translate in translators.items():
-            found = metrics.score_translation(
-                translate, truth, data.classifier, target=_target(direction)
-            )
-            scores |= {f"{prefix}{direction}_{name}": value for name, value in found.items()}
-    return scores
-
-
-def _in_batches(generator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    return functools.partial(generator.predict, batch_size=EVALUATION_BATCH, verbose=0)
-
-
-def _target(direction: str) -> str:
-    return direction[-1].upper()
 
 
 def train_and_report(
@@ -483,31 +432,12 @@ def train_and_report(
         draw_samples=rows_of_samples(model, *data.sample_images()),
         on_begin=lambda: data.write_skipped_images(run.path / "skipped_images.csv"),
     )
-    losses = model.evaluate(data.test, verbose=0, return_dict=True)
-    truth_scores = dict.fromkeys((*TRUTH_SCORES, *PAIRED_SCORES))
-    if data.classifier:
-        paired_generators = []
-        if not outcome.is_broken:
-            paired_generators = train_generators_on_pairs(hyper_parameters, data, model)
-        truth_scores |= scores_against_truth(model, data, paired_generators)
-    results = {
-        "cycle_loss": losses["cycle_loss"],
-        "identity_loss": losses["identity_loss"],
-        **truth_scores,
-        "classifier_accuracy": data.classifier.accuracy if data.classifier else None,
-        "num_pairs": data.num_test_pairs,
-        "protocol": protocol(hyper_parameters, data),
-        "weights": (
-            "weights of the last good epoch; the run broke"
-            if outcome.is_broken
-            else "weights of the last step"
-        ),
-        "stop_reason": outcome.stop_reason,
-        "is_broken": outcome.is_broken,
-        "epochs": outcome.epochs,
-        "smoke": hyper_parameters.smoke,
-    }
+    results = score(hyper_parameters, data, model, outcome)
     run.write_results(results)
+    # Only now, since it takes long: the scores of the CycleGAN must not be lost with it.
+    if data.classifier and not outcome.is_broken:
+        results |= scores_of_training_on_pairs(hyper_parameters, data, model)
+        run.write_results(results)
     table = result_rows(results)
     samples = "Rows of the samples: a test image of A, its translation, what comes back; then of B."
     training.export_and_report(
@@ -526,6 +456,35 @@ def train_and_report(
     return results
 
 
+def score(
+    hyper_parameters: HyperParameters, data: Data, model: zoo.CycleGAN, outcome: training.Outcome
+) -> dict[str, Any]:
+    """Returns what `results.json` holds, those of training on pairs as None."""
+    losses = model.evaluate(data.test, verbose=0, return_dict=True)
+    truth_scores = dict.fromkeys((*TRUTH_SCORES, *PAIRED_SCORES))
+    if data.classifier:
+        truth_scores |= scores_against_truth(
+            model.generator_networks, data.classifier, data.num_test_pairs
+        )
+    return {
+        "cycle_loss": losses["cycle_loss"],
+        "identity_loss": losses["identity_loss"],
+        **truth_scores,
+        "classifier_accuracy": data.classifier.accuracy if data.classifier else None,
+        "num_pairs": data.num_test_pairs,
+        "protocol": protocol(hyper_parameters, data),
+        "weights": (
+            "weights of the last good epoch; the run broke"
+            if outcome.is_broken
+            else "weights of the last step"
+        ),
+        "stop_reason": outcome.stop_reason,
+        "is_broken": outcome.is_broken,
+        "epochs": outcome.epochs,
+        "smoke": hyper_parameters.smoke,
+    }
+
+
 def protocol(hyper_parameters: HyperParameters, data: Data) -> str:
     """Returns in one line what the scores are taken on, and how."""
     images = f"{data.num_test_pairs:,} test images of each domain of {hyper_parameters.dataset}"
@@ -537,65 +496,6 @@ def protocol(hyper_parameters: HyperParameters, data: Data) -> str:
         f"{metrics.BLUR_SIGMA:g} pixels within the mask; domains told apart by "
         f"{data.classifier.description}"
     )
-
-
-def headline(results: dict[str, Any]) -> str:
-    """Returns one line that says how the run went."""
-    if results["a_to_b_taken_for_target"] is None:
-        return f"Cycle loss {results['cycle_loss']:.3f} on the test images."
-    to_b, to_a = (
-        f"{results[f'{direction}_taken_for_target']:.1%} of the translations taken for "
-        f"{_target(direction)}, blurred error in the animal "
-        f"{results[f'{direction}_blurred_error_inside']:.3f} where doing nothing has "
-        f"{results[f'untranslated_{direction}_blurred_error_inside']:.3f}"
-        for direction in metrics.DIRECTIONS
-    )
-    return f"A → B: {to_b}. B → A: {to_a}."
-
-
-def result_rows(results: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Returns the table: a measure, its value and how to read it, for each row."""
-    rows = []
-    if results["a_to_b_taken_for_target"] is not None:
-        rows = [row for each in metrics.DIRECTIONS for row in _rows_of_direction(results, each)]
-    return [
-        *rows,
-        (
-            "cycle loss",
-            f"{results['cycle_loss']:.3f}",
-            "there and back, both ways added; 0 is best",
-        ),
-        ("identity loss", f"{results['identity_loss']:.3f}", "what is in the right domain already"),
-    ]
-
-
-def _rows_of_direction(results: dict[str, Any], direction: str) -> list[tuple[str, str, str]]:
-    def beside(key: str, digits: str) -> str:
-        beside_it = {
-            "by doing nothing": results[f"untranslated_{direction}_{key}"],
-            "by a silhouette of one colour": results[f"silhouette_{direction}_{key}"],
-            "by training on pairs": results[f"paired_{direction}_{key}"],
-        }
-        known = [f"{value:{digits}} {how}" for how, value in beside_it.items() if value is not None]
-        return ", ".join(known)
-
-    name = direction.replace("_to_", " → ").upper()
-    return [
-        *(
-            (
-                f"{name}: {label}",
-                f"{results[f'{direction}_{key}']:.4f}",
-                beside(key, ".4f"),
-            )
-            for key, label in ERROR_LABELS.items()
-        ),
-        (
-            f"{name}: taken for {_target(direction)}",
-            f"{results[f'{direction}_taken_for_target']:.1%}",
-            f"{beside('taken_for_target', '.1%')}; the classifier is right on "
-            f"{results['classifier_accuracy']:.1%}",
-        ),
-    ]
 
 
 def main() -> None:

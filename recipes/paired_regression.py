@@ -23,10 +23,11 @@ def train_on_pairs(
     steps_per_epoch: int,
     seed: int,
     description: str,
-) -> keras.Model:
+) -> keras.Model | None:
     """Trains a network like the given one, from new weights, by the mean absolute error.
 
-    It seeds the random states of Python, NumPy and TensorFlow.
+    It seeds the random states of Python, NumPy and TensorFlow. Within the scope of a strategy, its
+    replicas share each batch.
 
     Args:
         network: images in [-1, 1] → images; it stays as it is.
@@ -41,7 +42,7 @@ def train_on_pairs(
         description: stands beside the progress bar.
 
     Returns:
-        The trained network.
+        The trained network; None if a loss was not finite, at which training ends.
     """
     keras.utils.set_random_seed(seed)
     generator = keras.models.clone_model(network)
@@ -49,15 +50,18 @@ def train_on_pairs(
     if not sys.stderr.isatty():
         print(f"training {description}", file=sys.stderr)
     with tqdm(total=epochs, desc=description, unit="epoch", disable=not sys.stderr.isatty()) as bar:
-        generator.fit(
+        history = generator.fit(
             augmented_pairs(inputs, answers, augment, seed).batch(batch_size),
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update())],
+            callbacks=[
+                keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update()),
+                keras.callbacks.TerminateOnNaN(),
+            ],
             shuffle=False,
             verbose=0,
         )
-    return generator
+    return generator if np.isfinite(history.history["loss"][-1]) else None
 
 
 def augmented_pairs(
@@ -79,5 +83,12 @@ def augmented_pairs(
         scaled = tf.cast(both, tf.float32) / 127.5 - 1.0
         return scaled[..., :channels], scaled[..., channels:]
 
-    pairs = tf.data.Dataset.from_tensor_slices(np.concatenate([inputs, answers], axis=-1))
-    return pairs.shuffle(len(inputs), seed=seed).repeat().enumerate().map(augmented)
+    def order(round_number: tf.Tensor) -> tf.data.Dataset:
+        seeds = tf.stack([key, tf.cast(round_number, tf.int32)])
+        numbers = tf.random.experimental.stateless_shuffle(tf.range(len(inputs)), seeds)
+        return tf.data.Dataset.from_tensor_slices(numbers)
+
+    pairs = tf.constant(np.concatenate([inputs, answers], axis=-1))
+    # Not by `shuffle`, which gives replicas another order than it gives one device.
+    numbers = tf.data.Dataset.counter().flat_map(order).enumerate()
+    return numbers.map(lambda place, number: augmented(place, pairs[number]))

@@ -7,6 +7,7 @@ from benchmarks import generation
 from benchmarks.records import Record
 from recipes import cyclegan, semi_supervised
 from recipes.command_line import sourced
+from recipes.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 
 _RAN_ON = {
     "seconds": 300.5,
@@ -139,10 +140,10 @@ def translation_record_of(
     levels = {"untranslated_": 0.5, "silhouette_": 0.25}
     scores = {
         name: next((levels[prefix] for prefix in levels if name.startswith(prefix)), score)
-        for name in ("cycle_loss", "identity_loss", *cyclegan.TRUTH_SCORES)
+        for name in ("cycle_loss", "identity_loss", *TRUTH_SCORES)
     }
     if paired is not None:
-        scores |= dict.fromkeys(cyclegan.PAIRED_SCORES, paired)
+        scores |= dict.fromkeys(PAIRED_SCORES, paired)
     return Record(
         recipe="cyclegan",
         preset="quick",

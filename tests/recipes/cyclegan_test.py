@@ -16,6 +16,7 @@ from PIL import Image
 
 import export
 from recipes import cyclegan
+from recipes.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 from tests.datasets.picture_files import noise, save_pictures
 from tests.recipes.command import Ended, contents, run_recipe
 from zoo import metrics
@@ -104,7 +105,7 @@ def test_table_results_and_report_agree(smoke):
 
 def test_scores_stand_beside_those_of_doing_nothing(smoke):
     results = results_of(smoke[0])
-    assert {*cyclegan.TRUTH_SCORES, *cyclegan.PAIRED_SCORES} <= set(results)
+    assert {*TRUTH_SCORES, *PAIRED_SCORES} <= set(results)
     for direction in metrics.DIRECTIONS:
         assert results[f"untranslated_{direction}_error_outside"] == 0
         assert results[f"untranslated_{direction}_error_inside"] > 0.1
@@ -177,34 +178,6 @@ def test_each_column_of_the_samples_comes_from_its_generator():
     np.testing.assert_allclose(draw(14, seed=1)[:, 0, 0, 0], [*row, *row, -1, -1])
 
 
-def test_generator_that_does_nothing_scores_as_doing_nothing(prepared):
-    values = dataclasses.replace(cyclegan.preset("quick", TINY), smoke=True)
-    data = cyclegan.Data(values)
-    nothing = types.SimpleNamespace(predict=lambda images, **_: images)
-    model = types.SimpleNamespace(generator_networks=[nothing, nothing])
-    scores = cyclegan.scores_against_truth(model, data)
-    assert set(scores) == set(cyclegan.TRUTH_SCORES)
-    for name, value in scores.items():
-        if not name.startswith(cyclegan.REFERENCES):
-            assert value == scores[f"untranslated_{name}"]
-
-
-def test_generators_trained_on_pairs_are_scored_each_in_its_direction(prepared):
-    values = dataclasses.replace(cyclegan.preset("quick", TINY), smoke=True)
-    data = cyclegan.Data(values)
-    black, white = (
-        types.SimpleNamespace(predict=lambda images, level=level, **_: 0 * images + level)
-        for level in (-1, 1)
-    )
-    model = types.SimpleNamespace(generator_networks=[black, white])
-    scores = cyclegan.scores_against_truth(model, data, [white, black])
-    swapped = types.SimpleNamespace(generator_networks=[white, black])
-    expected = cyclegan.scores_against_truth(swapped, data)
-    for direction in metrics.DIRECTIONS:
-        name = f"{direction}_error_inside"
-        assert scores[f"paired_{name}"] == expected[name] != scores[name]
-
-
 def test_augmentation_without_scale_is_the_image_or_its_mirror():
     image = tf.constant(noise(3))
     flipped = 0
@@ -265,7 +238,7 @@ def test_skipped_files_of_both_domains_are_listed(domains, tmp_path, prepared):
 
 
 def test_table_without_truth_has_the_losses_alone():
-    results = dict.fromkeys((*cyclegan.TRUTH_SCORES, *cyclegan.PAIRED_SCORES))
+    results = dict.fromkeys((*TRUTH_SCORES, *PAIRED_SCORES))
     results |= {"cycle_loss": 0.25, "identity_loss": 0.125, "classifier_accuracy": None}
     rows = cyclegan.result_rows(results)
     assert [row[:2] for row in rows] == [("cycle loss", "0.250"), ("identity loss", "0.125")]
@@ -287,7 +260,7 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
     assert ended.code == 0, ended.err
     assert skipped_in(tmp_path / "run" / "skipped_images.csv") == SKIPPED
     results = results_of(tmp_path / "run")
-    assert all(results[n] is None for n in (*cyclegan.TRUTH_SCORES, *cyclegan.PAIRED_SCORES))
+    assert all(results[n] is None for n in (*TRUTH_SCORES, *PAIRED_SCORES))
     assert np.isfinite(results["cycle_loss"])
     assert "blurred" not in ended.out and "cycle loss" in ended.out
     assert contents(domains) == before
