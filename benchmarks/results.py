@@ -30,6 +30,9 @@ rows or seeds, measure them, then make this page anew:
 
 Runs that have a record are not repeated. `--set name=value` and `--epochs` give rows or tables of
 their own.
+
+*Data* is the fingerprint of the examples. Records from before 2026-11-24, when it was taken of
+files, were given that of the same data.
 """
 
 
