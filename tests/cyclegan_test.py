@@ -153,6 +153,21 @@ def test_without_identity_weight_its_loss_is_not_computed(images):
 # === Networks ===
 
 
+def test_residual_generator_is_blind_to_light_and_colour_cast_and_the_u_net_is_not():
+    images = tf.random.stateless_uniform((2, 32, 32, 3), (1, 2), -0.9, 0.9)
+    seen_otherwise = 0.5 * images + [0.4, 0.0, -0.3]
+    differences = {}
+    for build in (cyclegan.build_residual_generator, cyclegan.build_u_net_generator):
+        generator = build(base_filters=4)
+        # As initialised, answers are all but grey.
+        generator.layers[-2].kernel.assign(20 * generator.layers[-2].kernel)
+        answers, others = generator(images), generator(seen_otherwise)
+        assert np.std(answers) > 0.05
+        differences[build] = np.abs(answers - others).mean() / np.std(answers)
+    assert differences[cyclegan.build_residual_generator] < 0.01
+    assert differences[cyclegan.build_u_net_generator] > 0.1
+
+
 def test_networks_are_those_of_the_authors():
     generator = cyclegan.build_residual_generator(num_blocks=9)
     norms = [layer for layer in generator.layers if isinstance(layer, layers.GroupNormalization)]

@@ -60,6 +60,10 @@ def build_residual_generator(
 ) -> keras.Model:
     """Returns the paper's generator, which takes images of any size that 4 divides.
 
+    It can't see how bright, how rich in contrast or of what colour cast an image is: instance norm
+    takes that out of the first convolution, and nothing brings it back. So it gives the colours
+    that are usual in its domain, where the U-Net keeps those of the image.
+
     Args:
         channels: of the images.
         base_filters: filters at the full size; twice and four times as many at ½ and ¼ of it.
