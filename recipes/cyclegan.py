@@ -76,7 +76,7 @@ class HyperParameters:
     epochs: int = sourced(200, PAPER)
     batch_size: int = sourced(1, PAPER)
     seed: int = sourced(0, "ours")
-    architecture: str = sourced("residual", PAPER)
+    architecture: str = sourced("residual", f"{PAPER}; or residual_skip, u_net")
     base_filters: int = sourced(64, PAPER)
     num_blocks: int = sourced(9, f"{PAPER}: 9 for 256 pixels, 6 for 128")
     cycle_terms: str = sourced("both", f"{PAPER}; forward or backward alone, for an ablation")

@@ -352,7 +352,10 @@ CYCLEGAN = Case(
         ({"base_filters": 0}, "`base_filters` .* Received: base_filters=0"),
         ({"num_blocks": 2.0}, "`num_blocks` .* Received: num_blocks=2.0"),
         ({"discriminator_scales": 0}, "`discriminator_scales` .* discriminator_scales=0"),
-        ({"architecture": "resnet"}, "residual, u_net. Received: architecture='resnet'"),
+        (
+            {"architecture": "resnet"},
+            "residual, residual_skip, u_net. Received: architecture='resnet'",
+        ),
         ({"cycle_terms": "a"}, "both, forward, backward. Received: cycle_terms='a'"),
         ({"cycle_weight": -1.0}, "`cycle_weight` must be 0 or more. Received: cycle_weight=-1.0"),
         ({"identity_weight": float("nan")}, "`identity_weight` must be 0 or more. Received: id"),

@@ -24,7 +24,7 @@ from zoo.common.checks import check_image_range, check_image_shape
 from zoo.common.layers import ReflectionPadding2D
 from zoo.common.replay import ImagePool
 
-GENERATORS = ("residual", "u_net")
+GENERATORS = ("residual", "residual_skip", "u_net")
 CYCLE_TERMS = ("both", "forward", "backward")
 
 # === Networks ===
@@ -56,18 +56,24 @@ def _residual_block(x):
 
 
 def build_residual_generator(
-    channels: int = 3, base_filters: int = 64, num_blocks: int = 6, name: str = "generator"
+    channels: int = 3,
+    base_filters: int = 64,
+    num_blocks: int = 6,
+    adds_to_image: bool = False,
+    name: str = "generator",
 ) -> keras.Model:
     """Returns the paper's generator, which takes images of any size that 4 divides.
 
     It can't see how bright, how rich in contrast or of what colour cast an image is: instance norm
     takes that out of the first convolution, and nothing brings it back. So it gives the colours
-    that are usual in its domain, where the U-Net keeps those of the image.
+    that are usual in its domain, unless what it gives is added to the image.
 
     Args:
         channels: of the images.
         base_filters: filters at the full size; twice and four times as many at ½ and ¼ of it.
         num_blocks: residual blocks at ¼ of the size: 6 for 128 pixels a side, 9 for 256.
+        adds_to_image: whether the image is added before the tanh, such that zeros leave it as it
+            is. Not in the paper.
         name: of the network.
     """
     images = keras.Input((None, None, channels), name="images")
@@ -82,6 +88,9 @@ def build_residual_generator(
         x = _transposed_convolution(x, scale * base_filters, 3)
         x = layers.ReLU()(_instance_norm(x))
     x = _convolution(ReflectionPadding2D(3)(x), channels, 7)
+    if adds_to_image:
+        # Not quite up to ±1, where arctanh is infinite.
+        x = layers.Add(dtype="float32")([x, keras.ops.arctanh(0.99 * images)])
     return keras.Model(images, layers.Activation("tanh", dtype="float32")(x), name=name)
 
 
@@ -183,7 +192,8 @@ class CycleGAN(AdversarialModel):
             as in the paper.
         num_blocks: residual blocks of a generator. Defaults to 6, the paper's for 128 pixels a
             side; 9 for 256.
-        architecture: `"residual"`, the paper's generator, or `"u_net"`.
+        architecture: `"residual"`, the paper's generator; `"residual_skip"`, which adds to the
+            image and so keeps what need not change; or `"u_net"`.
         discriminator_scales: see `build_discriminator`. Defaults to 3, the paper's 70×70 patches,
             or 2 for images below 128 pixels a side, of which these would be more than the whole.
         cycle_terms: `"both"`, or for an ablation as in the paper's Table 4 one alone: `"forward"`,
@@ -271,7 +281,10 @@ class CycleGAN(AdversarialModel):
         channels = self.image_shape[-1]
         if self.architecture == "u_net":
             return build_u_net_generator(channels, self.base_filters, name=name)
-        return build_residual_generator(channels, self.base_filters, self.num_blocks, name)
+        adds_to_image = self.architecture == "residual_skip"
+        return build_residual_generator(
+            channels, self.base_filters, self.num_blocks, adds_to_image, name
+        )
 
     def _build_discriminator(self, name):
         channels = self.image_shape[-1]

@@ -282,7 +282,10 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
         ("--dataset=folder:nowhere", "has no folder trainA and no trainB; sort the images into "),
         ("--dataset=folder:a,b,c", "names 3 folders; write 'folder:PATH,PATH', one a domain."),
         ("--dataset=mnist_small", "has no split 'testA'; choose from"),
-        ("--set=architecture=resnet", "`architecture` must be one of residual, u_net. Received"),
+        (
+            "--set=architecture=resnet",
+            "`architecture` must be one of residual, residual_skip, u_net.",
+        ),
         ("--set=image_size=30", "must give images of the shape that it takes, (30, 30, 3)"),
         ("--set=pool_size=-1", "`pool_size` must be an integer of 0 or more. Received: "),
     ],
