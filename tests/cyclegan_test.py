@@ -157,7 +157,7 @@ def test_without_identity_weight_its_loss_is_not_computed(images):
 
 GENERATORS = {
     "residual": cyclegan.build_residual_generator,
-    "residual_skip": functools.partial(cyclegan.build_residual_generator, adds_to_image=True),
+    "residual_skip": functools.partial(cyclegan.build_residual_generator, keeps_colours=True),
     "u_net": cyclegan.build_u_net_generator,
 }
 
@@ -176,13 +176,19 @@ def test_only_the_papers_generator_is_blind_to_light_and_colour_cast(architectur
     assert difference < 0.01 if architecture == "residual" else difference > 0.1
 
 
-def test_generator_that_adds_nothing_to_the_image_leaves_it_as_it_is():
-    generator = cyclegan.build_residual_generator(base_filters=2, adds_to_image=True)
-    for layer in generator.layers:
-        if getattr(layer, "filters", None) == 3:
-            layer.set_weights([np.zeros_like(each) for each in layer.get_weights()])
+def test_generator_that_keeps_colours_can_leave_an_image_as_it_is():
+    generator = cyclegan.build_residual_generator(base_filters=3, keeps_colours=True)
+    convolutions = [each for each in generator.layers if isinstance(each, layers.Conv2D)]
+    first, last = convolutions[0], convolutions[-1]
+    for convolution in (first, last):
+        convolution.set_weights([np.zeros_like(each) for each in convolution.get_weights()])
+    copying = np.zeros(first.kernel.shape, np.float32)
+    copying[3, 3] = 0.1 * np.eye(3)
+    first.kernel.assign(copying)
+    # The last sees the 3 feature maps of the decoder, then those of the first.
+    last.kernel.assign(np.concatenate([np.zeros_like(copying), copying], axis=2))
     images = np.linspace(-1, 1, 16 * 16 * 3, dtype=np.float32).reshape(1, 16, 16, 3)
-    np.testing.assert_allclose(generator(images), 0.99 * images, atol=1e-5)
+    np.testing.assert_allclose(generator(images), np.tanh(0.01 * images), atol=1e-6)
 
 
 @pytest.mark.parametrize("architecture", cyclegan.GENERATORS)

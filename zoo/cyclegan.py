@@ -59,26 +59,26 @@ def build_residual_generator(
     channels: int = 3,
     base_filters: int = 64,
     num_blocks: int = 6,
-    adds_to_image: bool = False,
+    keeps_colours: bool = False,
     name: str = "generator",
 ) -> keras.Model:
     """Returns the paper's generator, which takes images of any size that 4 divides.
 
     It can't see how bright, how rich in contrast or of what colour cast an image is: instance norm
     takes that out of the first convolution, and nothing brings it back. So it gives the colours
-    that are usual in its domain, unless what it gives is added to the image.
+    that are usual in its domain, unless the first convolution is also handed to the last.
 
     Args:
         channels: of the images.
         base_filters: filters at the full size; twice and four times as many at ½ and ¼ of it.
         num_blocks: residual blocks at ¼ of the size: 6 for 128 pixels a side, 9 for 256.
-        adds_to_image: whether the image is added before the tanh, such that zeros leave it as it
-            is. Not in the paper.
+        keeps_colours: whether the last convolution also sees what the first one gave, before it
+            was normalised. Not in the paper; the U-Net's outermost connection is the same.
         name: of the network.
     """
     images = keras.Input((None, None, channels), name="images")
-    x = _convolution(ReflectionPadding2D(3)(images), base_filters, 7)
-    x = layers.ReLU()(_instance_norm(x))
+    first = _convolution(ReflectionPadding2D(3)(images), base_filters, 7)
+    x = layers.ReLU()(_instance_norm(first))
     for scale in (2, 4):
         x = _convolution(x, scale * base_filters, 3, 2, "same")
         x = layers.ReLU()(_instance_norm(x))
@@ -87,10 +87,9 @@ def build_residual_generator(
     for scale in (2, 1):
         x = _transposed_convolution(x, scale * base_filters, 3)
         x = layers.ReLU()(_instance_norm(x))
+    if keeps_colours:
+        x = layers.Concatenate()([x, first])
     x = _convolution(ReflectionPadding2D(3)(x), channels, 7)
-    if adds_to_image:
-        # Not quite up to ±1, where arctanh is infinite.
-        x = layers.Add(dtype="float32")([x, keras.ops.arctanh(0.99 * images)])
     return keras.Model(images, layers.Activation("tanh", dtype="float32")(x), name=name)
 
 
@@ -192,8 +191,9 @@ class CycleGAN(AdversarialModel):
             as in the paper.
         num_blocks: residual blocks of a generator. Defaults to 6, the paper's for 128 pixels a
             side; 9 for 256.
-        architecture: `"residual"`, the paper's generator; `"residual_skip"`, which adds to the
-            image and so keeps what need not change; or `"u_net"`.
+        architecture: `"residual"`, the paper's generator; `"residual_skip"`, which hands the
+            first convolution to the last and so keeps the colours that need not change; or
+            `"u_net"`.
         discriminator_scales: see `build_discriminator`. Defaults to 3, the paper's 70×70 patches,
             or 2 for images below 128 pixels a side, of which these would be more than the whole.
         cycle_terms: `"both"`, or for an ablation as in the paper's Table 4 one alone: `"forward"`,
@@ -281,9 +281,9 @@ class CycleGAN(AdversarialModel):
         channels = self.image_shape[-1]
         if self.architecture == "u_net":
             return build_u_net_generator(channels, self.base_filters, name=name)
-        adds_to_image = self.architecture == "residual_skip"
+        keeps_colours = self.architecture == "residual_skip"
         return build_residual_generator(
-            channels, self.base_filters, self.num_blocks, adds_to_image, name
+            channels, self.base_filters, self.num_blocks, keeps_colours, name
         )
 
     def _build_discriminator(self, name):
