@@ -105,11 +105,12 @@ def preset(name: str, dataset: str) -> HyperParameters:
     return dataclasses.replace(
         paper,
         image_size=None if own_size else 64,
-        epochs=10,
+        epochs=15,
+        architecture="residual_skip",
         base_filters=32,
         num_blocks=4,
         learning_rate_schedule="exponential",
-        learning_rate_decay=0.8,
+        learning_rate_decay=0.87,
     )
 
 
