@@ -23,12 +23,9 @@ from zoo.metrics import DIRECTIONS
 
 # What the runs within a row differ in. Training on pairs comes after the CycleGAN's.
 _VARIED = ("seed", "smoke", "paired_epochs")
-# By what stands before their scores. Few runs have the last, which takes a training of its own.
-_REFERENCES = {
-    "untranslated_": "doing nothing",
-    "silhouette_": "animal in one colour",
-    "paired_": "trained on pairs",
-}
+# By what stands before their scores.
+_UNTRAINED = {"untranslated_": "doing nothing", "silhouette_": "animal in one colour"}
+_PAIRED = "trained on pairs"
 _SHARE = "taken_for_target"
 
 _COLUMNS = (
@@ -53,9 +50,9 @@ absolute differences from the truth, of pixels in [0, 1]: within the mask of the
 there so that stripes out of phase with the true ones are no worse, and outside of it. *Taken for
 the target* is the share of the translations that a classifier of the domains takes for the other
 domain. *Animal in one colour* knows the mask and fills it with the mean of the true answers: what
-does not beat its blurred error need not have drawn a stripe. *Trained on pairs* is the same
-generator, trained on answers that a CycleGAN never sees. Seconds are those of the whole run,
-with training on pairs only where a seed was not measured without.
+does not beat its blurred error need not have drawn a stripe. *Trained on pairs* is the generator of
+the row below, trained on answers that a CycleGAN never sees. Seconds are those of whole runs, of
+which those with training on pairs are left out.
 """
 
 
@@ -71,23 +68,20 @@ def draw(records: Sequence[Record]) -> str:
 def _draw_table(records: Sequence[Record]) -> str:
     first = records[0]
     dataset = first.configuration["dataset"]
-    configurations = [_one_a_seed(row) for row in grouped(records, _seedless)]
+    configurations = grouped(records, _seedless)
     configurations.sort(key=lambda row: (_name(row[0]) != "preset", _name(row[0])))
-    rows = [
-        row
-        for direction in DIRECTIONS
-        for row in (
-            *(_reference_row(records, direction, prefix) for prefix in _REFERENCES),
-            *(_row(configuration, direction) for configuration in configurations),
-        )
-        if row is not None
-    ]
+    rows = []
+    for direction in DIRECTIONS:
+        rows += [_untrained_row(first, direction, prefix) for prefix in _UNTRAINED]
+        for configuration in configurations:
+            rows += _paired_rows(configuration, direction)
+            rows.append(_row(_one_a_seed(configuration), direction))
     lines = [
         f"- Protocol: {first.protocol}",
         f"- Tested: {distinct(record.details['weights'] for record in records)}",
         *ran_on(records),
     ]
-    ordered = [record for row in configurations for record in row]
+    ordered = [record for row in configurations for record in _one_a_seed(row)]
     paragraphs = [
         f"### {first.recipe} on {dataset}, preset {first.preset}",
         markdown_table(_COLUMNS, rows, first=":---"),
@@ -133,32 +127,34 @@ def _row(records: Sequence[Record], direction: str) -> list[str]:
         str(records[0].configuration["epochs"]),
         str(len(records)),
         *_scores(records, direction),
-        span(record.seconds for record in records),
+        span(record.seconds for record in records if not _paired_epochs(record)),
         span(record.steps_per_second for record in records),
     ]
 
 
-def _reference_row(records: Sequence[Record], direction: str, prefix: str) -> list[str] | None:
-    """Gives the row of what was scored beside the CycleGANs; None if it never was."""
-    trained = prefix == "paired_"
-    scored = [record for record in records if f"{prefix}{direction}_{_SHARE}" in record.scores]
-    if trained:
-        # Other settings would make other generators.
-        scored = [record for record in scored if _name(record) == "preset"]
-        longest = max(map(_paired_epochs, scored), default=0)
-        scored = [record for record in scored if _paired_epochs(record) == longest]
-    if not scored:
-        return None
-    # What isn't trained has the same scores beside every run.
-    shown = scored if trained else scored[:1]
+def _untrained_row(record: Record, direction: str, prefix: str) -> list[str]:
+    """Gives the row of what is not trained, and so has the same scores beside every run."""
+    scores = _scores([record], f"{prefix}{direction}")
+    return [_shown(direction), _UNTRAINED[prefix], "–", "–", *scores, "–", "–"]
+
+
+def _paired_rows(records: Sequence[Record], direction: str) -> list[list[str]]:
+    """Gives the row of a configuration's generators trained on pairs; none if they never were."""
+    longest = max(map(_paired_epochs, records))
+    if not longest:
+        return []
+    trained = [record for record in records if _paired_epochs(record) == longest]
+    name = _name(records[0])
     return [
-        _shown(direction),
-        _REFERENCES[prefix],
-        str(_paired_epochs(shown[0])) if trained else "–",
-        str(len(shown)) if trained else "–",
-        *_scores(shown, f"{prefix}{direction}"),
-        "–",
-        "–",
+        [
+            _shown(direction),
+            _PAIRED if name == "preset" else f"{_PAIRED}: {name}",
+            str(longest),
+            str(len(trained)),
+            *_scores(trained, f"paired_{direction}"),
+            "–",
+            "–",
+        ]
     ]
 
 

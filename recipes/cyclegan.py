@@ -367,11 +367,12 @@ def scores_of_training_on_pairs(
     augmentation and steps an epoch. Its answer to a zebra is a horse of one coat: any is right.
 
     Returns:
-        The scores `PAIRED_SCORES`; none if `paired_epochs` is 0, or a loss was not finite.
+        The scores `PAIRED_SCORES`.
+
+    Raises:
+        TrainingError: if a loss or a weight is not finite in the end.
     """
     epochs = hyper_parameters.paired_epochs
-    if not epochs:
-        return {}
     num_scenes = SMOKE_PAIRS if hyper_parameters.smoke else data.num_train_scenes
     of_pairs = dataclasses.replace(hyper_parameters, epochs=epochs)
     generators = []
@@ -379,22 +380,20 @@ def scores_of_training_on_pairs(
         inputs, answers = metrics.drawn_horse2zebra_pairs(direction, num_scenes)
         # The strategy of the CycleGAN: a second one in a process can fail.
         with model.distribute_strategy.scope():
-            generator = train_on_pairs(
-                network,
-                adam(of_pairs, "generator", data.steps_per_epoch),
-                inputs,
-                answers,
-                augment=data.augment,
-                batch_size=hyper_parameters.batch_size,
-                epochs=epochs,
-                steps_per_epoch=data.steps_per_epoch,
-                seed=hyper_parameters.seed,
-                description=f"on pairs, {direction}",
+            generators.append(
+                train_on_pairs(
+                    network,
+                    adam(of_pairs, "generator", data.steps_per_epoch),
+                    inputs,
+                    answers,
+                    augment=data.augment,
+                    batch_size=hyper_parameters.batch_size,
+                    epochs=epochs,
+                    steps_per_epoch=data.steps_per_epoch,
+                    seed=hyper_parameters.seed,
+                    description=f"on pairs, {direction}",
+                )
             )
-        if generator is None:
-            print(f"training on pairs, {direction}: a loss was not finite", file=sys.stderr)
-            return {}
-        generators.append(generator)
     return scores_of_paired(generators, data.classifier, data.num_test_pairs)
 
 
@@ -418,6 +417,7 @@ def train_and_report(
     Raises:
         CheckpointError: if the run to resume has a damaged checkpoint.
         RunFolderError: if the folder can't be written.
+        TrainingError: if the training on pairs fails; the rest is in the folder by then.
         OSError: if a file can't be written later on.
     """
     outcome = training.fit(
@@ -433,25 +433,28 @@ def train_and_report(
         draw_samples=rows_of_samples(model, *data.sample_images()),
         on_begin=lambda: data.write_skipped_images(run.path / "skipped_images.csv"),
     )
-    results = score(hyper_parameters, data, model, outcome)
-    run.write_results(results)
-    # Only now, since it takes long: the scores of the CycleGAN must not be lost with it.
-    if data.classifier and not outcome.is_broken:
-        results |= scores_of_training_on_pairs(hyper_parameters, data, model)
-        run.write_results(results)
-    table = result_rows(results)
     samples = "Rows of the samples: a test image of A, its translation, what comes back; then of B."
-    training.export_and_report(
-        model,
-        run,
-        outcome,
-        title=f"CycleGAN on {hyper_parameters.dataset}",
-        headline=headline(results),
-        table=table,
-        resume_command=command_line.resume_command(run, "--epochs=..."),
-        notice=" ".join([data.stand_in, f"Scores: {results['protocol']}.", samples]).strip(),
-    )
-    print(training.format_table(("", "score", ""), table))
+
+    def write_and_report(results: dict[str, Any]) -> None:
+        run.write_results(results)
+        training.export_and_report(
+            model,
+            run,
+            outcome,
+            title=f"CycleGAN on {hyper_parameters.dataset}",
+            headline=headline(results),
+            table=result_rows(results),
+            resume_command=command_line.resume_command(run, "--epochs=..."),
+            notice=" ".join([data.stand_in, f"Scores: {results['protocol']}.", samples]).strip(),
+        )
+
+    results = score(hyper_parameters, data, model, outcome)
+    write_and_report(results)
+    if hyper_parameters.paired_epochs and not outcome.is_broken:
+        # Only now, since it takes long: the CycleGAN must not be lost with it.
+        results |= scores_of_training_on_pairs(hyper_parameters, data, model)
+        write_and_report(results)
+    print(training.format_table(("", "score", ""), result_rows(results)))
     print(f"Scores: {results['protocol']}.")
     print(f"Stopped: {outcome.stop_reason}. Everything is in {run.path}; open {run.report_html}")
     return results

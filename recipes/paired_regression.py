@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from recipes.training import TrainingError
+
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -23,7 +25,7 @@ def train_on_pairs(
     steps_per_epoch: int,
     seed: int,
     description: str,
-) -> keras.Model | None:
+) -> keras.Model:
     """Trains a network like the given one, from new weights, by the mean absolute error.
 
     It seeds the random states of Python, NumPy and TensorFlow. Within the scope of a strategy, its
@@ -42,7 +44,10 @@ def train_on_pairs(
         description: stands beside the progress bar.
 
     Returns:
-        The trained network; None if a loss was not finite, at which training ends.
+        The trained network.
+
+    Raises:
+        TrainingError: if it ends with a loss or a weight that is not finite.
     """
     keras.utils.set_random_seed(seed)
     generator = keras.models.clone_model(network)
@@ -54,14 +59,16 @@ def train_on_pairs(
             augmented_pairs(inputs, answers, augment, seed).batch(batch_size),
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
-            callbacks=[
-                keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update()),
-                keras.callbacks.TerminateOnNaN(),
-            ],
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update())],
             shuffle=False,
             verbose=0,
         )
-    return generator if np.isfinite(history.history["loss"][-1]) else None
+    # The loss of a step is that of the weights before it.
+    if not all(np.isfinite(each).all() for each in (*history.history["loss"], *generator.weights)):
+        raise TrainingError(
+            f"training {description} ended with numbers that are not finite; lower the rate."
+        )
+    return generator
 
 
 def augmented_pairs(

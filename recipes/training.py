@@ -29,6 +29,10 @@ from zoo.common.files import replaced_folder
 from zoo.common.training_state import steps_done
 
 
+class TrainingError(RuntimeError):
+    """A training that came to nothing; the message is one line and says what to do."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """How a training ended.
@@ -69,7 +73,7 @@ def run_recipe(
         check(hyper_parameters)
         data = make_data(hyper_parameters)
         model = build_model(hyper_parameters, data)
-    errors = command_line.one_line_errors(CheckpointError, RunFolderError, OSError)
+    errors = command_line.one_line_errors(CheckpointError, RunFolderError, TrainingError, OSError)
     with command_line.interruptible(run), errors:
         results = train_and_report(hyper_parameters, data, model, run)
     if results["is_broken"]:

@@ -20,7 +20,7 @@ import tensorflow as tf
 from keras import initializers, layers
 
 from zoo.common.adversarial import POOL_STREAM, AdversarialModel
-from zoo.common.checks import check_image_range, check_image_shape
+from zoo.common.checks import check_choice, check_image_range, check_image_shape
 from zoo.common.layers import ReflectionPadding2D
 from zoo.common.replay import ImagePool
 
@@ -59,8 +59,9 @@ def build_residual_generator(
     channels: int = 3,
     base_filters: int = 64,
     num_blocks: int = 6,
-    keeps_colours: bool = False,
     name: str = "generator",
+    *,
+    keeps_colours: bool = False,
 ) -> keras.Model:
     """Returns the paper's generator, which takes images of any size that 4 divides.
 
@@ -72,9 +73,9 @@ def build_residual_generator(
         channels: of the images.
         base_filters: filters at the full size; twice and four times as many at ½ and ¼ of it.
         num_blocks: residual blocks at ¼ of the size: 6 for 128 pixels a side, 9 for 256.
+        name: of the network.
         keeps_colours: whether the last convolution also sees what the first one gave, before it
             was normalised. Not in the paper; the U-Net's outermost connection is the same.
-        name: of the network.
     """
     images = keras.Input((None, None, channels), name="images")
     first = _convolution(ReflectionPadding2D(3)(images), base_filters, 7)
@@ -160,13 +161,6 @@ def _absolute_error(images, others) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(tf.cast(images, tf.float32) - tf.cast(others, tf.float32)))
 
 
-def _check_choice(name: str, value, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(choices)}. Received: {name}={value!r}"
-        )
-
-
 def _check_numbers(cycle_weight, identity_weight, **positive_integers) -> None:
     for name, value in positive_integers.items():
         if not isinstance(value, int) or value < 1:
@@ -197,7 +191,8 @@ class CycleGAN(AdversarialModel):
         discriminator_scales: see `build_discriminator`. Defaults to 3, the paper's 70×70 patches,
             or 2 for images below 128 pixels a side, of which these would be more than the whole.
         cycle_terms: `"both"`, or for an ablation as in the paper's Table 4 one alone: `"forward"`,
-            A → B → A, or `"backward"`, B → A → B.
+            A → B → A, or `"backward"`, B → A → B. The log `cycle_loss` is of the terms in use;
+            that of `evaluate`, and so `val_cycle_loss`, always of both.
         cycle_weight: λ. Defaults to 10, as in the paper.
         identity_weight: of the identity loss, in units of λ. Defaults to 0.5, as in the authors'
             code; 0 leaves it out.
@@ -247,8 +242,8 @@ class CycleGAN(AdversarialModel):
         self.image_shape = check_image_shape(image_shape)
         if discriminator_scales is None:
             discriminator_scales = 3 if min(self.image_shape[:2]) >= 128 else 2
-        _check_choice("architecture", architecture, GENERATORS)
-        _check_choice("cycle_terms", cycle_terms, CYCLE_TERMS)
+        check_choice("architecture", architecture, GENERATORS)
+        check_choice("cycle_terms", cycle_terms, CYCLE_TERMS)
         _check_numbers(
             cycle_weight,
             identity_weight,
@@ -281,9 +276,12 @@ class CycleGAN(AdversarialModel):
         channels = self.image_shape[-1]
         if self.architecture == "u_net":
             return build_u_net_generator(channels, self.base_filters, name=name)
-        keeps_colours = self.architecture == "residual_skip"
         return build_residual_generator(
-            channels, self.base_filters, self.num_blocks, keeps_colours, name
+            channels,
+            self.base_filters,
+            self.num_blocks,
+            name,
+            keeps_colours=self.architecture == "residual_skip",
         )
 
     def _build_discriminator(self, name):

@@ -24,7 +24,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.checks import check_image_shape, check_network
+from zoo.common.checks import check_choice, check_image_shape, check_network
 from zoo.common.layers import (
     WeightNormalizedConv2D,
     WeightNormalizedConv2DTranspose,
@@ -168,11 +168,7 @@ def _check_arguments(image_shape, num_classes, architecture, feature_matching_or
             "`feature_matching_order` must be 1 or 2. "
             f"Received: feature_matching_order={feature_matching_order!r}"
         )
-    if architecture not in ARCHITECTURES:
-        raise ValueError(
-            f"`architecture` must be one of {', '.join(ARCHITECTURES)}. "
-            f"Received: architecture={architecture!r}"
-        )
+    check_choice("architecture", architecture, ARCHITECTURES)
     check_image_shape(image_shape)
     if not isinstance(num_classes, int) or num_classes < 2:
         raise ValueError(

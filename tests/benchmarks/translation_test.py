@@ -1,5 +1,7 @@
 """Tables of translations: what is compared, and rows against NumPy."""
 
+import dataclasses
+
 import numpy as np
 
 from benchmarks.results import render
@@ -52,11 +54,22 @@ def test_training_on_pairs_is_a_row_to_compare_with_not_another_configuration():
         translation_record_of(0.75, paired=0.03125),
         translation_record_of(0.75, paired=0.5, base_filters=16),
     )
-    (paired,) = [r for r in rows[:5] if r["Configuration"] == "trained on pairs"]
+    (paired,) = [r for r in rows[:6] if r["Configuration"] == "trained on pairs"]
     assert (paired["Epochs"], paired["Seeds"]) == ("10", "1")
     assert paired["Error in the animal"] == "0.0312"
-    (preset,) = [r for r in rows[:5] if r["Configuration"] == "preset"]
+    (preset,) = [r for r in rows[:6] if r["Configuration"] == "preset"]
     assert preset["Seeds"] == "2" and preset["Error in the animal"] == "0.1875 ± 0.0884"
+    (other,) = [r for r in rows[:6] if r["Configuration"].startswith("trained on pairs: ")]
+    assert other["Configuration"] == "trained on pairs: base_filters=16 (preset: 32)"
+    assert other["Error in the animal"] == "0.5000"
+
+
+def test_seconds_are_without_training_on_pairs():
+    with_pairs = translation_record_of(paired=0.5)
+    without = dataclasses.replace(translation_record_of(seed=1), seconds=200.0)
+    for records, expected in (((with_pairs, without), "200.0"), ((with_pairs,), "unknown")):
+        (preset, _) = [r for r in rows_of(*records) if r["Configuration"] == "preset"]
+        assert preset["Seconds a run"] == expected
 
 
 def test_the_section_stands_behind_the_others():

@@ -162,6 +162,21 @@ def test_copies_from_before_there_were_attributes_are_made_anew(load, tiles_dir)
     assert attributes.exists()
 
 
+def test_copies_that_lack_a_file_are_made_anew(load, tiles_dir):
+    options = {"with_attributes": True, "image_size": 6}
+    expected = _take(load(**options), 1)
+    datasets.clear_memory()
+    (images,) = (
+        path
+        for path in tiles_dir.glob("zoo_decoded/*/images.bin")
+        if path.stat().st_size == 40 * 6 * 6 * 3
+    )
+    attributes = images.with_name("attributes.npy")
+    attributes.unlink()
+    _assert_equal_batches(_take(load(**options), 1), expected)
+    assert attributes.exists()
+
+
 # === Errors ===
 
 

@@ -120,6 +120,14 @@ def test_another_process_need_not_read_the_examples_again(own_copy, monkeypatch)
     assert _fingerprint(own_copy) == first
 
 
+def test_a_data_set_that_moved_need_not_be_read_again(own_copy, monkeypatch, tmp_path_factory):
+    first = _fingerprint(own_copy)
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "data_sets"
+    own_copy.rename(elsewhere)
+    monkeypatch.setattr(fingerprints, "_hash_examples", _refuse_to_read)
+    assert _fingerprint(elsewhere) == first
+
+
 def test_a_damaged_note_is_written_anew(own_copy, monkeypatch):
     first = _fingerprint(own_copy)
     (note,) = own_copy.glob("zoo_decoded/digest-*.json")
@@ -166,3 +174,13 @@ def test_damaged_records_are_an_error_that_says_what_to_do(damage, use, own_copy
         use("mnist_small", own_copy)
     assert f"delete {path.parent} and start again" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_records_that_may_not_be_read_are_not_to_be_deleted(own_copy, monkeypatch):
+    def refuse(path: Path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(fingerprints, "_state_of_file", refuse)
+    with pytest.raises(RuntimeError, match="may not be read .*Permission denied") as raised:
+        datasets.describe("mnist_small", own_copy)
+    assert "delete" not in str(raised.value)

@@ -180,7 +180,7 @@ def test_doing_nothing_is_right_outside_of_the_animal_and_wrong_inside(truths, d
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("A", 1), "`direction` must be one of a_to_b, b_to_a. Received: 'A'"),
+        (("A", 1), "`direction` must be one of a_to_b, b_to_a. Received: direction='A'"),
         (("a_to_b", 0), "`num_scenes` must be positive. Received: num_scenes=0"),
     ],
 )
@@ -212,5 +212,5 @@ def test_pairs_differ_within_the_mask_alone_and_are_those_of_the_training_split(
 
 
 def test_pairs_of_no_direction_are_refused():
-    with pytest.raises(ValueError, match="must be one of a_to_b, b_to_a. Received: 'a_to_a'"):
+    with pytest.raises(ValueError, match="must be one of a_to_b, b_to_a. Received: direction='a_to_a'"):
         metrics.drawn_horse2zebra_pairs("a_to_a", 3)

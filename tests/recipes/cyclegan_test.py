@@ -16,6 +16,8 @@ from PIL import Image
 
 import export
 from recipes import cyclegan
+from recipes.run_folder import HyperParameter, RunFolder
+from recipes.training import TrainingError
 from recipes.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 from tests.datasets.picture_files import noise, save_pictures
 from tests.recipes.command import Ended, contents, run_recipe
@@ -159,6 +161,28 @@ def test_finished_run_is_reported_again_by_resume(smoke, data_dir):
     after = contents(folder)
     for file in ("results.json", "history.csv", "samples/epoch-0002.png"):
         assert before[file] == after[file]
+
+
+def test_failed_training_on_pairs_costs_neither_scores_nor_report(prepared, tmp_path, monkeypatch):
+    values = dataclasses.replace(
+        cyclegan.preset("quick", TINY),
+        **{"smoke": True, "epochs": 1, "base_filters": 2, "num_blocks": 1, "paired_epochs": 1},
+    )
+    data = cyclegan.Data(values)
+    model = cyclegan.build_model(values, data)
+    parameters = {name: HyperParameter(v) for name, v in dataclasses.asdict(values).items()}
+    run = RunFolder.start(tmp_path / "run", "cyclegan", parameters)
+
+    def fail(*_, **__):
+        raise TrainingError("on pairs")
+
+    monkeypatch.setattr(cyclegan, "train_on_pairs", fail)
+    with pytest.raises(TrainingError):
+        cyclegan.train_and_report(values, data, model, run)
+    results = results_of(run.path)
+    assert results["a_to_b_error_inside"] > 0 and results["paired_a_to_b_error_inside"] is None
+    assert f"{results['a_to_b_error_inside']:.4f}" in run.report_html.read_text()
+    assert export.load(run.export.parent)
 
 
 # === Pieces ===

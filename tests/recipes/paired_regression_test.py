@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from recipes.cyclegan import enlarge_crop_flip
 from recipes.paired_regression import augmented_pairs, train_on_pairs
+from recipes.training import TrainingError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
 
@@ -73,8 +74,12 @@ def test_half_precision_learns_the_answers_too():
     assert np.abs(generator.predict(images, verbose=0) + images).mean() < 0.05
 
 
-def test_loss_that_is_not_finite_ends_it(capsys):
-    assert trained_to_negate(rate=float("nan"))[1] is None
+@pytest.mark.parametrize("steps", [1, 3])
+def test_numbers_that_are_not_finite_are_an_error_that_says_so(steps, capsys):
+    # After one step the loss is still that of the first weights.
+    with pytest.raises(TrainingError, match="training to negate ended with numbers that are not"):
+        trained_to_negate(epochs=1, steps=steps, rate=float("nan"))
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seed", [1, 2**32 - 1])

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.common import objectives
-from zoo.common.checks import check_image_range, first_batch_of
+from zoo.common.checks import check_choice, check_image_range, first_batch_of
 from zoo.common.layers import ReplicaSeedGenerator
 
 # Independent streams of random numbers out of one model seed.
@@ -119,11 +119,7 @@ class AdversarialModel(keras.Model):
             raise ValueError(
                 f"`latent_dim` must be a positive integer. Received: latent_dim={latent_dim!r}"
             )
-        if latent_distribution not in LATENT_DISTRIBUTIONS:
-            raise ValueError(
-                f"`latent_distribution` must be one of {', '.join(LATENT_DISTRIBUTIONS)}. "
-                f"Received: latent_distribution={latent_distribution!r}"
-            )
+        check_choice("latent_distribution", latent_distribution, LATENT_DISTRIBUTIONS)
         if not 0 <= average_decay < 1:
             raise ValueError(
                 f"`average_decay` must be at least 0 and below 1. "

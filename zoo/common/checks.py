@@ -20,6 +20,18 @@ def first_batch_of(data):
     return None
 
 
+def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
+    """Refuses an argument that is none of its choices.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}. Received: {name}={value!r}"
+        )
+
+
 def check_image_range(batch) -> None:
     """Refuses images that were not scaled to [-1, 1].
 

@@ -2,6 +2,7 @@
 
 Each entry is a folder below `data_dir/zoo_decoded`, written beside and then renamed. Two processes
 that want the same entry wait for one another. An entry can be deleted at any time: it is made anew.
+Files there are the fingerprints'.
 """
 
 from __future__ import annotations

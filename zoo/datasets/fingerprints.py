@@ -28,8 +28,8 @@ _FORMAT = 1
 _BATCH_TO_HASH = 256
 # Above it, the wait is worth a line in a log.
 _LARGE = 2**30
-# By the state of the files. What can't be kept on disk is read once a process.
-_DIGESTS: dict[str, str] = {}
+# By folder and state of its files. What can't be kept on disk is read once a process.
+_DIGESTS: dict[tuple[str, str], str] = {}
 
 
 def digest_of_examples(
@@ -50,10 +50,13 @@ def digest_of_examples(
         RuntimeError: if a record can't be read.
     """
     with preparation.reading_records(name, builder):
-        state = json.dumps([_FORMAT, name, *map(_state_of_file, _record_files(builder))])
-    if state in _DIGESTS:
-        return _DIGESTS[state]
-    file_name = f"digest-{hashlib.sha256(str(builder.data_path).encode()).hexdigest()[:32]}.json"
+        files = [_state_of_file(path) for path in _record_files(builder)]
+    # Without the folder, so that a data set may be moved, or mounted elsewhere.
+    state = json.dumps([_FORMAT, builder.info.full_name, *files])
+    here = (str(builder.data_path), state)
+    if here in _DIGESTS:
+        return _DIGESTS[here]
+    file_name = f"digest-{hashlib.sha256(builder.info.full_name.encode()).hexdigest()[:32]}.json"
     kept_in = disk.data_dir_or_default(data_dir) / "zoo_decoded" / file_name
     digest = _kept_digest(kept_in, state)
     if digest is None:
@@ -63,7 +66,7 @@ def digest_of_examples(
         with contextlib.suppress(OSError):
             kept_in.parent.mkdir(exist_ok=True)
             write_atomically(kept_in, json.dumps({"state": state, "digest": digest}))
-    _DIGESTS[state] = digest
+    _DIGESTS[here] = digest
     return digest
 
 
@@ -111,4 +114,4 @@ def _record_files(builder: tfds.core.DatasetBuilder) -> list[Path]:
 
 def _state_of_file(path: Path) -> tuple[str, int, int]:
     state = path.stat()
-    return str(path), state.st_size, state.st_mtime_ns
+    return path.name, state.st_size, state.st_mtime_ns

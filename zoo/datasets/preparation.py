@@ -57,7 +57,9 @@ def prepare(name: str, data_dir: DataDir) -> tfds.core.DatasetBuilder:
 
 @contextlib.contextmanager
 def reading_records(name: str, builder: tfds.core.DatasetBuilder) -> Iterator[None]:
-    """Says what to do where the records of a prepared data set are gone or damaged.
+    """Says what to do where the records of a prepared data set are gone, damaged or locked.
+
+    Only what reads records may stand within: of anything else the advice would be wrong.
 
     Raises:
         RuntimeError: in the place of what TensorFlow or the system raise.
@@ -75,6 +77,11 @@ def reading_records(name: str, builder: tfds.core.DatasetBuilder) -> Iterator[No
         raise RuntimeError(
             f"Records of {name!r} are damaged or missing ({first_line(error)}); delete "
             f"{builder.data_path} and start again, so that they are prepared anew."
+        ) from error
+    except (tf.errors.PermissionDeniedError, PermissionError) as error:
+        raise RuntimeError(
+            f"Records of {name!r} may not be read ({first_line(error)}); see to the permissions of "
+            f"{builder.data_path}, or give another data_dir."
         ) from error
 
 

@@ -99,15 +99,15 @@ class TfdsSource:
         builder = preparation.prepare(self._name, self._data_dir)
         catalogue.check_split_name(self._name, split, builder)
         key = (str(builder.data_path), str(split), self._form)
-        with preparation.reading_records(self._name, builder):
-            return memory.share(key, lambda: self._decode(builder, split))
+        return memory.share(key, lambda: self._decode(builder, split))
 
     def _decode(self, builder: tfds.core.DatasetBuilder, split: str) -> memory.DecodedSplit:
         examples = self._examples(builder, split, encoded=self._form is not None)
         shape = self._form.shape if self._form else self._features.image_shape
         num_bytes = int(examples.cardinality()) * int(np.prod(shape))
         if self._form is None and memory.fits_in_memory(num_bytes):
-            arrays = examples.batch(examples.cardinality()).get_single_element()
+            with preparation.reading_records(self._name, builder):
+                arrays = examples.batch(examples.cardinality()).get_single_element()
             images = memory.ImagesInMemory(arrays[self._features.image_key])
             labels = arrays.get(self._features.label_key)
             attributes = self._attributes_of(arrays)
@@ -179,15 +179,17 @@ class TfdsSource:
             return disk.StoredImages(entry / _IMAGES, (int(examples.cardinality()), *shape))
 
         def fill(entry: Path) -> None:
-            self._decode_into(entry, examples)
+            self._decode_into(entry, builder, examples)
             (entry / _NOTES).write_text(json.dumps(identity), encoding="ascii")
 
+        answers = [_LABELS] * bool(self._features.label_key)
+        answers += [_ATTRIBUTES] * bool(self._features.attribute_names)
         # All that the pixels depend on but the time, so that a newer copy replaces the older.
         key_parts = [identity[number] for number in (1, 2, 4, 5)]
         entry = disk.find_entry(
             self._data_dir,
             "tfds-" + hashlib.sha256(json.dumps(key_parts).encode()).hexdigest()[:32],
-            is_current=lambda entry: _is_current(entry, identity, stored_in(entry)),
+            is_current=lambda entry: _is_current(entry, identity, stored_in(entry), answers),
             fill=fill,
             num_bytes=num_bytes,
         )
@@ -195,19 +197,22 @@ class TfdsSource:
         attributes = np.load(entry / _ATTRIBUTES) if self._features.attribute_names else None
         return memory.hold(stored_in(entry)), labels, attributes
 
-    def _decode_into(self, entry: Path, examples: tf.data.Dataset) -> None:
+    def _decode_into(
+        self, entry: Path, builder: tfds.core.DatasetBuilder, examples: tf.data.Dataset
+    ) -> None:
         if not sys.stderr.isatty():
             print(f"Decoding the images of {self._name!r}, once.", file=sys.stderr)
         labels: list[int] = []
         attributes: list[np.ndarray] = []
 
         def numbered() -> Iterator[tuple[int, bytes | np.ndarray]]:
-            for number, example in enumerate(examples.as_numpy_iterator()):
-                if self._features.label_key:
-                    labels.append(int(example[self._features.label_key]))
-                if self._features.attribute_names:
-                    attributes.append(self._attributes_of(example))
-                yield number, example[self._features.image_key]
+            with preparation.reading_records(self._name, builder):
+                for number, example in enumerate(examples.as_numpy_iterator()):
+                    if self._features.label_key:
+                        labels.append(int(example[self._features.label_key]))
+                    if self._features.attribute_names:
+                        attributes.append(self._attributes_of(example))
+                    yield number, example[self._features.image_key]
 
         results = map_in_threads(self._made_to_form, numbered())
         with (
@@ -271,12 +276,18 @@ def _wanted_form(
     )
 
 
-def _is_current(entry: Path, identity: list, stored: disk.StoredImages) -> bool:
+def _is_current(
+    entry: Path, identity: list, stored: disk.StoredImages, other_files: list[str]
+) -> bool:
     try:
         notes = json.loads((entry / _NOTES).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return False
-    return notes == identity and stored.is_whole()
+    return (
+        notes == identity
+        and stored.is_whole()
+        and all((entry / name).is_file() for name in other_files)
+    )
 
 
 def _time_of_preparation(builder: tfds.core.DatasetBuilder) -> int:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from zoo.common.checks import check_choice
 from zoo.metrics.classifier import Classifier
 
 DIRECTIONS = ("a_to_b", "b_to_a")
@@ -208,7 +209,7 @@ def drawn_horse2zebra_truth(direction: str, num_scenes: int = 128) -> Translatio
     Raises:
         ValueError: if there is no such direction, or `num_scenes` is not positive.
     """
-    _check_direction(direction)
+    check_choice("direction", direction, DIRECTIONS)
     if num_scenes < 1:
         raise ValueError(f"`num_scenes` must be positive. Received: num_scenes={num_scenes}")
     from tqdm import tqdm
@@ -251,7 +252,7 @@ def drawn_horse2zebra_pairs(direction: str, num_scenes: int) -> tuple[np.ndarray
     Raises:
         ValueError: if there is no such direction.
     """
-    _check_direction(direction)
+    check_choice("direction", direction, DIRECTIONS)
     from zoo.datasets.drawn_horse2zebra.coats import COATS, ZEBRA
     from zoo.datasets.drawn_horse2zebra.render import draw_sample
 
@@ -275,13 +276,6 @@ def silhouette(images: np.ndarray, truth: TranslationTruth) -> np.ndarray:
     """
     inside = np.broadcast_to(truth.masks[..., 0], truth.answers.shape[:-1])
     return np.where(truth.masks, truth.answers[inside].mean(axis=0), images).astype(np.float32)
-
-
-def _check_direction(direction: str) -> None:
-    if direction not in DIRECTIONS:
-        raise ValueError(
-            f"`direction` must be one of {', '.join(DIRECTIONS)}. Received: {direction!r}"
-        )
 
 
 def _scaled(images: list) -> np.ndarray:
