@@ -212,5 +212,7 @@ def test_pairs_differ_within_the_mask_alone_and_are_those_of_the_training_split(
 
 
 def test_pairs_of_no_direction_are_refused():
-    with pytest.raises(ValueError, match="must be one of a_to_b, b_to_a. Received: direction='a_to_a'"):
+    with pytest.raises(
+        ValueError, match="must be one of a_to_b, b_to_a. Received: direction='a_to_a'"
+    ):
         metrics.drawn_horse2zebra_pairs("a_to_a", 3)

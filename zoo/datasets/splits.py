@@ -55,8 +55,9 @@ def select(name: str, split: str, rows_of_splits: Mapping[str, np.ndarray]) -> n
 
 
 def first_line(error: Exception) -> str:
-    """Gives what a message of many lines begins with."""
-    return (str(error).strip().splitlines() or ["no message"])[0]
+    """Gives what a message of many lines begins with, without the operations TensorFlow names."""
+    line = (str(error).strip().splitlines() or ["no message"])[0]
+    return re.sub(r"\{\{[^}]*\}\} *| *\[Op:[^]]*\].*", "", line)
 
 
 def listed(names: Iterable[str], last: str = ", ") -> str:
