@@ -98,4 +98,8 @@ def augmented_pairs(
     pairs = tf.constant(np.concatenate([inputs, answers], axis=-1))
     # Not by `shuffle`, which gives replicas another order than it gives one device.
     numbers = tf.data.Dataset.counter().flat_map(order).enumerate()
-    return numbers.map(lambda place, number: augmented(place, pairs[number]))
+    # Without tuning, whose thread would hold up the end by as much as a minute.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    images = numbers.map(lambda place, number: augmented(place, pairs[number]))
+    return images.with_options(options)

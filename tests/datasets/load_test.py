@@ -305,3 +305,10 @@ def test_steps_per_epoch_rounds_up():
         datasets.steps_per_epoch(0, 64)
     with pytest.raises(ValueError, match=r"^batch_size must be greater than zero"):
         datasets.steps_per_epoch(64, 0)
+
+
+def test_a_pass_ends_without_waiting_for_a_tuner(load, data_dir):
+    """TensorFlow's tuning thread often holds the end of a pass up for as long as the pass took."""
+    few_labels = datasets.load_few_labels("mnist_small", 20, batch_size=10, data_dir=data_dir)
+    for dataset in (load(), load(repeat=True), few_labels):
+        assert dataset.options().autotune.enabled is False

@@ -101,3 +101,7 @@ def test_sets_of_tfds_by_name(tmp_path):
 def test_what_is_no_pair_of_domains_is_named(name, tmp_path, part, wrong, message):
     with pytest.raises(ValueError, match=message):
         load(name + wrong, tmp_path, part)
+
+
+def test_a_pass_ends_without_waiting_for_a_tuner(name):
+    assert datasets.load_unpaired(name, image_size=SIDE).options().autotune.enabled is False

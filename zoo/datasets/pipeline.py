@@ -321,6 +321,9 @@ def _finish(clock: tf.data.Dataset, batch_at: Callable) -> tf.data.Dataset:
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     # The rewriting of the graph would copy the images, once for each dataset made from them.
     options.experimental_optimization.apply_default_optimizations = False
+    # The end of a pass would often wait for the thread that tunes: as long again as the pass took,
+    # and up to a minute (TensorFlow 2.21). There is nothing to tune in one `map`.
+    options.autotune.enabled = False
     dataset = clock.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 

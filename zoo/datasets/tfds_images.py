@@ -139,12 +139,14 @@ class TfdsSource:
         attributes_key = catalogue.ATTRIBUTES_KEY if self._features.attribute_names else None
         wanted = {key: True for key in (image_key, label_key, attributes_key) if key is not None}
         skip = {image_key: tfds.decode.SkipDecoding()} if encoded else None
+        options = tf.data.Options()
+        options.autotune.enabled = False  # as in the pipeline: its thread would hold up the end
         try:
             return builder.as_dataset(
                 split=split,
                 # The order in which the records lie, so that index i is always the same image.
                 shuffle_files=False,
-                read_config=tfds.ReadConfig(try_autocache=False),
+                read_config=tfds.ReadConfig(try_autocache=False, options=options),
                 decoders=tfds.decode.PartialDecoding(wanted, decoders=skip),
             )
         except ValueError as error:
