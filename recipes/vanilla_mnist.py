@@ -75,7 +75,7 @@ def preset(name: str, dataset: str) -> HyperParameters:
     # than G.
     return dataclasses.replace(
         paper,
-        epochs=200,
+        epochs=400,
         batch_size=50,
         image_size=28 if dataset.startswith("folder:") else None,
         input_noise=0.5,
@@ -83,7 +83,7 @@ def preset(name: str, dataset: str) -> HyperParameters:
         optimizer="adam",
         generator_learning_rate=1e-3,
         discriminator_learning_rate=3e-4,
-        learning_rate_decay=0.99,
+        learning_rate_decay=0.995,
         average_decay=0.998,
     )
 
