@@ -369,8 +369,10 @@ def main() -> None:
         num_translated, num_skipped = translate_folder(
             translator, arguments.inputs, arguments.outputs, arguments.overwrite
         )
-    skipped = f"; {num_skipped:,} files skipped, see {SKIPPED_IMAGES}" if num_skipped else ""
-    print(f"{num_translated:,} pictures translated to {arguments.outputs}{skipped}")
+    files = "1 file" if num_skipped == 1 else f"{num_skipped:,} files"
+    skipped = f"; {files} skipped, see {SKIPPED_IMAGES}" if num_skipped else ""
+    pictures = "1 picture" if num_translated == 1 else f"{num_translated:,} pictures"
+    print(f"{pictures} translated to {arguments.outputs}{skipped}")
 
 
 if __name__ == "__main__":

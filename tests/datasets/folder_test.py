@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import sys
 from pathlib import Path
 from unittest import mock
 
@@ -13,7 +14,7 @@ from PIL import Image
 from tests.datasets import picture_files
 from tests.datasets.picture_files import encoded, noise, save_pictures
 from zoo import datasets
-from zoo.datasets import memory
+from zoo.datasets import decoding, memory
 
 
 @pytest.fixture
@@ -145,6 +146,33 @@ def test_images_are_turned_as_the_camera_was(pictures, load):
     right_is_white = np.zeros((24, 24, 3), np.uint8)
     right_is_white[:, 12:] = 255
     assert _found(_pixels(load("all")), right_is_white)
+
+
+def test_photos_of_telephones_are_read(pictures, load):
+    with decoding.without_pillow_warnings():
+        content = encoded(_halves("white", "black"), "HEIF", quality=-1)
+    (pictures / "photo.HEIC").write_bytes(content)
+    image = next(image for image in _pixels(load("all")) if (image[:10] > 240).all())
+    assert (image[14:] < 15).all()
+
+
+@pytest.fixture
+def without_pillow_heif(monkeypatch):
+    decoding.readable_formats.cache_clear()
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    yield monkeypatch
+    monkeypatch.undo()
+    decoding.readable_formats.cache_clear()
+
+
+def test_what_reads_photos_of_telephones_is_named(pictures, scan, without_pillow_heif):
+    (pictures / "photo.heic").write_bytes(b"\0\0\0\x1cftypheic" + 400 * b"\0")
+    assert scan().skipped == (("photo.heic", "HEIC: install pillow-heif, or save it as JPEG"),)
+    # Once that is done, the folder is read anew, though nothing in it has changed.
+    without_pillow_heif.undo()
+    decoding.readable_formats.cache_clear()
+    assert scan().skipped == (("photo.heic", "damaged or truncated HEIC"),)
 
 
 def test_the_shorter_side_fits_and_the_middle_is_kept(pictures, load):

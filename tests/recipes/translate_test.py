@@ -20,6 +20,7 @@ from recipes import translate
 from tests.datasets import picture_files
 from tests.datasets.picture_files import encoded, noise
 from tests.recipes.command import REPOSITORY, Ended, contents
+from zoo.datasets import decoding
 
 
 def saved(folder: Path, channels: int = 3, **functions) -> Path:
@@ -106,7 +107,7 @@ def test_any_size_is_kept_and_every_pixel_translated(run, pictures, tmp_path, si
     Image.fromarray(pixels).save(pictures / "picture.png")
     ended = run()
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == f"1 pictures translated to {tmp_path / 'out'}\n"
+    assert ended.out == f"1 picture translated to {tmp_path / 'out'}\n"
     np.testing.assert_array_equal(pixels_of(tmp_path / "out" / "picture.png"), 255 - pixels)
 
 
@@ -159,6 +160,16 @@ def test_images_are_turned_as_their_exif_says(run, pictures, tmp_path):
     np.testing.assert_array_equal(pixels_of(tmp_path / "out" / "turned.png"), 255 - upright)
     found = pixels_of(tmp_path / "out" / "turned too.png")
     np.testing.assert_array_equal(found[:, :, 3], translucent[:, :, 3])
+
+
+def test_photos_of_telephones(run, pictures, tmp_path):
+    with decoding.without_pillow_warnings():
+        photo = encoded(Image.new("RGB", (40, 30), (200, 100, 50)), "HEIF", quality=95)
+    (pictures / "IMG_0001.HEIC").write_bytes(photo)
+    assert run().code == 0
+    found = pixels_of(tmp_path / "out" / "IMG_0001.png")
+    assert found.shape == (30, 40, 3)
+    np.testing.assert_allclose(found, np.broadcast_to([55, 155, 205], found.shape), atol=3)
 
 
 def test_model_of_grey_images(run, pictures, tmp_path):
@@ -235,7 +246,7 @@ def test_what_cannot_be_read_is_skipped_and_listed(run, pictures, tmp_path):
     ended = run()
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == (
-        f"1 pictures translated to {tmp_path / 'out'}; {len(broken) + 1} files skipped, see "
+        f"1 picture translated to {tmp_path / 'out'}; {len(broken) + 1} files skipped, see "
         "skipped_images.csv\n"
     )
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

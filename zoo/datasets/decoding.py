@@ -21,7 +21,12 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 # Not all that Pillow knows: EPS, for one, is a program that another program would have to run.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA", "ICO")
+_FORMATS = (
+    *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA", "ICO"),
+    "HEIF",  # if pillow-heif is installed
+)
+# What a HEIC file begins with, after four bytes of length.
+_HEIC_BEGINNINGS = tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis"))
 # Of the wanted size; what is left to the antialiased filter then hides that libjpeg shrank first.
 _JPEG_GAP = 2.0
 _REDUCING_GAP = 3.0
@@ -82,7 +87,7 @@ def image_form(
 @contextlib.contextmanager
 def without_pillow_warnings() -> Iterator[None]:
     """Silences Pillow, whose warnings name no file; enter it outside of any threads."""
-    _readable_formats()
+    readable_formats()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
         yield
@@ -122,7 +127,7 @@ def decode_image(
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"not an image: none of {', '.join(_readable_formats())}"
+        return f"not an image: none of {', '.join(readable_formats())}"
     if isinstance(error, Image.DecompressionBombError):
         return f"too large: more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
     if isinstance(error, MemoryError):
@@ -136,16 +141,30 @@ def _reason(error: Exception) -> str:
 
 
 @functools.cache
-def _readable_formats() -> tuple[str, ...]:
+def readable_formats() -> tuple[str, ...]:
+    """Gives Pillow's names of the formats that can be read here."""
     Image.init()
+    # Not required, because its wheels hold libraries under the GPL.
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 def _open(file: BinaryIO) -> Image.Image:
-    if not file.read(1):
+    beginning = file.read(12)
+    if not beginning:
         raise UnusableImageError("empty: 0 bytes")
     file.seek(0)
-    return Image.open(file, formats=_readable_formats())
+    try:
+        return Image.open(file, formats=readable_formats())
+    except UnidentifiedImageError as error:
+        if beginning[4:] not in _HEIC_BEGINNINGS:
+            raise
+        if "HEIF" in readable_formats():
+            raise UnusableImageError("damaged or truncated HEIC") from error
+        raise UnusableImageError("HEIC: install pillow-heif, or save it as JPEG") from error
 
 
 def _convert(image: Image.Image, form: ImageForm) -> tuple[np.ndarray, bool]:

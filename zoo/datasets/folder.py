@@ -171,11 +171,12 @@ def scan_folder(
     """Reads every file of a folder and tells which can be used, and why others can't.
 
     Nothing in the folder is changed. Used are JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF,
-    JPEG 2000, TGA and ICO files, in folders of any depth and through links; hidden ones are not.
-    They are turned as their EXIF orientation says, made sRGB or grey, laid on white where
-    transparent, and resized with the shorter side to fit and the middle kept; of animations the
-    first frame is taken. The results are kept in `data_dir`, so that `load` and the next process
-    read them at once, as long as no name, size or time of a file has changed.
+    JPEG 2000, TGA and ICO files, and HEIC, as telephones save photos, if `pillow-heif` is
+    installed; in folders of any depth and through links; hidden ones are not. They are turned as
+    their EXIF orientation says, made sRGB or grey, laid on white where transparent, and resized
+    with the shorter side to fit and the middle kept; of animations the first frame is taken. The
+    results are kept in `data_dir`, so that `load` and the next process read them at once, as long
+    as no name, size or time of a file has changed.
 
     Args:
         path: the folder.

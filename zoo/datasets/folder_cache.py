@@ -20,7 +20,7 @@ from zoo.datasets.listing import SkippedFile
 from zoo.datasets.threads import map_in_threads
 
 # To be raised when the pixels or the notes that come out change, so that old entries are remade.
-_FORMAT = 1
+_FORMAT = 2
 # Fewer pixels tell nothing once enlarged: tracking pixels, spacers, broken thumbnails.
 _MIN_SIDE = 8
 _IMAGES, _NOTES = "images.bin", "scan.json"
@@ -108,6 +108,7 @@ def _is_current(entry: Path, listing_digest: str, form: ImageForm) -> bool:
         return False
     return (
         notes["format"] == _FORMAT
+        and notes["readable_formats"] == list(decoding.readable_formats())
         and notes["listing_digest"] == listing_digest
         and _stored_images(entry, notes, form).is_whole()
     )
@@ -154,6 +155,7 @@ def _decode_into(
     near = duplicates.near_duplicates([image.look for image in usable], leave_out=exact)
     notes = {
         "format": _FORMAT,
+        "readable_formats": decoding.readable_formats(),
         "folder": os.fspath(path),
         "listing_digest": listing_digest,
         "paths": [image.path for image in usable],
