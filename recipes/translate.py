@@ -9,6 +9,10 @@ picture to train on is: turned as its EXIF orientation says, its colours made sR
 model of grey images, 16 bits made 8, of an animation the first frame, and what is transparent laid
 on white; the transparency then returns. What can't be read is skipped, and skipped_images.csv in
 the output folder says why. Nothing in the input folder is changed.
+
+A network knows things at the size that they had in training. Photos that show them larger need
+--shorter_side: they are shrunk until their shorter side has that many pixels, translated, and
+enlarged to their size again, no sharper than the network's images are.
 """
 
 from recipes import command_line  # first: it keeps TensorFlow's import quiet
@@ -65,24 +69,35 @@ class Translator:
     channels: int
     multiple: int
 
-    def translate(self, pixels: np.ndarray) -> np.ndarray:
-        """Translates an image of any size: uint8 `(height, width, channels)` in and out.
+    def translate(self, pixels: np.ndarray, shorter_side: int | None = None) -> np.ndarray:
+        """Translates an image of any size.
 
         Sides that the network can't take are extended by reflection on both ends, and cut off
         afterwards.
 
+        Args:
+            pixels: uint8 `(height, width, channels)`.
+            shorter_side: pixels to which the shorter side is shrunk for the network, if it has
+                more. Defaults to None: the network sees the image as it is.
+
+        Returns:
+            uint8 of the same shape.
+
         Raises:
             UnusableImageError: if it does not fit into the memory.
         """
+        height, width, _ = pixels.shape
+        if shorter_side and shorter_side < min(height, width):
+            scale = shorter_side / min(height, width)
+            small = _resized(pixels, round(scale * height), round(scale * width))
+            return _resized(self.translate(small), height, width)
         margins = [_margins(side, self.multiple) for side in pixels.shape[:2]]
         padded = np.pad(pixels, (*margins, (0, 0)), "reflect")
         try:
             translated = _call(self.signature, padded[np.newaxis] / np.float32(255))[0]
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            height, width, _ = pixels.shape
             raise UnusableImageError(f"too large for the memory: {width}x{height}") from error
         (top, _), (left, _) = margins
-        height, width, _ = pixels.shape
         cut = translated[top : top + height, left : left + width]
         return np.clip(np.rint(255 * cut), 0, 255).astype(np.uint8)
 
@@ -91,6 +106,15 @@ def _margins(side: int, multiple: int) -> tuple[int, int]:
     # The reflecting layers of the paper's network need two pixels at its coarsest scale.
     padded = max(2 * multiple, -(-side // multiple) * multiple)
     return (padded - side) // 2, (padded - side + 1) // 2
+
+
+def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    image = _as_image(pixels).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(image).reshape(height, width, pixels.shape[-1])
+
+
+def _as_image(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def _call(signature: Any, images: np.ndarray) -> np.ndarray:
@@ -205,7 +229,7 @@ def write_image(path: Path, pixels: np.ndarray, opacity: np.ndarray | None) -> N
     if opacity is not None:
         pixels = np.concatenate([pixels, opacity], axis=-1)
     buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
+    _as_image(pixels).save(buffer, "PNG")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue())
 
@@ -254,7 +278,11 @@ def _refuse_existing(outputs: Path, names: Sequence[str]) -> None:
 
 
 def translate_folder(
-    translator: Translator, inputs: Path, outputs: Path, overwrite: bool = False
+    translator: Translator,
+    inputs: Path,
+    outputs: Path,
+    overwrite: bool = False,
+    shorter_side: int | None = None,
 ) -> tuple[int, int]:
     """Translates all pictures of a folder into another.
 
@@ -263,6 +291,7 @@ def translate_folder(
         inputs: the folder to read; nothing in it is changed.
         outputs: the folder to write, made if missing.
         overwrite: whether to replace what is there already. Defaults to False.
+        shorter_side: see `Translator.translate`.
 
     Returns:
         How many pictures were translated, and how many files were skipped.
@@ -285,7 +314,7 @@ def translate_folder(
             unit="picture",
             disable=not sys.stderr.isatty(),
         ):
-            reason = _translate_file(translator, inputs, file, outputs / name)
+            reason = _translate_file(translator, inputs, file, outputs / name, shorter_side)
             if reason:
                 skipped.append(SkippedFile(file.path, reason))
             else:
@@ -297,12 +326,16 @@ def translate_folder(
 
 
 def _translate_file(
-    translator: Translator, inputs: Path, file: FoundFile, output: Path
+    translator: Translator,
+    inputs: Path,
+    file: FoundFile,
+    output: Path,
+    shorter_side: int | None,
 ) -> str | None:
     """Translates one picture; returns why that is not possible, or None."""
     try:
         pixels, opacity = read_image(inputs / file.path, translator.channels)
-        translated = translator.translate(pixels)
+        translated = translator.translate(pixels, shorter_side)
     except UnusableImageError as error:
         return str(error)
     except OSError as error:
@@ -336,6 +369,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}. See --help.\n")
 
 
+def _positive_integer(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text!r}")
+    return int(text)
+
+
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="translate.py",
@@ -354,6 +393,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="a signature of the export: a_to_b, the default, or b_to_a",
     )
     parser.add_argument(
+        "--shorter_side",
+        metavar="PIXELS",
+        type=_positive_integer,
+        help="to which larger pictures are shrunk for the network; left out, none is",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="replace what is in OUTPUT_FOLDER already"
     )
     return parser.parse_args(arguments)
@@ -367,7 +412,11 @@ def main() -> None:
         _check_folders(arguments.inputs, arguments.outputs)
         translator = load_translator(arguments.export, arguments.direction)
         num_translated, num_skipped = translate_folder(
-            translator, arguments.inputs, arguments.outputs, arguments.overwrite
+            translator,
+            arguments.inputs,
+            arguments.outputs,
+            arguments.overwrite,
+            arguments.shorter_side,
         )
     files = "1 file" if num_skipped == 1 else f"{num_skipped:,} files"
     skipped = f"; {files} skipped, see {SKIPPED_IMAGES}" if num_skipped else ""

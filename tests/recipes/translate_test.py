@@ -121,6 +121,30 @@ def test_images_are_extended_by_reflection(run, pictures, tmp_path):
     np.testing.assert_array_equal(pixels_of(tmp_path / "out" / "picture.png"), expected)
 
 
+def test_larger_pictures_are_shrunk_on_request(run, pictures, tmp_path):
+    # Checks of one pixel: at their own size the network takes them for black and white.
+    checks = np.indices((64, 96)).sum(axis=0) % 2 * 255
+    Image.fromarray(checks.astype(np.uint8)).save(pictures / "large.png")
+    small = colours(16, 24)
+    Image.fromarray(small).save(pictures / "small.png")
+    model = saved(tmp_path / "model", a_to_b=lambda images: tf.where(images > 0.9, 0.0, images))
+    assert run("--shorter_side=16", export=model).code == 0
+    # Shrunk, they are the grey that they look like from afar.
+    large = pixels_of(tmp_path / "out" / "large.png")
+    assert large.shape == (64, 96, 3)
+    np.testing.assert_allclose(large, 127.5, atol=3)
+    expected = np.where(small > 0.9 * 255, 0, small)
+    np.testing.assert_array_equal(pixels_of(tmp_path / "out" / "small.png"), expected)
+
+
+def test_shrunk_pictures_stay_in_place(run, pictures, tmp_path):
+    ramp = np.add.outer(np.linspace(0, 150, 90), np.linspace(0, 100, 200)).astype(np.uint8)
+    Image.fromarray(ramp).save(pictures / "ramp.png")
+    assert run("--shorter_side=31").code == 0
+    found = pixels_of(tmp_path / "out" / "ramp.png").astype(int)
+    np.testing.assert_allclose(found, np.repeat(255 - ramp[:, :, np.newaxis], 3, -1), atol=4)
+
+
 def test_kinds_of_images(run, pictures, tmp_path):
     rgba, grey = colours(9, 7, 4), colours(5, 6, 1)[:, :, 0]
     deep = np.array([[0, 257, 65535]], np.uint16)
@@ -294,6 +318,7 @@ def test_nothing_is_overwritten_unless_asked_for(run, pictures, tmp_path):
         ([], {"inputs": "nothing"}, "nothing holds no picture that can be used (it is empty)"),
         ([], {"export": "nowhere"}, "No export in nowhere: "),
         (["--size=3"], {}, "unrecognized arguments: --size=3. See --help."),
+        (["--shorter_side=0"], {}, "must be a positive integer. Received: '0'"),
     ],
 )
 def test_refused_in_one_line(run, pictures, tmp_path, options, changes, message):
