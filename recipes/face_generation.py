@@ -54,6 +54,7 @@ class HyperParameters:
     learning_rate_schedule: str = sourced("constant", PAPER)
     learning_rate_decay: float = sourced(1.0, "factor an epoch, of the exponential schedule")
     adam_beta_1: float = sourced(0.0, f"{PAPER}: RMSprop, which has no momentum")
+    adam_beta_2: float = sourced(0.99, f"{CODE}, of RMSprop")
     average_decay: float = sourced(0.999, CODE)
     early_stopping_patience: int | None = sourced(None, PAPER)
     strategy: str = sourced("none", "ours")
@@ -86,6 +87,7 @@ def preset(name: str, dataset: str) -> HyperParameters:
         discriminator_learning_rate=1e-3,
         learning_rate_schedule="exponential",
         learning_rate_decay=0.8,
+        adam_beta_2=0.999,
     )
 
 
@@ -95,7 +97,7 @@ def check(hyper_parameters: HyperParameters) -> None:
     Raises:
         ValueError: naming the hyper-parameter and what it may be.
     """
-    generation.check(hyper_parameters)
+    generation.check(hyper_parameters, "filters", "gradient_penalty_interval")
 
 
 def build_model(hyper_parameters: HyperParameters, data: generation.Data) -> zoo.FaceGAN:

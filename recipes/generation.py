@@ -48,7 +48,9 @@ def check(hyper_parameters: Any, *positive: str) -> None:
         *positive,
     )
     checks.require_seeds(hyper_parameters, "seed")
-    checks.require_momenta(hyper_parameters, "adam_beta_1")
+    checks.require_momenta(hyper_parameters, "adam_beta_1", "average_decay")
+    if hasattr(hyper_parameters, "adam_beta_2"):
+        checks.require_momenta(hyper_parameters, "adam_beta_2")
     checks.require_patience(hyper_parameters)
     # An objective checks its own numbers.
     objective_of(hyper_parameters)
@@ -179,7 +181,9 @@ def optimizer(
         rate = schedules.exponential_decay(rate, factor, steps_per_epoch)
     if getattr(hyper_parameters, "optimizer", "adam") == "sgd":
         return keras.optimizers.SGD(rate, momentum=hyper_parameters.momentum)
-    return keras.optimizers.Adam(rate, beta_1=hyper_parameters.adam_beta_1)
+    # Keras's own, where a paper has nothing to say of it.
+    beta_2 = getattr(hyper_parameters, "adam_beta_2", 0.999)
+    return keras.optimizers.Adam(rate, beta_1=hyper_parameters.adam_beta_1, beta_2=beta_2)
 
 
 def compile_model(model: AdversarialModel, hyper_parameters: Any, data: Data) -> None:

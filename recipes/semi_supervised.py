@@ -132,7 +132,7 @@ def check(hyper_parameters: HyperParameters) -> None:
     )
     checks.require_seeds(hyper_parameters, "seed", "label_seed")
     checks.require_patience(hyper_parameters)
-    checks.require_momenta(hyper_parameters, "adam_beta_1")
+    checks.require_momenta(hyper_parameters, "adam_beta_1", "average_decay")
     patience = hyper_parameters.early_stopping_patience
     splits = hyper_parameters.train_split, hyper_parameters.validation_split
     if patience is not None and splits[0] == "train" and splits[1].startswith("train"):

@@ -11,8 +11,9 @@ on white; the transparency then returns. What can't be read is skipped, and skip
 the output folder says why. Nothing in the input folder is changed.
 
 A network knows things at the size that they had in training. Photos that show them larger need
---shorter_side: they are shrunk until their shorter side has that many pixels, translated, and
-enlarged to their size again, no sharper than the network's images are.
+--shorter_side, the image_size of the training if they fill the photo as they did there: photos are
+shrunk until their shorter side has that many pixels, translated, and enlarged to their size again,
+no sharper than the network's images are.
 """
 
 from recipes import command_line  # first: it keeps TensorFlow's import quiet
@@ -87,17 +88,22 @@ class Translator:
             UnusableImageError: if it does not fit into the memory.
         """
         height, width, _ = pixels.shape
-        if shorter_side and shorter_side < min(height, width):
-            scale = shorter_side / min(height, width)
-            small = _resized(pixels, round(scale * height), round(scale * width))
-            return _resized(self.translate(small), height, width)
-        margins = [_margins(side, self.multiple) for side in pixels.shape[:2]]
-        padded = np.pad(pixels, (*margins, (0, 0)), "reflect")
         try:
-            translated = _call(self.signature, padded[np.newaxis] / np.float32(255))[0]
+            if shorter_side and shorter_side < min(height, width):
+                scale = shorter_side / min(height, width)
+                small = _resized(pixels, round(scale * height), round(scale * width))
+                return _resized(self._translate(small), height, width)
+            return self._translate(pixels)
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            raise UnusableImageError(f"too large for the memory: {width}x{height}") from error
-        (top, _), (left, _) = margins
+            raise UnusableImageError(
+                f"too large for the memory: {width}x{height}; a smaller --shorter_side needs less"
+            ) from error
+
+    def _translate(self, pixels: np.ndarray) -> np.ndarray:
+        height, width, _ = pixels.shape
+        (top, bottom), (left, right) = (_margins(side, self.multiple) for side in (height, width))
+        padded = np.pad(pixels, ((top, bottom), (left, right), (0, 0)), "reflect")
+        translated = _call(self.signature, padded[np.newaxis] / np.float32(255))[0]
         cut = translated[top : top + height, left : left + width]
         return np.clip(np.rint(255 * cut), 0, 255).astype(np.uint8)
 
@@ -396,7 +402,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--shorter_side",
         metavar="PIXELS",
         type=_positive_integer,
-        help="to which larger pictures are shrunk for the network; left out, none is",
+        help="to which larger pictures are shrunk for the network, 64 for one that was trained at "
+        "64x64, say; left out, none is",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace what is in OUTPUT_FOLDER already"

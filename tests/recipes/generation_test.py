@@ -154,7 +154,7 @@ def test_finished_run_is_reported_again_by_resume(name, smoke, data_dir):
         ("--set=latent_dim=0", "latent_dim must be positive. Received: 0"),
         ("--set=seed=-1", "seed must be at least 0 and below 2**32. Received: -1"),
         ("--set=train_split=tset", "has no split 'tset'; choose from"),
-        ("--set=average_decay=2", "`average_decay` must be at least 0 and below 1. "),
+        ("--set=average_decay=2", "average_decay must be at least 0 and below 1. "),
     ],
 )
 def test_refused_before_anything_is_written(name, recipe, tmp_path, argument, message):
@@ -178,6 +178,17 @@ def test_paper_presets_have_the_papers_numbers():
     assert dcgan.generator_learning_rate == dcgan.discriminator_learning_rate == 2e-4
     assert (dcgan.adam_beta_1, dcgan.batch_size, dcgan.latent_dim) == (0.5, 128, 100)
     assert (dcgan.kernel_size, dcgan.average_decay, dcgan.label_smoothing) == (5, 0, 0)
+    faces = importlib.import_module("recipes.face_generation").preset("paper", "celeb_a")
+    assert (faces.gradient_penalty_weight, faces.batch_size, faces.latent_dim) == (10, 64, 256)
+    # RMSprop at 1e-4 is Adam without momentum, but for the correction of the first steps.
+    assert (faces.adam_beta_1, faces.adam_beta_2, faces.average_decay) == (0, 0.99, 0.999)
+    assert faces.generator_learning_rate == faces.discriminator_learning_rate == 1e-4
+
+
+def test_betas_of_adam_are_the_hyper_parameters():
+    faces = importlib.import_module("recipes.face_generation").preset("paper", "celeb_a")
+    adam = generation.optimizer(faces, "generator", steps_per_epoch=10)
+    assert (adam.beta_1, adam.beta_2) == (0, 0.99)
 
 
 def test_quick_presets_decay_the_rates(name):

@@ -181,7 +181,7 @@ def test_interrupted_run_goes_on(recipe, tmp_path, monkeypatch):
         (["--set=test_split=tset"], "'mnist_small' has no split 'tset'; choose from 'train', "),
         (["--set=architecture=convolutional"], "The convolutional networks need sides that are "),
         (["--set=architecture=deep"], "`architecture` must be "),
-        (["--set=average_decay=2"], "`average_decay` must be at least 0 and below 1. "),
+        (["--set=average_decay=2"], "average_decay must be at least 0 and below 1. "),
         (["--set=learning_rate_schedule=cosine"], "learning_rate_schedule must be one of const"),
         (["--set=learning_rate=0"], "learning_rate must be positive. Received: 0.0"),
         (["--set=epochs=0"], "epochs must be positive. Received: 0"),

@@ -1,7 +1,7 @@
 """One image file of any kind in, pixels of one size and one kind out.
 
-Pixels are uint8 sRGB or grey. The image is turned as its EXIF orientation says, its colour profile
-is applied, what is transparent is laid on white, 16 bits are scaled to 8 (65535 becomes 255), and
+Pixels are uint8 sRGB or grey. The image is turned as its EXIF orientation says, its ICC profile is
+applied, what is transparent is laid on white, 16 bits are scaled to 8 (65535 becomes 255), and
 of an animation the first frame is taken. Then it is cut in the middle to the shape asked for and
 resized, so that the shorter side fits, by Pillow's antialiased bicubic filter.
 """
@@ -25,8 +25,10 @@ _FORMATS = (
     *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA", "ICO"),
     "HEIF",  # if pillow-heif is installed
 )
-# What a HEIC file begins with, after four bytes of length.
-_HEIC_BEGINNINGS = tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis"))
+# One of these stands in the first box of a HEIC file, among others.
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
+# Of the beginning of a file; the brands lie in it.
+_BEGINNING = 64
 # Of the wanted size; what is left to the antialiased filter then hides that libjpeg shrank first.
 _JPEG_GAP = 2.0
 _REDUCING_GAP = 3.0
@@ -135,7 +137,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"can't be read: {error.strerror}"
     message = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    if "truncated" in message.lower():
+    if any(words in message.lower() for words in ("truncated", "unexpected end of file")):
         return "truncated: its end is missing"
     return f"damaged: {message}"
 
@@ -145,26 +147,38 @@ def readable_formats() -> tuple[str, ...]:
     """Gives Pillow's names of the formats that can be read here."""
     Image.init()
     # Not required, because its wheels hold libraries under the GPL.
-    with contextlib.suppress(ImportError):
+    try:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
+    except ImportError:
+        Image.OPEN.pop(
+            "HEIF", None
+        )  # It comes first, and then the library that it needs is missed.
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 def _open(file: BinaryIO) -> Image.Image:
-    beginning = file.read(12)
+    beginning = file.read(_BEGINNING)
     if not beginning:
         raise UnusableImageError("empty: 0 bytes")
     file.seek(0)
     try:
         return Image.open(file, formats=readable_formats())
     except UnidentifiedImageError as error:
-        if beginning[4:] not in _HEIC_BEGINNINGS:
+        if not _begins_like_heic(beginning):
             raise
         if "HEIF" in readable_formats():
-            raise UnusableImageError("damaged or truncated HEIC") from error
-        raise UnusableImageError("HEIC: install pillow-heif, or save it as JPEG") from error
+            raise UnusableImageError("damaged: no whole HEIC file") from error
+        raise UnusableImageError(
+            "HEIC without pillow-heif: install that, or save the photo as JPEG"
+        ) from error
+
+
+def _begins_like_heic(beginning: bytes) -> bool:
+    box = beginning[: int.from_bytes(beginning[:4], "big")]
+    brands = [box[place : place + 4] for place in range(8, len(box), 4)]
+    return box[4:8] == b"ftyp" and any(brand in _HEIC_BRANDS for brand in brands)
 
 
 def _convert(image: Image.Image, form: ImageForm) -> tuple[np.ndarray, bool]:
@@ -191,6 +205,8 @@ def _convert(image: Image.Image, form: ImageForm) -> tuple[np.ndarray, bool]:
 
 def _shrink_while_reading(image: Image.Image, form: ImageForm) -> None:
     """Has libjpeg give an eighth, a quarter or half of a large JPEG; does nothing for others."""
+    if image.format not in ("JPEG", "MPO"):
+        return  # A draft of a HEIC file is the preview that lies in it, whatever that shows.
     width, height = form.width, form.height
     with contextlib.suppress(Exception):
         if image.getexif().get(ExifTags.Base.Orientation) in _TURNED_ON_ITS_SIDE:
