@@ -9,7 +9,8 @@ from scipy import ndimage
 from sklearn.svm import SVC
 
 from zoo import datasets
-from zoo.datasets.drawn_house_numbers import fonts, layout, random_streams, render
+from zoo.datasets.drawing import random_streams
+from zoo.datasets.drawn_house_numbers import fonts, layout, render
 from zoo.datasets.drawn_house_numbers.drawn_house_numbers_dataset_builder import Builder
 
 _TINY = {"train": 256, "validation": 64, "test": 64, "extra": 256}

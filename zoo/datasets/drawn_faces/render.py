@@ -12,9 +12,9 @@ import math
 
 import numpy as np
 
-from zoo.datasets.drawn_faces import canvas
+from zoo.datasets.drawing import canvas
+from zoo.datasets.drawing.canvas import Array, Box, coverage, paint
 from zoo.datasets.drawn_faces.appearance import HAIR_COLOURS, Appearance
-from zoo.datasets.drawn_faces.canvas import Array, Box, coverage, paint
 
 # Every face is drawn at this size, and made smaller from there, so that all sizes show the same.
 DRAWING_SIZE = 128

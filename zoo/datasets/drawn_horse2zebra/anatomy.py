@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.datasets.drawn_faces import canvas
-from zoo.datasets.drawn_faces.canvas import Array, Box
+from zoo.datasets.drawing import canvas
+from zoo.datasets.drawing.canvas import Array, Box
 from zoo.datasets.drawn_horse2zebra.scene import Place, Pose
 
 Point = tuple[float, float]

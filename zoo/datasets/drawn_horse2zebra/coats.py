@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from zoo.datasets.drawn_faces import canvas
-from zoo.datasets.drawn_faces.canvas import Array
+from zoo.datasets.drawing import canvas
+from zoo.datasets.drawing.canvas import Array
 from zoo.datasets.drawn_horse2zebra import anatomy
 from zoo.datasets.drawn_horse2zebra.anatomy import Point, Region, Surface
 from zoo.datasets.drawn_horse2zebra.scene import Colour

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.datasets.drawn_faces import canvas
-from zoo.datasets.drawn_faces.canvas import Array
+from zoo.datasets.drawing import canvas
+from zoo.datasets.drawing.canvas import Array
 from zoo.datasets.drawn_horse2zebra.anatomy import Figure
 from zoo.datasets.drawn_horse2zebra.scene import Landscape, Light, Place, Tree
 

@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 
-from zoo.datasets.drawn_faces import canvas
-from zoo.datasets.drawn_faces.canvas import Array
+from zoo.datasets.drawing import canvas
+from zoo.datasets.drawing.canvas import Array
+from zoo.datasets.drawing.random_streams import pick, stream
 from zoo.datasets.drawn_horse2zebra import anatomy, coats, landscape
 from zoo.datasets.drawn_horse2zebra.coats import COATS, ZEBRA
 from zoo.datasets.drawn_horse2zebra.scene import Light, Scene, sample_scene
-from zoo.datasets.drawn_house_numbers.random_streams import pick, stream
 
 IMAGE_SIZE = 64
 # Everything is drawn larger and made smaller from there, for edges that look photographed.

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from zoo.datasets.drawn_house_numbers.random_streams import chance, pick, stream
+from zoo.datasets.drawing.random_streams import chance, pick, stream
 
 Colour = tuple[float, float, float]
 

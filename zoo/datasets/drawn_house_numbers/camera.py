@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from zoo.datasets.drawn_house_numbers import random_streams
+from zoo.datasets.drawing import random_streams
 from zoo.datasets.drawn_house_numbers.layout import FRAME_SIZE
 
 _MIDDLES = (np.arange(FRAME_SIZE, dtype=np.float32) + 0.5) * 2 / FRAME_SIZE - 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.datasets.drawn_house_numbers import random_streams
+from zoo.datasets.drawing import random_streams
 
 LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 """How much red, green and blue add to the brightness of a pixel, ITU-R BT.601."""

@@ -9,7 +9,7 @@ import os
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from zoo.datasets.drawn_house_numbers import random_streams
+from zoo.datasets.drawing import random_streams
 
 DIGIT_HEIGHT = 64
 """Height of a digit zero on the canvas, in pixels."""

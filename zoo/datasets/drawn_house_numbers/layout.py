@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 from PIL import Image
 
-from zoo.datasets.drawn_house_numbers import fonts, random_streams
+from zoo.datasets.drawing import random_streams
+from zoo.datasets.drawn_house_numbers import fonts
 
 FRAME_SIZE = 32
 """Side of the drawn image, in pixels."""

@@ -8,14 +8,8 @@ import functools
 import numpy as np
 from PIL import Image, ImageFilter
 
-from zoo.datasets.drawn_house_numbers import (
-    camera,
-    colours,
-    fonts,
-    layout,
-    random_streams,
-    surfaces,
-)
+from zoo.datasets.drawing import random_streams
+from zoo.datasets.drawn_house_numbers import camera, colours, fonts, layout, surfaces
 
 NUM_CLASSES = 10
 LEAST_CONTRAST = 0.12

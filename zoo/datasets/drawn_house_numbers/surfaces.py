@@ -5,7 +5,8 @@ import functools
 import numpy as np
 from PIL import Image
 
-from zoo.datasets.drawn_house_numbers import colours, random_streams
+from zoo.datasets.drawing import random_streams
+from zoo.datasets.drawn_house_numbers import colours
 from zoo.datasets.drawn_house_numbers.layout import FRAME_SIZE, Layout
 
 # === The wall ===

@@ -1,0 +1,1 @@
+"""What the drawn data sets draw with: soft edges, and random numbers that names decide."""
