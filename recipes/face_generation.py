@@ -83,6 +83,7 @@ def preset(name: str, dataset: str) -> HyperParameters:
         filters=256,
         gradient_penalty_weight=1.0,
         gradient_penalty_interval=8,
+        objective="hinge",
         generator_learning_rate=1e-3,
         discriminator_learning_rate=1e-3,
         learning_rate_schedule="exponential",
