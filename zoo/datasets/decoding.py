@@ -152,9 +152,8 @@ def readable_formats() -> tuple[str, ...]:
 
         pillow_heif.register_heif_opener()
     except ImportError:
-        Image.OPEN.pop(
-            "HEIF", None
-        )  # It comes first, and then the library that it needs is missed.
+        # It may have been registered before the library that it needs was missed.
+        Image.OPEN.pop("HEIF", None)
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
