@@ -37,7 +37,9 @@ def run_recipe(recipe: str, *arguments: str, folder: Path, data_dir: Path) -> En
     with (
         contextlib.chdir(folder),
         own_process(script, arguments),
+        # TFDS read its environment when it was imported.
         mock.patch.object(tfds.core.constants, "DATA_DIR", str(data_dir)),
+        mock.patch.dict(os.environ, {"TFDS_DATA_DIR": str(data_dir)}),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         pytest.raises(SystemExit) as ended,

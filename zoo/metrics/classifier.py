@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import tensorflow as tf
 
 from zoo import datasets
 from zoo.common.files import write_atomically
+from zoo.datasets.disk import DataDir, data_dir_or_default
 from zoo.metrics.classifier_training import (
     DataSource,
     digest_of,
@@ -72,7 +72,7 @@ class Classifier:
 def load_classifier(
     name: str,
     *,
-    data_dir: str | os.PathLike[str] | None = None,
+    data_dir: DataDir = None,
     seed: int = 0,
     training_steps: int | None = None,
     **data_options,
@@ -167,7 +167,6 @@ def _classifier_of(source: DataSource, model: keras.Model, facts: dict[str, Any]
 
 
 def _path_of(source: DataSource, seed: int, training_steps: int) -> Path:
-    home = source.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     description = source.description
     name = re.sub(r"[^\w.-]+", "_", description.name)[-80:]
     unusual = "-attributes" if source.has_attributes_only else ""
@@ -178,7 +177,7 @@ def _path_of(source: DataSource, seed: int, training_steps: int) -> Path:
         options = repr(sorted(source.options.items())).encode()
         unusual += f"-{hashlib.sha256(options).hexdigest()[:8]}"
     file = f"{name}-{description.fingerprint[:12]}{unusual}-v{_VERSION}.keras"
-    return Path(home).expanduser() / FOLDER / file
+    return data_dir_or_default(source.data_dir) / FOLDER / file
 
 
 def _keep(path: Path, model: keras.Model, facts: dict[str, Any]) -> None:
