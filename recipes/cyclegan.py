@@ -81,6 +81,7 @@ class HyperParameters:
     num_blocks: int = sourced(9, f"{PAPER}: 9 for 256 pixels, 6 for 128")
     cycle_terms: str = sourced("both", f"{PAPER}; forward or backward alone, for an ablation")
     cycle_weight: float = sourced(10.0, PAPER)
+    forward_cycle_weight: float = sourced(1.0, f"{PAPER}: both terms alike; in units of the above")
     identity_weight: float = sourced(0.5, f"{CODE}; a share of the cycle's weight")
     pool_size: int = sourced(50, PAPER)
     paired_epochs: int = sourced(0, "ours: of the same generators on pairs, an upper bound")
@@ -321,6 +322,7 @@ def build_model(hyper_parameters: HyperParameters, data: Data) -> zoo.CycleGAN:
             architecture=hyper_parameters.architecture,
             cycle_terms=hyper_parameters.cycle_terms,
             cycle_weight=hyper_parameters.cycle_weight,
+            forward_cycle_weight=hyper_parameters.forward_cycle_weight,
             identity_weight=hyper_parameters.identity_weight,
             pool_size=hyper_parameters.pool_size,
             seed=hyper_parameters.seed,

@@ -358,6 +358,7 @@ CYCLEGAN = Case(
         ),
         ({"cycle_terms": "a"}, "both, forward, backward. Received: cycle_terms='a'"),
         ({"cycle_weight": -1.0}, "`cycle_weight` must be 0 or more. Received: cycle_weight=-1.0"),
+        ({"forward_cycle_weight": -0.1}, "`forward_cycle_weight` must be 0 or more"),
         ({"identity_weight": float("nan")}, "`identity_weight` must be 0 or more. Received: id"),
         ({"pool_size": -1}, "`pool_size` must be an integer of 0 or more. Received: pool_size=-1"),
     ),

@@ -161,11 +161,14 @@ def _absolute_error(images, others) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(tf.cast(images, tf.float32) - tf.cast(others, tf.float32)))
 
 
-def _check_numbers(cycle_weight, identity_weight, **positive_integers) -> None:
-    for name, value in positive_integers.items():
+def _check_positive_integers(**values) -> None:
+    for name, value in values.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
-    for name, value in (("cycle_weight", cycle_weight), ("identity_weight", identity_weight)):
+
+
+def _check_weights(**weights) -> None:
+    for name, value in weights.items():
         if not value >= 0:
             raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}")
 
@@ -191,9 +194,12 @@ class CycleGAN(AdversarialModel):
         discriminator_scales: see `build_discriminator`. Defaults to 3, the paper's 70×70 patches,
             or 2 for images below 128 pixels a side, of which these would be more than the whole.
         cycle_terms: `"both"`, or for an ablation as in the paper's Table 4 one alone: `"forward"`,
-            A → B → A, or `"backward"`, B → A → B. The log `cycle_loss` is of the terms in use;
-            that of `evaluate`, and so `val_cycle_loss`, always of both.
+            A → B → A, or `"backward"`, B → A → B. The log `cycle_loss` is of the terms in use, as
+            they are weighted; that of `evaluate`, and so `val_cycle_loss`, always of both, evenly.
         cycle_weight: λ. Defaults to 10, as in the paper.
+        forward_cycle_weight: of the term A → B → A, in units of λ. Defaults to 1, as in the paper.
+            Less is worth trying where A holds what B can't show, such as the coats of horses: the
+            generators must hide it in the images of B, and find it there.
         identity_weight: of the identity loss, in units of λ. Defaults to 0.5, as in the authors'
             code; 0 leaves it out.
         pool_size: past images of each domain that a discriminator is shown. Defaults to 50, as in
@@ -229,6 +235,7 @@ class CycleGAN(AdversarialModel):
         discriminator_scales: int | None = None,
         cycle_terms: str = "both",
         cycle_weight: float = 10.0,
+        forward_cycle_weight: float = 1.0,
         identity_weight: float = 0.5,
         pool_size: int = 50,
         seed: int = 0,
@@ -244,9 +251,12 @@ class CycleGAN(AdversarialModel):
             discriminator_scales = 3 if min(self.image_shape[:2]) >= 128 else 2
         check_choice("architecture", architecture, GENERATORS)
         check_choice("cycle_terms", cycle_terms, CYCLE_TERMS)
-        _check_numbers(
-            cycle_weight,
-            identity_weight,
+        _check_weights(
+            cycle_weight=cycle_weight,
+            forward_cycle_weight=forward_cycle_weight,
+            identity_weight=identity_weight,
+        )
+        _check_positive_integers(
             base_filters=base_filters,
             num_blocks=num_blocks,
             discriminator_scales=discriminator_scales,
@@ -261,6 +271,7 @@ class CycleGAN(AdversarialModel):
         self.discriminator_scales = discriminator_scales
         self.cycle_terms = cycle_terms
         self.cycle_weight = cycle_weight
+        self.forward_cycle_weight = forward_cycle_weight
         self.identity_weight = identity_weight
         self.pool_size = pool_size
         self.generator_ab = generator_ab or self._build_generator("generator_ab")
@@ -386,7 +397,8 @@ class CycleGAN(AdversarialModel):
     def _cycle_loss(self, real_a, generated_b, real_b, generated_a):
         loss = tf.zeros(())
         if self.cycle_terms != "backward":
-            loss += _absolute_error(self.generator_ba(generated_b, training=True), real_a)
+            returned_a = self.generator_ba(generated_b, training=True)
+            loss += self.forward_cycle_weight * _absolute_error(returned_a, real_a)
         if self.cycle_terms != "forward":
             loss += _absolute_error(self.generator_ab(generated_a, training=True), real_b)
         return loss
@@ -456,6 +468,7 @@ class CycleGAN(AdversarialModel):
             "discriminator_scales": self.discriminator_scales,
             "cycle_terms": self.cycle_terms,
             "cycle_weight": self.cycle_weight,
+            "forward_cycle_weight": self.forward_cycle_weight,
             "identity_weight": self.identity_weight,
             "pool_size": self.pool_size,
             **{
