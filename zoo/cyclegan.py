@@ -198,8 +198,9 @@ class CycleGAN(AdversarialModel):
             they are weighted; that of `evaluate`, and so `val_cycle_loss`, always of both, evenly.
         cycle_weight: λ. Defaults to 10, as in the paper.
         forward_cycle_weight: of the term A → B → A, in units of λ. Defaults to 1, as in the paper.
-            Less is worth trying where A holds what B can't show, such as the coats of horses: the
-            generators must hide it in the images of B, and find it there.
+            Where A holds what B can't show, such as the coats of horses, this term has the
+            generators hide it in their images of B; less of it hides less. On horses and zebras
+            that we draw, 0.2 brought no gain in either direction.
         identity_weight: of the identity loss, in units of λ. Defaults to 0.5, as in the authors'
             code; 0 leaves it out.
         pool_size: past images of each domain that a discriminator is shown. Defaults to 50, as in
