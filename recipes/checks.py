@@ -23,6 +23,15 @@ def require_positive(hyper_parameters: Any, *names: str) -> None:
             )
 
 
+def require_not_negative(hyper_parameters: Any, *names: str) -> None:
+    """Refuses values below 0, and what is no number."""
+    for name in names:
+        if not getattr(hyper_parameters, name) >= 0:
+            raise ValueError(
+                f"{name} must be 0 or more. Received: {getattr(hyper_parameters, name)}"
+            )
+
+
 def require_seeds(hyper_parameters: Any, *names: str) -> None:
     """Refuses what NumPy takes for no seed."""
     for name in names:

@@ -128,10 +128,10 @@ def check(hyper_parameters: HyperParameters) -> None:
         *("generator_learning_rate", "discriminator_learning_rate"),
     )
     checks.require_momenta(hyper_parameters, "adam_beta_1")
-    if hyper_parameters.paired_epochs < 0:
-        raise ValueError(
-            f"paired_epochs must be 0 or more. Received: {hyper_parameters.paired_epochs}"
-        )
+    checks.require_not_negative(
+        hyper_parameters,
+        *("cycle_weight", "forward_cycle_weight", "identity_weight", "paired_epochs"),
+    )
     if hyper_parameters.paired_epochs and not _knows_truth(hyper_parameters):
         raise ValueError(
             f"paired_epochs needs pairs, which {DATASET_WITH_TRUTH} has at its own size alone. "

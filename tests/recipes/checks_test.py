@@ -21,6 +21,7 @@ VALUES = types.SimpleNamespace(
 def test_values_in_range_pass():
     checks.require_choice(VALUES, "kind", ("a", "b"))
     checks.require_positive(VALUES, "rate", "seed")
+    checks.require_not_negative(VALUES, "rate", "nothing")
     checks.require_seeds(VALUES, "seed", "one")
     checks.require_momenta(VALUES, "momentum", "rate")
     for patience in (None, 1):
@@ -33,6 +34,11 @@ def test_values_in_range_pass():
         (checks.require_choice, ("kind", ("a", "c")), "kind must be one of a, c. Received: 'b'"),
         (checks.require_positive, ("rate", "nothing"), "nothing must be positive. Received: 0.0"),
         (checks.require_positive, ("below",), "below must be positive. Received: -1"),
+        (
+            checks.require_not_negative,
+            ("nothing", "below"),
+            "below must be 0 or more. Received: -1",
+        ),
         (checks.require_seeds, ("seed", "below"), r"below must be at least 0 .* Received: -1"),
         (checks.require_seeds, ("too_large",), r"and below 2\*\*32. Received: 4294967296"),
         (checks.require_momenta, ("momentum", "one"), "at least 0 and below 1. Received: 1.0"),

@@ -311,6 +311,7 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
             "`architecture` must be one of residual, residual_skip, u_net.",
         ),
         ("--set=image_size=30", "must give images of the shape that it takes, (30, 30, 3)"),
+        ("--set=forward_cycle_weight=-1", "forward_cycle_weight must be 0 or more. Received: -1.0"),
         ("--set=pool_size=-1", "`pool_size` must be an integer of 0 or more. Received: "),
     ],
 )
