@@ -44,6 +44,7 @@ from recipes.translation_scores import (
 from zoo import metrics
 from zoo.common import schedules
 from zoo.common.files import write_atomically
+from zoo.cyclegan import CYCLE_TERMS, GENERATORS
 from zoo.datasets.catalogue import base_name
 from zoo.datasets.unpaired import PARTS, domains
 
@@ -122,15 +123,18 @@ def check(hyper_parameters: HyperParameters) -> None:
         ValueError: naming the hyper-parameter and what it may be.
     """
     checks.require_choice(hyper_parameters, "learning_rate_schedule", SCHEDULES)
+    checks.require_choice(hyper_parameters, "architecture", GENERATORS)
+    checks.require_choice(hyper_parameters, "cycle_terms", CYCLE_TERMS)
     checks.require_positive(
         hyper_parameters,
         *("epochs", "batch_size", "validation_pairs", "learning_rate_decay"),
+        *("base_filters", "num_blocks"),
         *("generator_learning_rate", "discriminator_learning_rate"),
     )
     checks.require_momenta(hyper_parameters, "adam_beta_1")
     checks.require_not_negative(
         hyper_parameters,
-        *("cycle_weight", "forward_cycle_weight", "identity_weight", "paired_epochs"),
+        *("cycle_weight", "forward_cycle_weight", "identity_weight", "pool_size", "paired_epochs"),
     )
     if hyper_parameters.paired_epochs and not _knows_truth(hyper_parameters):
         raise ValueError(

@@ -308,11 +308,13 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
         ("--dataset=mnist_small", "has no split 'testA'; choose from"),
         (
             "--set=architecture=resnet",
-            "`architecture` must be one of residual, residual_skip, u_net.",
+            "architecture must be one of residual, residual_skip, u_net.",
         ),
+        ("--set=cycle_terms=none", "cycle_terms must be one of both, forward, backward. Received"),
+        ("--set=base_filters=0", "base_filters must be positive. Received: 0"),
         ("--set=image_size=30", "must give images of the shape that it takes, (30, 30, 3)"),
         ("--set=forward_cycle_weight=-1", "forward_cycle_weight must be 0 or more. Received: -1.0"),
-        ("--set=pool_size=-1", "`pool_size` must be an integer of 0 or more. Received: "),
+        ("--set=pool_size=-1", "pool_size must be 0 or more. Received: -1"),
     ],
 )
 def test_refused_before_anything_is_written(recipe, tmp_path, argument, message):
