@@ -80,6 +80,7 @@ class HyperParameters:
     architecture: str = sourced("residual", f"{PAPER}; or residual_skip, u_net")
     base_filters: int = sourced(64, PAPER)
     num_blocks: int = sourced(9, f"{PAPER}: 9 for 256 pixels, 6 for 128")
+    discriminator_scales: int | None = sourced(None, f"{PAPER}: 3, 70 pixels; none: 2 below 128")
     cycle_terms: str = sourced("both", f"{PAPER}; forward or backward alone, for an ablation")
     cycle_weight: float = sourced(10.0, PAPER)
     forward_cycle_weight: float = sourced(1.0, f"{PAPER}: both terms alike; in units of the above")
@@ -136,6 +137,8 @@ def check(hyper_parameters: HyperParameters) -> None:
         hyper_parameters,
         *("cycle_weight", "forward_cycle_weight", "identity_weight", "pool_size", "paired_epochs"),
     )
+    if hyper_parameters.discriminator_scales is not None:
+        checks.require_positive(hyper_parameters, "discriminator_scales")
     if hyper_parameters.paired_epochs and not _knows_truth(hyper_parameters):
         raise ValueError(
             f"paired_epochs needs pairs, which {DATASET_WITH_TRUTH} has at its own size alone. "
@@ -324,6 +327,7 @@ def build_model(hyper_parameters: HyperParameters, data: Data) -> zoo.CycleGAN:
             base_filters=hyper_parameters.base_filters,
             num_blocks=hyper_parameters.num_blocks,
             architecture=hyper_parameters.architecture,
+            discriminator_scales=hyper_parameters.discriminator_scales,
             cycle_terms=hyper_parameters.cycle_terms,
             cycle_weight=hyper_parameters.cycle_weight,
             forward_cycle_weight=hyper_parameters.forward_cycle_weight,

@@ -311,6 +311,7 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
             "architecture must be one of residual, residual_skip, u_net.",
         ),
         ("--set=cycle_terms=none", "cycle_terms must be one of both, forward, backward. Received"),
+        ("--set=discriminator_scales=0", "discriminator_scales must be positive. Received: 0"),
         ("--set=base_filters=0", "base_filters must be positive. Received: 0"),
         ("--set=image_size=30", "must give images of the shape that it takes, (30, 30, 3)"),
         ("--set=forward_cycle_weight=-1", "forward_cycle_weight must be 0 or more. Received: -1.0"),
@@ -326,6 +327,27 @@ def test_refused_before_anything_is_written(recipe, tmp_path, argument, message)
 
 
 # === Presets ===
+
+
+def test_settings_of_the_model_reach_it():
+    settings = {
+        "architecture": "residual_skip",
+        "base_filters": 4,
+        "num_blocks": 2,
+        "discriminator_scales": 1,
+        "cycle_terms": "forward",
+        "cycle_weight": 7.0,
+        "forward_cycle_weight": 0.3,
+        "identity_weight": 0.2,
+        "pool_size": 5,
+        "seed": 3,
+    }
+    values = dataclasses.replace(cyclegan.preset("quick", TINY), **settings)
+    data = types.SimpleNamespace(image_shape=(32, 32, 3), steps_per_epoch=10)
+    model = cyclegan.build_model(values, data)
+    assert {name: getattr(model, name) for name in settings} == settings
+    # Patches of 34×34 pixels would be 6 a side.
+    assert model.discriminator_a(np.zeros((1, 32, 32, 3), np.float32)).shape == (1, 14, 14, 1)
 
 
 def test_paper_preset_has_the_papers_numbers():
