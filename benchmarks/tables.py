@@ -51,12 +51,18 @@ def differences_from_preset(record: Record, varied: Collection[str]) -> str:
     differences = []
     for name in sorted((values.keys() | preset.keys()) - set(varied)):
         if name not in preset:
-            differences.append(f"{name}={values[name]} (no longer a setting)")
+            differences.append(f"{name}={_as_set(values[name])} (no longer a setting)")
         elif name not in values:
             differences.append(f"before there was {name}")
         elif values[name] != preset[name]:
-            differences.append(f"{name}={values[name]} (preset: {preset[name]})")
+            own, usual = _as_set(values[name]), _as_set(preset[name])
+            differences.append(f"{name}={own} (preset: {usual})")
     return ", ".join(differences)
+
+
+def _as_set(value: Any) -> Any:
+    """Gives a value as the flag `--set` takes it."""
+    return "none" if value is None else value
 
 
 # === Cells ===

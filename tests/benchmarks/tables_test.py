@@ -57,6 +57,12 @@ def test_differences_name_the_value_and_the_presets() -> None:
     assert differences_from_preset(generated_record_of(seed=3), ["seed"]) == ""
 
 
+def test_no_value_is_written_as_it_is_set() -> None:
+    record = generated_record_of()
+    record.configuration["objective"] = None
+    assert differences_from_preset(record, []) == "objective=none (preset: non_saturating)"
+
+
 def test_setting_that_came_or_went_is_a_difference() -> None:
     record = generated_record_of()
     record.configuration["old_setting"] = 3
