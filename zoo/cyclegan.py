@@ -216,7 +216,8 @@ class CycleGAN(AdversarialModel):
         float32 of the same shape: the images translated to domain B.
 
     Raises:
-        ValueError: if an argument is out of range, or a generator changes the shape of images.
+        ValueError: if an argument is out of range, a generator changes the shape of images, or a
+            discriminator finds no patch in images this small.
 
     Differs from the authors' code: zero padding where a convolution halves the size is TensorFlow's
     `same`, which pads on one side more.
@@ -301,8 +302,8 @@ class CycleGAN(AdversarialModel):
         return build_discriminator(channels, self.base_filters, self.discriminator_scales, name)
 
     def _check_networks(self):
+        images = keras.KerasTensor((1, *self.image_shape))
         for network in self.generator_networks:
-            images = keras.KerasTensor((1, *self.image_shape))
             given = network.compute_output_spec(images).shape
             if given != images.shape:
                 raise ValueError(
@@ -310,6 +311,15 @@ class CycleGAN(AdversarialModel):
                     "the residual one of sides that 4 divides, the U-Net of sides that 32 divides. "
                     f"Received: {network.name}, which gives {given[1:]}"
                 )
+        for network in self.discriminator_networks:
+            try:
+                network.compute_output_spec(images)
+            except ValueError as error:
+                raise ValueError(
+                    f"Images of shape {self.image_shape} hold no patch that {network.name} could "
+                    "judge; lower `discriminator_scales`, or take larger images. Received: "
+                    f"discriminator_scales={self.discriminator_scales}"
+                ) from error
 
     @property
     def generator_networks(self) -> list[keras.Model]:
