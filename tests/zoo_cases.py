@@ -352,7 +352,7 @@ CYCLEGAN = Case(
         ({"base_filters": 0}, "`base_filters` .* Received: base_filters=0"),
         ({"num_blocks": 2.0}, "`num_blocks` .* Received: num_blocks=2.0"),
         ({"discriminator_scales": 0}, "`discriminator_scales` .* discriminator_scales=0"),
-        ({"discriminator_scales": 5}, "hold no patch .* Received: discriminator_scales=5"),
+        ({"discriminator_scales": 5}, "can't judge images .* Received: discriminator_scales=5"),
         (
             {"architecture": "resnet"},
             "residual, residual_skip, u_net. Received: architecture='resnet'",

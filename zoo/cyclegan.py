@@ -217,7 +217,7 @@ class CycleGAN(AdversarialModel):
 
     Raises:
         ValueError: if an argument is out of range, a generator changes the shape of images, or a
-            discriminator finds no patch in images this small.
+            discriminator can't take them, as when they are too small for its patches.
 
     Differs from the authors' code: zero padding where a convolution halves the size is TensorFlow's
     `same`, which pads on one side more.
@@ -316,8 +316,8 @@ class CycleGAN(AdversarialModel):
                 network.compute_output_spec(images)
             except ValueError as error:
                 raise ValueError(
-                    f"Images of shape {self.image_shape} hold no patch that {network.name} could "
-                    "judge; lower `discriminator_scales`, or take larger images. Received: "
+                    f"{network.name} can't judge images of shape {self.image_shape}; if they are "
+                    "too small for it, lower `discriminator_scales`. Received: "
                     f"discriminator_scales={self.discriminator_scales}"
                 ) from error
 
