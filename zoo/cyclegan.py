@@ -24,7 +24,7 @@ from zoo.common.checks import check_choice, check_image_range, check_image_shape
 from zoo.common.layers import ReflectionPadding2D
 from zoo.common.replay import ImagePool
 
-GENERATORS = ("residual", "residual_skip", "u_net")
+GENERATORS = ("residual", "residual_skip", "attention", "u_net")
 CYCLE_TERMS = ("both", "forward", "backward")
 
 # === Networks ===
@@ -47,12 +47,36 @@ def _transposed_convolution(x, filters: int, kernel_size: int):
     )
 
 
+def _output_convolution(x, filters: int):
+    # A convolution, for the transpose of one is one too, of the kernel turned around. With as few
+    # filters as images have channels, this way takes a fourth of the time where AVX-512 is missing.
+    initializer = initializers.RandomNormal(0.0, 0.02)
+    x = ReflectionPadding2D(3)(x)
+    x = layers.Conv2DTranspose(filters, 7, padding="same", kernel_initializer=initializer)(x)
+    return layers.Cropping2D(3)(x)
+
+
 def _residual_block(x):
     filters = x.shape[-1]
     y = _convolution(ReflectionPadding2D(1)(x), filters, 3)
     y = layers.ReLU()(_instance_norm(y))
     y = _convolution(ReflectionPadding2D(1)(y), filters, 3)
     return layers.Add()([x, _instance_norm(y)])
+
+
+def _residual_features(images, base_filters: int, num_blocks: int):
+    """Returns what the first convolution gives, and what the paper's generator makes of it."""
+    first = _convolution(ReflectionPadding2D(3)(images), base_filters, 7)
+    x = layers.ReLU()(_instance_norm(first))
+    for scale in (2, 4):
+        x = _convolution(x, scale * base_filters, 3, 2, "same")
+        x = layers.ReLU()(_instance_norm(x))
+    for _ in range(num_blocks):
+        x = _residual_block(x)
+    for scale in (2, 1):
+        x = _transposed_convolution(x, scale * base_filters, 3)
+        x = layers.ReLU()(_instance_norm(x))
+    return first, x
 
 
 def build_residual_generator(
@@ -78,20 +102,40 @@ def build_residual_generator(
             was normalised. Not in the paper; the U-Net's outermost connection is the same.
     """
     images = keras.Input((None, None, channels), name="images")
-    first = _convolution(ReflectionPadding2D(3)(images), base_filters, 7)
-    x = layers.ReLU()(_instance_norm(first))
-    for scale in (2, 4):
-        x = _convolution(x, scale * base_filters, 3, 2, "same")
-        x = layers.ReLU()(_instance_norm(x))
-    for _ in range(num_blocks):
-        x = _residual_block(x)
-    for scale in (2, 1):
-        x = _transposed_convolution(x, scale * base_filters, 3)
-        x = layers.ReLU()(_instance_norm(x))
+    first, x = _residual_features(images, base_filters, num_blocks)
     if keeps_colours:
         x = layers.Concatenate()([x, first])
-    x = _convolution(ReflectionPadding2D(3)(x), channels, 7)
+    x = _output_convolution(x, channels)
     return keras.Model(images, layers.Activation("tanh", dtype="float32")(x), name=name)
+
+
+def build_attention_generator(
+    channels: int = 3, base_filters: int = 64, num_blocks: int = 6, name: str = "generator"
+) -> keras.Model:
+    """Returns the paper's generator with a mask, which changes an image in places alone.
+
+        G(x) = mask(x) · content(x) + (1 − mask(x)) · x,  mask(x) in (0, 1) for each pixel
+
+    What is to stay is copied, not drawn anew; what is to go is left out of the sum, and need not be
+    cancelled. The layers `mask` and `content` give both parts.
+
+    Args:
+        channels: of the images.
+        base_filters, num_blocks, name: as for `build_residual_generator`.
+
+    Reference: [Tang et al., 2019](https://arxiv.org/abs/1903.12296). Theirs has a loss that keeps
+    the mask from opening or shutting everywhere, and discriminators that see what it lets through.
+    """
+    images = keras.Input((None, None, channels), name="images")
+    _, x = _residual_features(images, base_filters, num_blocks)
+    x = _output_convolution(x, channels + 1)
+    content = layers.Activation("tanh", dtype="float32", name="content")(x[..., :channels])
+    # A copy of its input is a generator that loses nothing by the cycle. A mask shuts for good on
+    # it, unless it is normalised: then it is open somewhere and shut elsewhere in every image.
+    contrast = initializers.Constant(3.0)
+    openness = layers.GroupNormalization(groups=-1, epsilon=1e-5, gamma_initializer=contrast)
+    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(openness(x[..., channels:]))
+    return keras.Model(images, images + mask * (content - images), name=name)
 
 
 def build_u_net_generator(
@@ -189,7 +233,8 @@ class CycleGAN(AdversarialModel):
         num_blocks: residual blocks of a generator. Defaults to 6, the paper's for 128 pixels a
             side; 9 for 256.
         architecture: `"residual"`, the paper's generator; `"residual_skip"`, which hands the
-            first convolution to the last and so keeps the colours that need not change; or
+            first convolution to the last and so keeps the colours that need not change;
+            `"attention"`, which changes an image only where a mask of its own says so; or
             `"u_net"`.
         discriminator_scales: see `build_discriminator`. Defaults to 3, the paper's 70×70 patches,
             or 2 for images below 128 pixels a side, of which these would be more than the whole.
@@ -289,6 +334,8 @@ class CycleGAN(AdversarialModel):
         channels = self.image_shape[-1]
         if self.architecture == "u_net":
             return build_u_net_generator(channels, self.base_filters, name=name)
+        if self.architecture == "attention":
+            return build_attention_generator(channels, self.base_filters, self.num_blocks, name)
         return build_residual_generator(
             channels,
             self.base_filters,
