@@ -355,7 +355,7 @@ CYCLEGAN = Case(
         ({"discriminator_scales": 5}, "can't judge images .* Received: discriminator_scales=5"),
         (
             {"architecture": "resnet"},
-            "residual, residual_skip, u_net. Received: architecture='resnet'",
+            "residual, residual_skip, attention, u_net. Received: architecture='resnet'",
         ),
         ({"cycle_terms": "a"}, "both, forward, backward. Received: cycle_terms='a'"),
         ({"cycle_weight": -1.0}, "`cycle_weight` must be 0 or more. Received: cycle_weight=-1.0"),

@@ -308,7 +308,7 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
         ("--dataset=mnist_small", "has no split 'testA'; choose from"),
         (
             "--set=architecture=resnet",
-            "architecture must be one of residual, residual_skip, u_net.",
+            "architecture must be one of residual, residual_skip, attention, u_net.",
         ),
         ("--set=cycle_terms=none", "cycle_terms must be one of both, forward, backward. Received"),
         ("--set=discriminator_scales=0", "discriminator_scales must be positive. Received: 0"),
@@ -376,6 +376,23 @@ def test_quick_preset_is_small_and_decays_the_rates(dataset):
     assert quick.dataset == dataset
     assert quick.learning_rate_schedule == "exponential" and quick.learning_rate_decay < 1
     assert quick.image_size == (None if dataset.startswith("drawn") else 64)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "architecture"),
+    [
+        (TINY, "attention"),
+        ("cycle_gan/horse2zebra", "attention"),
+        ("cycle_gan/horse2zebra:3.0.0", "attention"),
+        ("cycle_gan/summer2winter_yosemite", "residual_skip"),
+        ("folder:drawn_horse2zebra", "residual_skip"),
+    ],
+)
+def test_quick_preset_has_a_mask_where_scenes_stay(dataset, architecture):
+    quick = cyclegan.preset("quick", dataset)
+    assert quick.architecture == architecture
+    # With a mask there is nothing that it would have to keep.
+    assert quick.identity_weight == (0.0 if architecture == "attention" else 0.5)
 
 
 def test_every_value_has_a_source():
