@@ -130,8 +130,8 @@ def build_attention_generator(
     _, x = _residual_features(images, base_filters, num_blocks)
     x = _output_convolution(x, channels + 1)
     content = layers.Activation("tanh", dtype="float32", name="content")(x[..., :channels])
-    # A copy of its input is a generator that loses nothing by the cycle. A mask shuts for good on
-    # it, unless it is normalised: then it is open somewhere and shut elsewhere in every image.
+    # A generator that copies its input loses nothing by the cycle, so a mask would soon be shut. If
+    # it is normalised, it is open somewhere in every image and shut elsewhere.
     contrast = initializers.Constant(3.0)
     openness = layers.GroupNormalization(groups=-1, epsilon=1e-5, gamma_initializer=contrast)
     mask = layers.Activation("sigmoid", dtype="float32", name="mask")(openness(x[..., channels:]))
@@ -234,8 +234,8 @@ class CycleGAN(AdversarialModel):
             side; 9 for 256.
         architecture: `"residual"`, the paper's generator; `"residual_skip"`, which hands the
             first convolution to the last and so keeps the colours that need not change;
-            `"attention"`, which changes an image only where a mask of its own says so; or
-            `"u_net"`.
+            `"attention"`, which changes an image only where a mask of its own says so, for domains
+            that differ in a thing and not in the whole scene; or `"u_net"`.
         discriminator_scales: see `build_discriminator`. Defaults to 3, the paper's 70×70 patches,
             or 2 for images below 128 pixels a side, of which these would be more than the whole.
         cycle_terms: `"both"`, or for an ablation as in the paper's Table 4 one alone: `"forward"`,
