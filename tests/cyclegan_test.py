@@ -316,9 +316,13 @@ def test_patches_are_smaller_for_small_images():
 # === Refusals ===
 
 
-def test_a_generator_that_changes_the_size_is_refused():
-    with pytest.raises(ValueError, match=r"sides that 4 divides.*generator_ab, which gives"):
-        zoo.CycleGAN((30, 30, 1), 1, 1)
+@pytest.mark.parametrize(
+    ("architecture", "received"),
+    [("residual", r"which gives \(32, 32, 1\)"), ("attention", "which can't be called on them")],
+)
+def test_a_generator_that_changes_the_size_is_refused(architecture, received):
+    with pytest.raises(ValueError, match=f"sides that 4 divides.*generator_ab, {received}"):
+        zoo.CycleGAN((30, 30, 1), 1, 1, architecture=architecture)
 
 
 @pytest.mark.parametrize(

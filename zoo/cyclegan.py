@@ -243,9 +243,10 @@ class CycleGAN(AdversarialModel):
             they are weighted; that of `evaluate`, and so `val_cycle_loss`, always of both, evenly.
         cycle_weight: λ. Defaults to 10, as in the paper.
         forward_cycle_weight: of the term A → B → A, in units of λ. Defaults to 1, as in the paper.
-            Where A holds what B can't show, such as the coats of horses, this term has the
-            generators hide it in their images of B; less of it hides less. On horses and zebras
-            that we draw, 0.2 brought no gain in either direction.
+            More of it teaches B → A more from what A → B makes, of which the answer is known. But
+            where A holds what B can't show, such as the coats of horses, it also has the generators
+            hide that in their images of B. On horses and zebras that we draw, 0.2 brought no gain
+            with `"residual_skip"`, and 3 better horses with `"attention"`.
         identity_weight: of the identity loss, in units of λ. Defaults to 0.5, as in the authors'
             code; 0 leaves it out.
         pool_size: past images of each domain that a discriminator is shown. Defaults to 50, as in
@@ -351,12 +352,16 @@ class CycleGAN(AdversarialModel):
     def _check_networks(self):
         images = keras.KerasTensor((1, *self.image_shape))
         for network in self.generator_networks:
-            given = network.compute_output_spec(images).shape
+            try:
+                given = network.compute_output_spec(images).shape
+            except ValueError:
+                given = None
             if given != images.shape:
+                gives = f"gives {given[1:]}" if given else "can't be called on them"
                 raise ValueError(
                     f"A generator must give images of the shape that it takes, {self.image_shape}; "
-                    "the residual one of sides that 4 divides, the U-Net of sides that 32 divides. "
-                    f"Received: {network.name}, which gives {given[1:]}"
+                    "the residual ones of sides that 4 divides, the U-Net of sides that 32 "
+                    f"divides. Received: {network.name}, which {gives}"
                 )
         for network in self.discriminator_networks:
             try:

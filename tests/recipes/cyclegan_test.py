@@ -112,9 +112,9 @@ def test_scores_stand_beside_those_of_doing_nothing(smoke):
         assert results[f"untranslated_{direction}_error_outside"] == 0
         assert results[f"untranslated_{direction}_error_inside"] > 0.1
         assert results[f"silhouette_{direction}_error_outside"] == 0
-        assert results[f"paired_{direction}_error_outside"] > 0.1
-        # After six steps a generator paints noise.
-        assert results[f"{direction}_error_outside"] > 0.1
+        # After six steps a generator paints noise, where its mask lets it.
+        assert results[f"paired_{direction}_error_outside"] > 0.02
+        assert results[f"{direction}_error_outside"] > 0.02
 
 
 def test_protocol_says_how_was_scored(smoke):
