@@ -49,7 +49,7 @@ def _transposed_convolution(x, filters: int, kernel_size: int):
 
 def _output_convolution(x, filters: int):
     # A convolution, for the transpose of one is one too, of the kernel turned around. With as few
-    # filters as images have channels, this way takes a fourth of the time where AVX-512 is missing.
+    # filters as images have channels, this way takes a third of the time where AVX-512 is missing.
     initializer = initializers.RandomNormal(0.0, 0.02)
     x = ReflectionPadding2D(3)(x)
     x = layers.Conv2DTranspose(filters, 7, padding="same", kernel_initializer=initializer)(x)
