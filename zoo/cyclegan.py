@@ -352,17 +352,18 @@ class CycleGAN(AdversarialModel):
     def _check_networks(self):
         images = keras.KerasTensor((1, *self.image_shape))
         for network in self.generator_networks:
+            given, cause = None, None
             try:
                 given = network.compute_output_spec(images).shape
-            except ValueError:
-                given = None
+            except ValueError as error:
+                cause = error
             if given != images.shape:
                 gives = f"gives {given[1:]}" if given else "can't be called on them"
                 raise ValueError(
                     f"A generator must give images of the shape that it takes, {self.image_shape}; "
                     "the residual ones of sides that 4 divides, the U-Net of sides that 32 "
                     f"divides. Received: {network.name}, which {gives}"
-                )
+                ) from cause
         for network in self.discriminator_networks:
             try:
                 network.compute_output_spec(images)
