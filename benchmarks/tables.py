@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.recipe import recipe_module
@@ -45,19 +45,32 @@ def differences_from_preset(record: Record, varied: Collection[str]) -> str:
         record: of a run.
         varied: hyper-parameters that are shown elsewhere.
     """
-    values = record.configuration
     module = recipe_module(record.recipe)
-    preset = dataclasses.asdict(module.preset(record.preset, values["dataset"]))
-    differences = []
-    for name in sorted((values.keys() | preset.keys()) - set(varied)):
-        if name not in preset:
-            differences.append(f"{name}={_as_set(values[name])} (no longer a setting)")
+    preset = module.preset(record.preset, record.configuration["dataset"])
+    return differences(record.configuration, dataclasses.asdict(preset), varied, "preset")
+
+
+def differences(
+    values: Mapping[str, Any], usual: Mapping[str, Any], varied: Collection[str], usual_name: str
+) -> str:
+    """Returns how a configuration differs from a usual one; "" if it does not.
+
+    Args:
+        values: the configuration.
+        usual: the other one.
+        varied: hyper-parameters that are shown elsewhere.
+        usual_name: of the other one.
+    """
+    found = []
+    for name in sorted((values.keys() | usual.keys()) - set(varied)):
+        if name not in usual:
+            found.append(f"{name}={_as_set(values[name])} (no longer a setting)")
         elif name not in values:
-            differences.append(f"before there was {name}")
-        elif values[name] != preset[name]:
-            own, usual = _as_set(values[name]), _as_set(preset[name])
-            differences.append(f"{name}={own} (preset: {usual})")
-    return ", ".join(differences)
+            found.append(f"before there was {name}")
+        elif values[name] != usual[name]:
+            own, other = _as_set(values[name]), _as_set(usual[name])
+            found.append(f"{name}={own} ({usual_name}: {other})")
+    return ", ".join(found)
 
 
 def _as_set(value: Any) -> Any:

@@ -47,6 +47,54 @@ def test_ablations_follow_the_preset_in_both_directions():
     assert names == [(direction, name) for direction in ("A → B", "B → A") for name in row]
 
 
+def test_another_architecture_is_spelled_out_below_the_table():
+    skip = {"architecture": "residual_skip", "num_blocks": 4}
+    records = [
+        translation_record_of(seed=0),
+        translation_record_of(seed=0, **skip),
+        translation_record_of(seed=1, **skip),
+        translation_record_of(0.75, paired=0.5, seed=0, **skip),
+        translation_record_of(seed=0, architecture="residual_skip"),
+        translation_record_of(seed=0, **skip, pool_size=0),
+        translation_record_of(seed=0, architecture="u_net"),
+    ]
+    own = [
+        *PRESET_ROWS,
+        *("trained on pairs: residual_skip", "residual_skip"),
+        "residual_skip, num_blocks=2 (residual_skip: 4)",
+        "residual_skip, pool_size=0 (residual_skip: 50)",
+        "u_net",
+    ]
+    for given in (records, records[::-1]):
+        names = [row["Configuration"] for row in rows_of(*given)]
+        assert names == 2 * own
+        section = draw(given)
+        assert "\n- `residual_skip`: num_blocks=4 (preset: 2)\n" in section
+        assert "\n- `u_net`: else as the preset\n" in section
+
+
+def test_runs_with_other_weights_of_the_classifier_share_a_table():
+    protocols = [
+        f"scored by a classifier (test accuracy {accuracy} %, weights {weights})"
+        for accuracy, weights in (
+            ("100.0", "9182c883"),
+            ("100.0", "0b03d98a"),
+            ("99.0", "0b03d98a"),
+        )
+    ]
+    records = [
+        dataclasses.replace(translation_record_of(seed=seed), protocol=protocol)
+        for seed, protocol in enumerate(protocols)
+    ]
+    section = draw(records)
+    assert len(tables(section)) == 2
+    assert (
+        "\n- Protocol: scored by a classifier (test accuracy 99.0 %, weights 0b03d98a)\n" in section
+    )
+    both = "(test accuracy 100.0 %, weights 0b03d98a or 9182c883)"
+    assert f"\n- Protocol: scored by a classifier {both}\n" in section
+
+
 def test_training_on_pairs_is_a_row_to_compare_with_not_another_configuration():
     rows = rows_of(
         translation_record_of(0.125),
