@@ -88,6 +88,7 @@ class HyperParameters:
     forward_cycle_weight: float = sourced(1.0, f"{PAPER}: both terms alike; in units of the above")
     identity_weight: float = sourced(0.5, f"{CODE}; a share of the cycle's weight")
     pool_size: int = sourced(50, PAPER)
+    average_decay: float = sourced(0.0, f"{PAPER}: none; of the generators' weights")
     paired_epochs: int = sourced(0, "ours: of the same generators on pairs, an upper bound")
     generator_learning_rate: float = sourced(2e-4, PAPER)
     discriminator_learning_rate: float = sourced(2e-4, PAPER)
@@ -123,6 +124,7 @@ def preset(name: str, dataset: str) -> HyperParameters:
             # B → A learns most from what A → B makes of A, for of that the answer is known.
             forward_cycle_weight=3.0,
             identity_weight=0.0,
+            average_decay=0.999,
             learning_rate_decay=0.8,
         )
     return dataclasses.replace(
@@ -145,7 +147,7 @@ def check(hyper_parameters: HyperParameters) -> None:
         *("base_filters", "num_blocks"),
         *("generator_learning_rate", "discriminator_learning_rate"),
     )
-    checks.require_momenta(hyper_parameters, "adam_beta_1")
+    checks.require_momenta(hyper_parameters, "adam_beta_1", "average_decay")
     checks.require_not_negative(
         hyper_parameters,
         *("cycle_weight", "forward_cycle_weight", "identity_weight", "pool_size", "paired_epochs"),
@@ -346,6 +348,7 @@ def build_model(hyper_parameters: HyperParameters, data: Data) -> zoo.CycleGAN:
             forward_cycle_weight=hyper_parameters.forward_cycle_weight,
             identity_weight=hyper_parameters.identity_weight,
             pool_size=hyper_parameters.pool_size,
+            average_decay=hyper_parameters.average_decay,
             seed=hyper_parameters.seed,
         )
         model.compile(
@@ -362,7 +365,7 @@ def rows_of_samples(
 
     In each row: an image of A, its translation, what comes back of it, and the same for B.
     """
-    to_b, to_a = (functools.partial(each, training=False) for each in model.generator_networks)
+    to_b, to_a = (functools.partial(each, training=False) for each in model.translators)
 
     def draw(num_images: int, seed: int) -> np.ndarray:
         del seed  # The images are always the same.
@@ -488,10 +491,11 @@ def score(
 ) -> dict[str, Any]:
     """Returns what `results.json` holds, those of training on pairs as None."""
     losses = model.evaluate(data.test, verbose=0, return_dict=True)
+    weights = "averaged weights" if hyper_parameters.average_decay else "weights"
     truth_scores = dict.fromkeys((*TRUTH_SCORES, *PAIRED_SCORES))
     if data.classifier:
         truth_scores |= scores_against_truth(
-            model.generator_networks, data.classifier, data.num_test_pairs
+            model.translators, data.classifier, data.num_test_pairs
         )
     return {
         "cycle_loss": losses["cycle_loss"],
@@ -501,9 +505,9 @@ def score(
         "num_pairs": data.num_test_pairs,
         "protocol": protocol(hyper_parameters, data),
         "weights": (
-            "weights of the last good epoch; the run broke"
+            f"{weights} of the last good epoch; the run broke"
             if outcome.is_broken
-            else "weights of the last step"
+            else f"{weights} of the last step"
         ),
         "stop_reason": outcome.stop_reason,
         "is_broken": outcome.is_broken,

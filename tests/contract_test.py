@@ -246,8 +246,8 @@ def test_two_replicas_equal_one(case, two_replicas):
             model = case.build_without_noise()
             # SGD: Adam hides a gradient that is twice too large.
             model.compile(**optimizers(0.05, 0.05))
-        rows = tf.data.Dataset.from_tensor_slices(case.batch(8)).repeat(3).batch(8)
-        model.fit(rows, verbose=0)
+        rows = tf.data.Dataset.from_tensor_slices(case.batch(8))
+        model.fit(rows.repeat(case.steps_on_replicas).batch(8), verbose=0)
         return model
 
     one, two = trained(tf.distribute.get_strategy()), trained(two_replicas)

@@ -152,6 +152,54 @@ def test_without_identity_weight_its_loss_is_not_computed(images):
     assert logs_of(model, *images)["identity_loss"] == 0
 
 
+# === Averages ===
+
+
+def test_averages_translate_while_the_generators_play(images):
+    images_a, images_b = images
+    model = small(generator_ab=identity("ab"), generator_ba=identity("ba"), average_decay=0.9)
+    for network, factor in zip(model.translators, (0.5, 0.25), strict=True):
+        network.layers[-1].kernel.assign([[[[factor]]]])
+    model.compile(**resting())
+    np.testing.assert_allclose(model.predict(images_a, verbose=0), 0.5 * images_a, rtol=1e-6)
+
+    evaluated = model.evaluate(tf.data.Dataset.from_tensors(images), verbose=0, return_dict=True)
+    size_a, size_b = np.abs(images_a).mean(), np.abs(images_b).mean()
+    cycle_loss = 0.875 * (size_a + size_b)
+    assert evaluated["cycle_loss"] == pytest.approx(cycle_loss, rel=1e-5)
+    identity_loss = 0.5 * size_b + 0.75 * size_a
+    assert evaluated["identity_loss"] == pytest.approx(identity_loss, rel=1e-5)
+
+    for direction, factor in (("a_to_b", 0.5), ("b_to_a", 0.25)):
+        translate = model.export_signatures()[direction]
+        given = translate(images=tf.constant((images_a + 1) / 2))["images"]
+        np.testing.assert_allclose(given, (factor * images_a + 1) / 2, atol=1e-6)
+
+    assert logs_of(model, images_a, images_b)["cycle_loss"] == 0
+
+
+def test_averages_follow_both_generators(images):
+    model = small(average_decay=0.9)
+    model.compile()
+    data = tf.data.Dataset.from_tensors(images)
+    model.fit(data, verbose=0)
+    first = [network.get_weights() for network in model.generator_networks]
+    model.fit(data, verbose=0)
+    for network, average, before in zip(
+        model.generator_networks, model.translators, first, strict=True
+    ):
+        for now, mean, then in zip(network.weights, average.weights, before, strict=True):
+            expected = (0.9 * then + now.numpy()) / 1.9
+            np.testing.assert_allclose(mean, expected, atol=1e-7)
+        # Steps are of 2e-4.
+        assert np.abs(network.weights[0] - average.weights[0]).max() > 1e-5
+
+
+def test_without_averages_the_generators_translate():
+    model = small()
+    assert model.translators == model.generator_networks and not model.averages
+
+
 # === Networks ===
 
 

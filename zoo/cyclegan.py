@@ -14,6 +14,8 @@ The discriminators judge patches, and see generated images out of a pool of the 
 Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), and the authors' code.
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -251,6 +253,9 @@ class CycleGAN(AdversarialModel):
             code; 0 leaves it out.
         pool_size: past images of each domain that a discriminator is shown. Defaults to 50, as in
             the paper; 0 leaves it out.
+        average_decay: decay of the moving average of the generators' weights, which `predict`,
+            `evaluate` and the export then use. Defaults to 0, none, as in the paper. Generators
+            that see one image a step never rest: 0.999 takes the mean of the last thousand steps.
         seed: seed of the draws from the pools.
         generator_ab, generator_ba: networks of your own, images → images.
         discriminator_a, discriminator_b: networks of your own, images → logits of patches.
@@ -286,6 +291,7 @@ class CycleGAN(AdversarialModel):
         forward_cycle_weight: float = 1.0,
         identity_weight: float = 0.5,
         pool_size: int = 50,
+        average_decay: float = 0.0,
         seed: int = 0,
         generator_ab: keras.Model | None = None,
         generator_ba: keras.Model | None = None,
@@ -293,7 +299,7 @@ class CycleGAN(AdversarialModel):
         discriminator_b: keras.Model | None = None,
         **kwargs,
     ):
-        super().__init__(seed=seed, average_decay=0.0, **kwargs)
+        super().__init__(seed=seed, average_decay=average_decay, **kwargs)
         self.image_shape = check_image_shape(image_shape)
         if discriminator_scales is None:
             discriminator_scales = 3 if min(self.image_shape[:2]) >= 128 else 2
@@ -327,6 +333,9 @@ class CycleGAN(AdversarialModel):
         self.discriminator_a = discriminator_a or self._build_discriminator("discriminator_a")
         self.discriminator_b = discriminator_b or self._build_discriminator("discriminator_b")
         self._check_networks()
+        if average_decay:
+            self.averaged_generator_ab = self.make_average(self.generator_ab)
+            self.averaged_generator_ba = self.make_average(self.generator_ba)
         self.pool_a = ImagePool(self.image_shape, pool_size)
         self.pool_b = ImagePool(self.image_shape, pool_size)
         self.finish_building("adversarial_loss", "cycle_loss", "identity_loss")
@@ -380,6 +389,13 @@ class CycleGAN(AdversarialModel):
         return [self.generator_ab, self.generator_ba]
 
     @property
+    def translators(self) -> list[keras.Model]:
+        """A → B and B → A as `predict`, `evaluate` and the export use them: averages, if there."""
+        if self.average_decay:
+            return [self.averaged_generator_ab, self.averaged_generator_ba]
+        return self.generator_networks
+
+    @property
     def discriminator_networks(self) -> list[keras.Model]:
         """Both discriminators: they are the other."""
         return [self.discriminator_a, self.discriminator_b]
@@ -390,7 +406,7 @@ class CycleGAN(AdversarialModel):
 
     def call(self, images, training=False):
         """Translates images of domain A to domain B."""
-        return self.generator_ab(images, training=training)
+        return self.translators[0](images, training=training)
 
     def check_batch(self, batch) -> None:
         """Refuses batches of another structure, image size or range than `train_step` takes."""
@@ -481,14 +497,13 @@ class CycleGAN(AdversarialModel):
             data: `(images_a, images_b)`.
         """
         images_a, images_b = data
-        cycle_loss = _absolute_error(
-            self.generator_ba(self.generator_ab(images_a, training=False), training=False), images_a
-        ) + _absolute_error(
-            self.generator_ab(self.generator_ba(images_b, training=False), training=False), images_b
+        to_b, to_a = (functools.partial(each, training=False) for each in self.translators)
+        cycle_loss = _absolute_error(to_a(to_b(images_a)), images_a) + _absolute_error(
+            to_b(to_a(images_b)), images_b
         )
-        identity_loss = _absolute_error(
-            self.generator_ab(images_b, training=False), images_b
-        ) + _absolute_error(self.generator_ba(images_a, training=False), images_a)
+        identity_loss = _absolute_error(to_b(images_b), images_b) + _absolute_error(
+            to_a(images_a), images_a
+        )
         self.running_means["cycle_loss"].update_state(cycle_loss)
         self.running_means["identity_loss"].update_state(identity_loss)
         return {name: self.running_means[name].result() for name in ("cycle_loss", "identity_loss")}
@@ -505,22 +520,22 @@ class CycleGAN(AdversarialModel):
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""
         images = tf.TensorSpec((None, None, None, self.image_shape[-1]), name="images")
+        to_b, to_a = (functools.partial(each, training=False) for each in self.translators)
 
         @tf.function(input_signature=[images])
         def a_to_b(images):
-            return {"images": (self.generator_ab(2.0 * images - 1.0, training=False) + 1.0) / 2.0}
+            return {"images": (to_b(2.0 * images - 1.0) + 1.0) / 2.0}
 
         @tf.function(input_signature=[images])
         def b_to_a(images):
-            return {"images": (self.generator_ba(2.0 * images - 1.0, training=False) + 1.0) / 2.0}
+            return {"images": (to_a(2.0 * images - 1.0) + 1.0) / 2.0}
 
         return {"a_to_b": a_to_b, "b_to_a": b_to_a, "serving_default": a_to_b}
 
     def get_config(self):
         """Returns the arguments that rebuild this model, networks included."""
         config = super().get_config()
-        for name in ("latent_dim", "average_decay"):
-            config.pop(name)
+        config.pop("latent_dim")
         networks = (*self.generator_networks, *self.discriminator_networks)
         names = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
         return {

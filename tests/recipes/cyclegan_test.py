@@ -191,7 +191,7 @@ def test_failed_training_on_pairs_costs_neither_scores_nor_report(prepared, tmp_
 def test_each_column_of_the_samples_comes_from_its_generator():
     # G adds 0.25 and F halves, so that each place shows what was applied.
     model = types.SimpleNamespace(
-        generator_networks=[
+        translators=[
             lambda images, training: images + 0.25,
             lambda images, training: images / 2,
         ]
@@ -340,6 +340,7 @@ def test_settings_of_the_model_reach_it():
         "forward_cycle_weight": 0.3,
         "identity_weight": 0.2,
         "pool_size": 5,
+        "average_decay": 0.4,
         "seed": 3,
     }
     values = dataclasses.replace(cyclegan.preset("quick", TINY), **settings)
