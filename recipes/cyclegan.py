@@ -124,7 +124,6 @@ def preset(name: str, dataset: str) -> HyperParameters:
             # B → A learns most from what A → B makes of A, for of that the answer is known.
             forward_cycle_weight=3.0,
             identity_weight=0.0,
-            average_decay=0.999,
             learning_rate_decay=0.8,
         )
     return dataclasses.replace(

@@ -253,9 +253,10 @@ class CycleGAN(AdversarialModel):
             code; 0 leaves it out.
         pool_size: past images of each domain that a discriminator is shown. Defaults to 50, as in
             the paper; 0 leaves it out.
-        average_decay: decay of the moving average of the generators' weights, which `predict`,
-            `evaluate` and the export then use. Defaults to 0, none, as in the paper. Generators
-            that see one image a step never rest: 0.999 takes the mean of the last thousand steps.
+        average_decay: decay of the moving average of the generators' weights, with which `predict`,
+            `evaluate` and the export then translate. Defaults to 0, none, as in the paper. With one
+            image a step, 0.999 is the mean of the last thousand steps: on horses and zebras that we
+            draw, results then differ less from one epoch to the next, and are no better on average.
         seed: seed of the draws from the pools.
         generator_ab, generator_ba: networks of your own, images → images.
         discriminator_a, discriminator_b: networks of your own, images → logits of patches.
