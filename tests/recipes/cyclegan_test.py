@@ -102,6 +102,7 @@ def test_table_results_and_report_agree(smoke):
         assert f"{row} {value}" in page
     assert "its scores are not scores on horse2zebra" in page
     assert f"{results['a_to_b_taken_for_target']:.1%} of the translations taken for B" in page
+    assert results["weights"] == "weights of the last step"
     assert results["smoke"] is True and results["num_pairs"] == cyclegan.SMOKE_PAIRS
 
 
@@ -278,6 +279,7 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
         f"--dataset=folder:{domains}",
         "--set=image_size=24",
         "--set=learning_rate_schedule=cyclegan",
+        "--set=average_decay=0.9",
         *SMALL_MODEL,
         f"--workdir={tmp_path}/run",
     )
@@ -286,6 +288,7 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
     results = results_of(tmp_path / "run")
     assert all(results[n] is None for n in (*TRUTH_SCORES, *PAIRED_SCORES))
     assert np.isfinite(results["cycle_loss"])
+    assert results["weights"] == "averaged weights of the last step"
     assert "blurred" not in ended.out and "cycle loss" in ended.out
     assert contents(domains) == before
 
@@ -315,6 +318,7 @@ def test_two_folders_of_ones_own(recipe, domains, tmp_path):
         ("--set=base_filters=0", "base_filters must be positive. Received: 0"),
         ("--set=image_size=30", "must give images of the shape that it takes, (30, 30, 3)"),
         ("--set=forward_cycle_weight=-1", "forward_cycle_weight must be 0 or more. Received: -1.0"),
+        ("--set=average_decay=1", "average_decay must be at least 0 and below 1. Received"),
         ("--set=pool_size=-1", "pool_size must be 0 or more. Received: -1"),
     ],
 )
