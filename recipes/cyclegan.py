@@ -490,7 +490,6 @@ def score(
 ) -> dict[str, Any]:
     """Returns what `results.json` holds, those of training on pairs as None."""
     losses = model.evaluate(data.test, verbose=0, return_dict=True)
-    weights = "averaged weights" if hyper_parameters.average_decay else "weights"
     truth_scores = dict.fromkeys((*TRUTH_SCORES, *PAIRED_SCORES))
     if data.classifier:
         truth_scores |= scores_against_truth(
@@ -503,11 +502,7 @@ def score(
         "classifier_accuracy": data.classifier.accuracy if data.classifier else None,
         "num_pairs": data.num_test_pairs,
         "protocol": protocol(hyper_parameters, data),
-        "weights": (
-            f"{weights} of the last good epoch; the run broke"
-            if outcome.is_broken
-            else f"{weights} of the last step"
-        ),
+        "weights": outcome.describe_weights(bool(hyper_parameters.average_decay)),
         "stop_reason": outcome.stop_reason,
         "is_broken": outcome.is_broken,
         "epochs": outcome.epochs,

@@ -262,7 +262,9 @@ def train_and_report(
             f"{hyper_parameters.dataset} {hyper_parameters.test_split}; "
             f"{data.classifier.description}"
         ),
-        "weights": _weights(hyper_parameters, outcome),
+        "weights": outcome.describe_weights(
+            bool(hyper_parameters.average_decay), "the least distance from the validation images"
+        ),
         "stop_reason": outcome.stop_reason,
         "is_broken": outcome.is_broken,
         "epochs": outcome.epochs,
@@ -284,15 +286,6 @@ def train_and_report(
     print(f"Scores: {results['protocol']}.")
     print(f"Stopped: {outcome.stop_reason}. Everything is in {run.path}; open {run.report_html}")
     return results
-
-
-def _weights(hyper_parameters: Any, outcome: training.Outcome) -> str:
-    kind = "averaged weights" if hyper_parameters.average_decay else "weights"
-    if outcome.is_broken:
-        return f"{kind} of the last good epoch; the run broke"
-    if hyper_parameters.early_stopping_patience:
-        return f"{kind} of the epoch with the least distance from the validation images"
-    return f"{kind} of the last step"
 
 
 def result_rows(results: dict[str, Any]) -> list[tuple[str, str, str]]:

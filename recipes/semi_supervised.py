@@ -330,11 +330,7 @@ def train_and_report(
     )
     error = model.evaluate(data.test, verbose=0, return_dict=True)["error"]
     baseline = baseline_error(hyper_parameters, data, model, outcome.epochs)
-    weights = "averaged weights of the last step"
-    if outcome.is_broken:
-        weights = "averaged weights of the last good epoch; the run broke"
-    elif hyper_parameters.early_stopping_patience:
-        weights = "averaged weights of the epoch with the least error on the validation labels"
+    weights = outcome.describe_weights(True, "the least error on the validation labels")
     table = result_rows(hyper_parameters, data, error, baseline, weights)
     results = {
         "test_error": error,

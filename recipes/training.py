@@ -42,12 +42,29 @@ class Outcome:
         epochs: how many were trained in all, resumed ones included.
         history: one row of logs an epoch.
         is_broken: whether a number that is not finite ended it.
+        keeps_best: whether early stopping watched it, so that the best epoch's weights are back.
     """
 
     stop_reason: str
     epochs: int
     history: list[dict[str, Any]]
     is_broken: bool
+    keeps_best: bool
+
+    def describe_weights(self, are_averaged: bool, best: str = "") -> str:
+        """Returns in words which weights the run ended with: what its scores are of.
+
+        Args:
+            are_averaged: whether they are moving averages.
+            best: what early stopping takes for the best, for example "the least error"; recipes
+                without early stopping leave it out.
+        """
+        kind = "averaged weights" if are_averaged else "weights"
+        if self.is_broken:
+            return f"{kind} of the last good epoch; the run broke"
+        if self.keeps_best:
+            return f"{kind} of the epoch with {best}"
+        return f"{kind} of the last step"
 
 
 def run_recipe(
@@ -189,6 +206,7 @@ def fit(
         epochs=len(history.rows),
         history=history.rows,
         is_broken=on_non_finite.stop_reason is not None,
+        keeps_best=on_quality is not None,
     )
 
 

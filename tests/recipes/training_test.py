@@ -103,6 +103,19 @@ def assert_equal_runs(folder: Path, expected: Path) -> None:
     assert contents(folder / "samples") == contents(expected / "samples")
 
 
+@pytest.mark.parametrize(
+    ("is_broken", "keeps_best", "are_averaged", "expected"),
+    [
+        (False, False, False, "weights of the last step"),
+        (False, True, True, "averaged weights of the epoch with the least error"),
+        (True, True, False, "weights of the last good epoch; the run broke"),
+    ],
+)
+def test_outcome_says_which_weights_were_scored(is_broken, keeps_best, are_averaged, expected):
+    outcome = training.Outcome("", 2, [], is_broken, keeps_best)
+    assert outcome.describe_weights(are_averaged, "the least error") == expected
+
+
 def test_checkpoint_holds_both_optimizers_averages_and_seeds(unbroken):
     weights = (newest_checkpoint(unbroken) / "model.weights.h5").read_bytes()
     for part in ("generator_optimizer", "discriminator_optimizer", "averaged_discriminator"):
