@@ -18,7 +18,6 @@ import dataclasses
 import functools
 import hashlib
 import io
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -256,13 +255,10 @@ class Data:
     def _scan_folders(self, names: dict[str, None]) -> list[zoo.datasets.FolderScan]:
         if not self._name.startswith("folder:"):
             return []
-        scans = [
+        return [
             zoo.datasets.scan_folder(name.removeprefix("folder:"), **self._options)
             for name in names
         ]
-        for scan in scans:
-            print(scan.summary(), file=sys.stderr)
-        return scans
 
     def _steps_in_larger_domain(self) -> int:
         batch_size = self._hyper_parameters.batch_size
@@ -309,6 +305,7 @@ class Data:
                 used = "yes" if row["used"] else "no"
                 writer.writerow({"folder": scan.path, **row, "used": used})
         write_atomically(path, table.getvalue())
+        training.tell_of_skipped_images(self.folder_scans, path)
 
 
 def _joined_fingerprint(fingerprints: list[str]) -> str:

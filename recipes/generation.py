@@ -1,7 +1,6 @@
 """What the recipes share whose models do nothing but generate: data, optimizers, scores, table."""
 
 import functools
-import sys
 from typing import Any
 
 import keras
@@ -231,11 +230,7 @@ def train_and_report(
         scan, report = data.folder_scan, run.path / "skipped_images.csv"
         if scan is not None:
             scan.write_report(report)
-            print(
-                f"{len(scan.files):,} images used, {len(scan.skipped):,} files skipped; {report} "
-                "lists these, and doubles.",
-                file=sys.stderr,
-            )
+            training.tell_of_skipped_images([scan], report)
 
     outcome = training.fit(
         model,

@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,6 +28,7 @@ from zoo.common.callbacks import (
 from zoo.common.checkpoints import CheckpointError
 from zoo.common.files import replaced_folder
 from zoo.common.training_state import steps_done
+from zoo.datasets import FolderScan
 
 
 class TrainingError(RuntimeError):
@@ -207,6 +209,17 @@ def fit(
         history=history.rows,
         is_broken=on_non_finite.stop_reason is not None,
         keeps_best=on_quality is not None,
+    )
+
+
+def tell_of_skipped_images(scans: Sequence[FolderScan], report: Path) -> None:
+    """Says in one line how many images of folders are used, and where the others are listed."""
+    num_used = sum(len(scan.files) for scan in scans)
+    num_skipped = sum(len(scan.skipped) for scan in scans)
+    print(
+        f"{num_used:,} images used, {num_skipped:,} files skipped; {report} lists these, and "
+        "doubles.",
+        file=sys.stderr,
     )
 
 

@@ -334,6 +334,13 @@ def test_splits_are_nine_tenths_and_twice_a_twentieth(tmp_path):
     assert sum(found.num_examples.values()) == 1000
 
 
+def test_no_split_of_a_small_folder_is_empty(tmp_path):
+    for number in range(12):
+        save_pictures(tmp_path / str(number), 16, size=8, first_seed=100 * number)
+        scan = datasets.scan_folder(tmp_path / str(number), 8, data_dir=tmp_path)
+        assert min(scan.num_examples.values()) > 0 and len(scan.files) == 16
+
+
 def test_an_image_stays_in_its_split_when_others_come_and_names_change(pictures, load):
     def of_split():
         return [{i.tobytes() for i in _pixels(load(s))} for s in ("train", "validation")]

@@ -71,16 +71,30 @@ def test_batches_continue_where_a_run_stopped(name, tmp_path):
 def test_stored_order_in_one_pass(name, tmp_path):
     batches = load(name, tmp_path, "test", shuffle=False, repeat=False, batch_size=16)
     ((images_a, images_b),) = list(batches)
-    alone = datasets.load(f"{name}/testA", "all", image_size=SIDE, batch_size=16, data_dir=tmp_path)
+    alone = datasets.load(name, "testA", image_size=SIDE, batch_size=16, data_dir=tmp_path)
     np.testing.assert_array_equal(images_a, next(iter(alone)))
     assert images_b.shape == (16, SIDE, SIDE, 3)
 
 
 def test_two_paths_are_a_domain_each(name, tmp_path):
     folder = name.removeprefix("folder:")
-    pairs = levels(load(f"folder:{folder}/trainA,{folder}/trainB", tmp_path), 40)
-    assert set(pairs[:, 0]) < set(range(20))
-    assert set(pairs[:, 1]) < set(range(100, 133))
+    both = f"folder:{folder}/trainA,{folder}/trainB"
+    pairs, tests = (levels(load(both, tmp_path, part), 40) for part in ("train", "test"))
+    for domain, all_levels in enumerate((range(20), range(100, 133))):
+        trained, tested = set(pairs[:, domain]), set(tests[:, domain])
+        assert trained and tested and not trained & tested
+        assert trained | tested < set(all_levels)
+
+
+def test_a_domain_may_have_few_test_images(tmp_path):
+    for split, count in (("trainA", 20), ("trainB", 17), ("testA", 1), ("testB", 2)):
+        write_domain(tmp_path / "small" / split, range(count))
+    (tmp_path / "small" / "testB" / "notes.txt").write_text("of no domain")
+    name = f"folder:{tmp_path / 'small'}"
+    assert levels(load(name, tmp_path, "test", shuffle=False), 2)[:, 0].tolist() == [0, 0]
+    scan = datasets.scan_folder(tmp_path / "small", SIDE, data_dir=tmp_path)
+    assert scan.num_examples == {"trainA": 20, "trainB": 17, "testA": 1, "testB": 2}
+    assert [file.path for file in scan.skipped] == ["testB/notes.txt"]
 
 
 def test_sets_of_tfds_by_name(tmp_path):

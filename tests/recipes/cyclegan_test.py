@@ -21,7 +21,7 @@ from recipes.training import TrainingError
 from recipes.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 from tests.datasets.picture_files import noise, save_pictures
 from tests.recipes.command import Ended, contents, run_recipe
-from zoo import metrics
+from zoo import datasets, metrics
 
 TINY = "drawn_horse2zebra/tiny"
 SMALL_MODEL = ("--set=base_filters=2", "--set=num_blocks=1")
@@ -55,7 +55,7 @@ def domains(tmp_path) -> Path:
     """A folder of two domains, 17 and 33 images to train on."""
     folder = tmp_path / "domains"
     for seed, (name, number) in enumerate(
-        (("trainA", 17), ("trainB", 33), ("testA", 16), ("testB", 18))
+        (("trainA", 17), ("trainB", 33), ("testA", 9), ("testB", 11))
     ):
         save_pictures(folder / name, number, first_seed=1000 * seed)
     (folder / "trainA" / "notes.png").write_text("no picture")
@@ -168,6 +168,7 @@ def test_failed_training_on_pairs_costs_neither_scores_nor_report(prepared, tmp_
     values = dataclasses.replace(
         cyclegan.preset("quick", TINY),
         **{"smoke": True, "epochs": 1, "base_filters": 2, "num_blocks": 1, "paired_epochs": 1},
+        average_decay=0.9,
     )
     data = cyclegan.Data(values)
     model = cyclegan.build_model(values, data)
@@ -181,7 +182,13 @@ def test_failed_training_on_pairs_costs_neither_scores_nor_report(prepared, tmp_
     with pytest.raises(TrainingError):
         cyclegan.train_and_report(values, data, model, run)
     results = results_of(run.path)
-    assert results["a_to_b_error_inside"] > 0 and results["paired_a_to_b_error_inside"] is None
+    assert results["paired_a_to_b_error_inside"] is None
+    of_averages, of_players = (
+        cyclegan.scores_against_truth(networks, data.classifier, cyclegan.SMOKE_PAIRS)
+        for networks in (model.translators, model.generator_networks)
+    )
+    assert {name: results[name] for name in of_averages} == pytest.approx(of_averages, rel=1e-5)
+    assert of_averages["a_to_b_error_inside"] != of_players["a_to_b_error_inside"]
     assert f"{results['a_to_b_error_inside']:.4f}" in run.report_html.read_text()
     assert export.load(run.export.parent)
 
@@ -238,10 +245,32 @@ def test_epoch_has_as_many_steps_as_the_larger_domain_has_batches(domains, prepa
     )
     data = cyclegan.Data(values)
     assert data.steps_per_epoch == 9  # 33 images in batches of 4
-    assert data.num_test_pairs == 16 and len(list(data.test)) == 2
+    assert data.num_test_pairs == 9 and len(list(data.test)) == 2
     first, again = (next(iter(data.train_from(5))) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert [images.shape for images in first] == [(4, 24, 24, 3)] * 2
+
+
+def test_images_to_train_on_are_augmented_as_the_hyper_parameters_say(domains, prepared):
+    def is_stored(**changes) -> list[bool]:
+        values = dataclasses.replace(
+            cyclegan.preset("quick", f"folder:{domains}"), image_size=24, batch_size=8, **changes
+        )
+        data = cyclegan.Data(values)
+        trained = [domain.numpy() for domain in next(iter(data.train_from(0)))]
+        stored = datasets.load_unpaired(
+            f"folder:{domains}", image_size=24, batch_size=8, seed=values.seed
+        )
+        return [
+            np.array_equal(image, alone)
+            for domains_alone in stored.take(1)
+            for domain, domain_alone in zip(trained, domains_alone, strict=True)
+            for image, alone in zip(domain, domain_alone, strict=True)
+        ]
+
+    assert all(is_stored(load_scale=1.0, random_flip=False))
+    assert 0 < sum(is_stored(load_scale=1.0, random_flip=True)) < 16
+    assert not any(is_stored(load_scale=1.25, random_flip=False))
 
 
 # === Other data ===
@@ -253,13 +282,18 @@ def skipped_in(path: Path) -> list[tuple[str, str, str]]:
     return [(Path(row["folder"]).name, row["path"], row["used"]) for row in rows]
 
 
-SKIPPED = [("trainA", "notes.png", "no"), ("testB", "empty.jpg", "no")]
+SKIPPED = [("domains", "testB/empty.jpg", "no"), ("domains", "trainA/notes.png", "no")]
 
 
-def test_skipped_files_of_both_domains_are_listed(domains, tmp_path, prepared):
-    values = dataclasses.replace(cyclegan.preset("quick", f"folder:{domains}"), image_size=24)
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [("{0}", SKIPPED), ("{0}/trainB,{0}/trainA", [("trainA", "notes.png", "no")])],
+)
+def test_skipped_files_of_both_domains_are_listed(domains, tmp_path, prepared, paths, expected):
+    name = f"folder:{paths.format(domains)}"
+    values = dataclasses.replace(cyclegan.preset("quick", name), image_size=24)
     cyclegan.Data(values).write_skipped_images(tmp_path / "skipped_images.csv")
-    assert skipped_in(tmp_path / "skipped_images.csv") == SKIPPED
+    assert skipped_in(tmp_path / "skipped_images.csv") == expected
 
 
 def test_table_without_truth_has_the_losses_alone():

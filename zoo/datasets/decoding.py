@@ -113,13 +113,32 @@ def decode_image(
     """
     if isinstance(file, bytes):
         file = io.BytesIO(file)
+    with _opened(file) as image:
+        if min(image.size) < min_side:
+            raise UnusableImageError(
+                f"too small: {image.width}x{image.height}, and a side needs {min_side} pixels"
+            )
+        return _convert(image, form)
+
+
+def recognise_image(file: BinaryIO) -> None:
+    """Looks at the beginning of a file, and decodes nothing.
+
+    Args:
+        file: open for reading at its start.
+
+    Raises:
+        UnusableImageError: if it is in none of the formats that can be read.
+    """
+    with _opened(file):
+        pass
+
+
+@contextlib.contextmanager
+def _opened(file: BinaryIO) -> Iterator[Image.Image]:
     try:
         with _open(file) as image:
-            if min(image.size) < min_side:
-                raise UnusableImageError(
-                    f"too small: {image.width}x{image.height}, and a side needs {min_side} pixels"
-                )
-            return _convert(image, form)
+            yield image
     except UnusableImageError:
         raise
     # A hostile or broken file makes Pillow raise anything at all.

@@ -1,10 +1,11 @@
 """A user's own folder of images as a data set.
 
-The images of a folder `train` beside `validation` or `test` keep to these splits. All others are
-split by the SHA-256 of their bytes, 90 % train, 5 % validation and 5 % test: an image stays in its
-split when others are added, when it is renamed, and on any machine, and two equal files never lie
-in two splits. The order within a split is that of the same digests, so that a slice of a split is
-a random choice from it.
+The images of a folder `train` beside `validation` or `test` keep to these splits, and those of
+`trainA`, `trainB`, `testA` and `testB`, two domains, to these. All others are split by the SHA-256
+of their bytes, 90 % train, 5 % validation and 5 % test: an image stays in its split when others are
+added, when it is renamed, and on any machine, and two equal files never lie in two splits. Only
+where so few images leave a split empty, one of the training images serves there instead. The order
+within a split is that of the same digests, so that a slice of a split is a random choice from it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from zoo.datasets import disk, folder_cache, memory, splits
 from zoo.datasets.decoding import image_form
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.folder_cache import DecodedFolder
-from zoo.datasets.listing import SkippedFile
+from zoo.datasets.listing import SkippedFile, printable
 
 PREFIX = "folder:"
 SPLITS = ("train", "validation", "test")
+DOMAIN_SPLITS = ("trainA", "trainB", "testA", "testB")
 DROP_DUPLICATES = ("none", "exact", "near")
 # Fewer make no batch, let alone a data set to learn from.
 MIN_IMAGES = 16
@@ -140,24 +142,19 @@ class FolderScan:
         """Gives what `write_report` writes: `path`, whether it is `used`, and a `remark`."""
         used = set(self.files)
         rows = [
-            {"path": _printable(path), "used": False, "remark": reason}
+            {"path": printable(path), "used": False, "remark": reason}
             for path, reason in self.skipped
         ]
         for path, original, is_exact in self.duplicates:
             remark = "equal to " if is_exact else "looks like "
             rows.append(
                 {
-                    "path": _printable(path),
+                    "path": printable(path),
                     "used": path in used,
-                    "remark": remark + _printable(original),
+                    "remark": remark + printable(original),
                 }
             )
         return sorted(rows, key=lambda row: row["path"])
-
-
-def _printable(path: str) -> str:
-    """Shows the bytes of a name that are not UTF-8 as \\xNN."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def scan_folder(
@@ -264,7 +261,7 @@ class FolderSource:
         if not rows.size:
             raise ValueError(
                 f"split={split!r} of {self._name!r} holds no image of the {len(decoded.paths)} "
-                "there are; choose another, or sort them into folders 'train' and 'test'."
+                "there are; choose another, or put images there."
             )
         key = (self._path, self._form, self._drop_duplicates, decoded.listing_digest, split)
         return memory.share(
@@ -292,6 +289,9 @@ class FolderSource:
                 path, digest = decoded.paths[number], decoded.digests[number]
                 rows[path.partition("/")[0] if given else _drawn_split(digest)].append(number)
         self._check_enough(decoded, sum(map(len, rows.values())))
+        if not given:
+            for split in ("validation", "test"):
+                rows[split] = rows[split] or [rows["train"].pop()]
         rows_of_splits = {split: np.array(numbers, np.int64) for split, numbers in rows.items()}
         if decoded.is_new and decoded.skipped:
             print(self._scan_of(decoded, rows_of_splits).summary(), file=sys.stderr)
@@ -356,8 +356,11 @@ def _existing_folder(name: str) -> Path:
 
 def _given_splits(path: Path) -> tuple[str, ...]:
     """Names the splits into which the folder is sorted; empty if it is not."""
-    given = tuple(split for split in SPLITS if (path / split).is_dir())
-    return given if "train" in given and len(given) > 1 else ()
+    for names in (DOMAIN_SPLITS, SPLITS):
+        given = tuple(split for split in names if (path / split).is_dir())
+        if names[0] in given and len(given) > 1:
+            return given
+    return ()
 
 
 def _drawn_split(digest: str) -> str:

@@ -37,6 +37,11 @@ class FoundFile:
     stamps: tuple[int, int]
 
 
+def printable(path: str) -> str:
+    """Shows the bytes of a name that are not UTF-8 as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 @dataclasses.dataclass(frozen=True)
 class Listing:
     """All that lies in a folder, in the order of the bytes of the paths."""

@@ -26,25 +26,24 @@ def domains(name: str, part: str = "train") -> tuple[tuple[str, str], tuple[str,
     """
     if part not in PARTS:
         raise ValueError(f"part must be 'train' or 'test'. Received: part={part!r}")
-    if not name.startswith(PREFIX):
-        return (name, f"{part}A"), (name, f"{part}B")
-    path = name.removeprefix(PREFIX)
-    # A comma may also be a part of one folder's name.
-    if "," in path and not Path(path).expanduser().is_dir():
-        paths = path.split(",")
-        if len(paths) != 2:
+    splits = (f"{part}A", f"{part}B")
+    if name.startswith(PREFIX):
+        path = name.removeprefix(PREFIX)
+        # A comma may also be a part of one folder's name.
+        if "," in path and not Path(path).expanduser().is_dir():
+            paths = path.split(",")
+            if len(paths) != 2:
+                raise ValueError(
+                    f"{name!r} names {len(paths)} folders; write 'folder:PATH,PATH', one a domain."
+                )
+            return tuple((f"{PREFIX}{each.strip()}", part) for each in paths)
+        missing = [split for split in splits if not (Path(path).expanduser() / split).is_dir()]
+        if missing:
             raise ValueError(
-                f"{name!r} names {len(paths)} folders; write 'folder:PATH,PATH', one a domain."
+                f"{name!r} has no folder {' and no '.join(missing)}; sort the images into trainA, "
+                "trainB, testA and testB, or write 'folder:PATH,PATH', one a domain."
             )
-        return tuple((f"{PREFIX}{each.strip()}", part) for each in paths)
-    folders = [Path(path).expanduser() / f"{part}{domain}" for domain in "AB"]
-    missing = [folder.name for folder in folders if not folder.is_dir()]
-    if missing:
-        raise ValueError(
-            f"{name!r} has no folder {' and no '.join(missing)}; sort the images into trainA, "
-            "trainB, testA and testB, or write 'folder:PATH,PATH', one a domain."
-        )
-    return tuple((f"{PREFIX}{folder}", "all") for folder in folders)
+    return (name, splits[0]), (name, splits[1])
 
 
 def load_unpaired(
