@@ -4,7 +4,7 @@ It takes the export alone, and none of the code that trained it: a SavedModel wi
 take and give `images`, float32 `(batch, height, width, channels)` in [0, 1].
 
 Every picture in the input folder, at any depth, becomes a PNG of its size under its name in the
-output folder: a/b.jpg becomes a/b.png, or a/b.jpg.png where a/b.png is there too. It is read as a
+output folder: a/b.jpg becomes a/b.png, or a/b.jpg.png if a/b.png is a picture too. It is read as a
 picture to train on is: turned as its EXIF orientation says, its colours made sRGB, or grey for a
 model of grey images, 16 bits made 8, of an animation the first frame, and what is transparent laid
 on white; the transparency then returns. What can't be read is skipped, and skipped_images.csv in
@@ -13,7 +13,8 @@ the output folder says why. Nothing in the input folder is changed.
 A network knows things at the size that they had in training. Photos that show them larger need
 --shorter_side, the image_size of the training if they fill the photo as they did there: photos are
 shrunk until their shorter side has that many pixels, translated, and enlarged to their size again,
-no sharper than the network's images are.
+no sharper than the network's images are. They also need less memory so: the network of the preset
+`quick` takes some 0.8 GB for each million pixels that it sees at once.
 """
 
 from recipes import command_line  # first: it keeps TensorFlow's import quiet
@@ -27,9 +28,9 @@ import io
 import os
 import pathlib
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 import numpy as np
@@ -43,9 +44,10 @@ from zoo.datasets.decoding import (
     ImageForm,
     UnusableImageError,
     decode_image,
+    recognise_image,
     without_pillow_warnings,
 )
-from zoo.datasets.listing import FoundFile, SkippedFile, list_files
+from zoo.datasets.listing import SkippedFile, list_files, printable
 
 SKIPPED_IMAGES = "skipped_images.csv"
 # Networks that halve their images from 2 to 8 times; the paper's does it twice.
@@ -241,20 +243,30 @@ def write_image(path: Path, pixels: np.ndarray, opacity: np.ndarray | None) -> N
 
 
 def output_names(paths: Sequence[str]) -> list[str]:
-    """Gives each path the ending .png; those that would be one file then keep their own as well.
+    """Gives each path the ending .png.
 
-    Names that differ in the case of letters alone count as one: on some disks they are.
+    Those that would be one file, or one with a folder, then keep their own ending as well; but a
+    PNG its name, if it can. Names that differ in the case of letters alone count as one: on some
+    disks they are.
     """
+    folders = {str(folder).casefold() for path in paths for folder in PurePosixPath(path).parents}
+    owners: dict[str, str] = {}
+    for path in paths:
+        if path.endswith(".png"):
+            owners.setdefault(path.casefold(), path)
     keep: set[str] = set()
     while True:
         names = [f"{path if path in keep else os.path.splitext(path)[0]}.png" for path in paths]
-        count = Counter(name.casefold() for name in names)
-        doubled = {
-            path for path, name in zip(paths, names, strict=True) if count[name.casefold()] > 1
-        }
-        if doubled <= keep:
+        claims: dict[str, list[str]] = defaultdict(list)
+        for path, name in zip(paths, names, strict=True):
+            claims[name.casefold()].append(path)
+        num_kept = len(keep)
+        for name, claimants in claims.items():
+            if len(claimants) > 1 or name in folders:
+                movable = [path for path in claimants if path not in keep]
+                keep.update([path for path in movable if path != owners.get(name)] or movable)
+        if len(keep) == num_kept:
             return names
-        keep |= doubled
 
 
 def _check_folders(inputs: Path, outputs: Path) -> None:
@@ -307,22 +319,21 @@ def translate_folder(
         OSError: if a file can't be written.
     """
     _check_folders(inputs, outputs)
-    found = list_files(inputs)
-    names = output_names([file.path for file in found.files])
-    if not overwrite:
-        _refuse_existing(outputs, names)
-    skipped = list(found.skipped)
-    num_translated = 0
     with without_pillow_warnings():
-        for file, name in tqdm(
-            list(zip(found.files, names, strict=True)),
+        paths, skipped = _list_pictures(inputs)
+        names = output_names(paths)
+        if not overwrite:
+            _refuse_existing(outputs, names)
+        num_translated = 0
+        for path, name in tqdm(
+            list(zip(paths, names, strict=True)),
             desc="translating",
             unit="picture",
             disable=not sys.stderr.isatty(),
         ):
-            reason = _translate_file(translator, inputs, file, outputs / name, shorter_side)
+            reason = _translate_file(translator, inputs / path, outputs / name, shorter_side)
             if reason:
-                skipped.append(SkippedFile(file.path, reason))
+                skipped.append(SkippedFile(path, reason))
             else:
                 num_translated += 1
     if not num_translated:
@@ -331,29 +342,48 @@ def translate_folder(
     return num_translated, len(skipped)
 
 
+def _list_pictures(inputs: Path) -> tuple[list[str], list[SkippedFile]]:
+    """Tells pictures from files of other kinds, after which no picture need be named."""
+    found = list_files(inputs)
+    paths, skipped = [], list(found.skipped)
+    for file in found.files:
+        try:
+            with open(inputs / file.path, "rb") as opened:
+                recognise_image(opened)
+        except (UnusableImageError, OSError) as error:
+            skipped.append(SkippedFile(file.path, _why_unusable(error)))
+        else:
+            paths.append(file.path)
+    return paths, skipped
+
+
 def _translate_file(
-    translator: Translator,
-    inputs: Path,
-    file: FoundFile,
-    output: Path,
-    shorter_side: int | None,
+    translator: Translator, picture: Path, output: Path, shorter_side: int | None
 ) -> str | None:
     """Translates one picture; returns why that is not possible, or None."""
     try:
-        pixels, opacity = read_image(inputs / file.path, translator.channels)
+        pixels, opacity = read_image(picture, translator.channels)
         translated = translator.translate(pixels, shorter_side)
-    except UnusableImageError as error:
-        return str(error)
-    except OSError as error:
-        return f"can't be read: {error.strerror or error}"
+    except (UnusableImageError, OSError) as error:
+        return _why_unusable(error)
     write_image(output, translated, opacity)
     return None
+
+
+def _why_unusable(error: UnusableImageError | OSError) -> str:
+    if isinstance(error, UnusableImageError):
+        return str(error)
+    return f"can't be read: {error.strerror or error}"
 
 
 def _nothing_usable(inputs: Path, skipped: Sequence[SkippedFile]) -> str:
     kinds = Counter(file.reason.partition(":")[0] for file in skipped).most_common(5)
     reasons = ", ".join(f"{number:,} {kind}" for kind, number in kinds) or "it is empty"
-    return f"{inputs} holds no picture that can be used ({reasons}); name another INPUT_FOLDER."
+    example = f", {printable(skipped[0].path)} for one" if skipped else ""
+    return (
+        f"{inputs} holds no picture that can be used ({reasons}){example}; name another "
+        "INPUT_FOLDER."
+    )
 
 
 def _write_skipped(path: Path, skipped: Sequence[SkippedFile]) -> None:
@@ -361,9 +391,8 @@ def _write_skipped(path: Path, skipped: Sequence[SkippedFile]) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["path", "used", "remark"])
-    # Bytes of a name that are no UTF-8 are shown as \xNN.
-    rows = [(os.fsencode(name).decode("utf-8", "backslashreplace"), r) for name, r in skipped]
-    writer.writerows([name, "no", reason] for name, reason in sorted(rows))
+    rows = sorted((printable(path), reason) for path, reason in skipped)
+    writer.writerows([path, "no", reason] for path, reason in rows)
     write_atomically(path, table.getvalue())
 
 

@@ -257,10 +257,32 @@ def test_names_and_folders_are_kept(run, pictures, tmp_path):
     before = contents(pictures)
     assert run().code == 0
     assert set(contents(tmp_path / "out")) == {
-        *("one.png", "a/one.jpg.png", "a/one.png.png", "a/one.jpg.png.png", "a/b/ü two.png"),
+        *("one.png", "a/one.jpg.png", "a/one.png", "a/one.jpg.png.png", "a/b/ü two.png"),
         "skipped_images.csv",
     }
     assert contents(pictures) == before
+
+
+def test_names_are_told_apart_only_where_they_must_be():
+    def named(*paths: str) -> list[str]:
+        return translate.output_names(paths)
+
+    assert named("a.jpg", "a.png") == ["a.jpg.png", "a.png"]
+    assert named("a.jpg", "a.webp", "b.jpg") == ["a.jpg.png", "a.webp.png", "b.png"]
+    assert named("A.jpg", "a.png", "a.PNG") == ["A.jpg.png", "a.png", "a.PNG.png"]
+    assert named("a.png", "A.png") == ["a.png", "A.png.png"]
+    # A folder of a picture's name, and a picture of the name that another would flee to.
+    assert named("a.jpg", "a.png/x.png") == ["a.jpg.png", "a.png/x.png"]
+    assert named("a.jpg", "a.png", "a.jpg.png") == ["a.jpg.png", "a.png", "a.jpg.png.png"]
+
+
+def test_files_beside_pictures_change_no_names(run, pictures, tmp_path):
+    for name in ("one.png", "two.jpg"):
+        Image.fromarray(noise(1)).save(pictures / name)
+    for name in ("one.txt", "two.xmp", "two.MOV"):
+        (pictures / name).write_text("no picture")
+    assert "; 3 files skipped, see skipped_images.csv" in run().out
+    assert set(contents(tmp_path / "out")) == {"one.png", "two.png", "skipped_images.csv"}
 
 
 def test_what_cannot_be_read_is_skipped_and_listed(run, pictures, tmp_path):
@@ -317,7 +339,11 @@ def test_nothing_is_overwritten_unless_asked_for(run, pictures, tmp_path):
         ([], {"outputs": "pictures/out"}, "must not lie in each other"),
         ([], {"outputs": "."}, "must not lie in each other"),
         ([], {"outputs": "link"}, "must not lie in each other"),
-        ([], {"inputs": "texts"}, "texts holds no picture that can be used (1 not an image)"),
+        (
+            [],
+            {"inputs": "texts"},
+            "texts holds no picture that can be used (1 not an image), a.txt for one",
+        ),
         ([], {"inputs": "nothing"}, "nothing holds no picture that can be used (it is empty)"),
         ([], {"export": "nowhere"}, "No export in nowhere: "),
         (["--size=3"], {}, "unrecognized arguments: --size=3. See --help."),
