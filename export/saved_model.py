@@ -22,7 +22,8 @@ def save(model: AdversarialModel, folder, version: int = 1) -> pathlib.Path:
     - `generate(num: int32, seed: int64, truncation: float32)` → `images`; for truncation below 1
       see `zoo.common.adversarial.truncate_latents`;
     - `classify(images)` → `probabilities` `(batch, K)` and `labels`, the name of the likeliest
-      class of each image; the K names, one a line, are packed as the asset `labels.txt`.
+      class of each image; the K names, one a line, are packed as the asset `labels.txt`;
+    - `a_to_b(images)` and `b_to_a(images)` → `images`, translated.
 
     The folder appears whole or not at all: it is written beside and renamed.
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+import export
 import zoo
 from tests import zoo_cases
 from zoo import cyclegan
@@ -144,6 +145,36 @@ def test_pools_are_filled_with_generated_images():
     # Every step shows two new images, each in the place of a stored one or past them.
     stored = np.unique(model.pool_a.images)
     assert np.float32(-0.3) in stored
+
+
+def test_discriminators_are_shown_what_the_pools_give():
+    # Logits are the pixels, and generated images of one domain are the other's real ones.
+    names = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+    model = small(pool_size=2, **{name: identity(name) for name in names})
+    model.compile(**resting())
+    pools = (model.pool_b, model.pool_a)  # in the order of the images that they come from
+    num_exchanged = []
+    for step in range(10):
+        levels = [0.05 * step, -0.05 * step - 0.5]
+        before = [np.array(pool.images) for pool in pools]
+        logs = logs_of(model, *(np.full((2, *SHAPE), level, "float32") for level in levels))
+        after = [np.array(pool.images) for pool in pools]
+        real = sum((level - 1) ** 2 for level in levels)
+        # What went in and is not there now was shown.
+        shown = sum(
+            2 * level**2 + np.sum(old[:, 0, 0, 0] ** 2) - np.sum(new[:, 0, 0, 0] ** 2)
+            for level, old, new in zip(levels, before, after, strict=True)
+        )
+        if step > 0:  # while a pool fills, it stores what it shows
+            assert logs["discriminator_loss"] == pytest.approx(0.5 * (real + shown / 2), rel=1e-5)
+            num_exchanged.append(
+                [
+                    int((old != new)[:, 0, 0, 0].sum())
+                    for old, new in zip(before, after, strict=True)
+                ]
+            )
+    assert all(0 < sum(numbers) < 18 for numbers in zip(*num_exchanged, strict=True))
+    assert any(number_a != number_b for number_a, number_b in num_exchanged)
 
 
 def test_without_identity_weight_its_loss_is_not_computed(images):
@@ -302,6 +333,31 @@ def test_architecture_chooses_the_generator(architecture):
         built = GENERATORS[architecture](base_filters=4)
         assert network.count_params() == built.count_params()
         assert [type(each) for each in network.layers] == [type(each) for each in built.layers]
+
+
+# The contract tests build the paper's generator alone.
+@pytest.mark.parametrize("architecture", ["residual_skip", "attention", "u_net"])
+def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = zoo.CycleGAN(
+        (32, 32, 3), base_filters=2, num_blocks=1, architecture=architecture, pool_size=0
+    )
+    images_a, images_b = np.split(zoo_cases.ramp_images(4, (32, 32, 3)), 2)
+    model.compile()
+    first = logs_of(model, images_a, images_b)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    translated = model.predict(images_a, verbose=0)
+    np.testing.assert_array_equal(loaded.predict(images_a, verbose=0), translated)
+    second = logs_of(model, images_a, images_b)
+    assert logs_of(loaded, images_a, images_b) == pytest.approx(second, rel=1e-5)
+    assert first["generator_loss"] != second["generator_loss"]
+
+    export.save(loaded, tmp_path / "export")
+    exported = export.load(tmp_path / "export")
+    images = exported.a_to_b(tf.constant(images_a / 2 + 0.5))["images"]
+    expected = model.predict(images_a, verbose=0) / 2 + 0.5
+    np.testing.assert_allclose(images, expected, atol=1e-5)
 
 
 def test_networks_are_those_of_the_authors():
