@@ -59,7 +59,8 @@ of it. *Taken for the target* is the share of the translations that a classifier
 takes for the other domain. *Animal in one colour* knows the mask and fills it with the mean of the
 true answers: what does not beat its blurred error need not have drawn a stripe. *Trained on pairs*
 is the generator of the row below, trained on answers that a CycleGAN never sees. Seconds are those
-of whole runs, of which those with training on pairs are left out.
+of whole runs, of which those with training on pairs are left out, on one core or two of different
+machines: rows can't be compared by them.
 """
 
 
