@@ -97,6 +97,21 @@ def test_a_domain_may_have_few_test_images(tmp_path):
     assert [file.path for file in scan.skipped] == ["testB/notes.txt"]
 
 
+def test_a_scene_may_be_in_both_domains(tmp_path):
+    for split, count in (("trainA", 16), ("trainB", 18)):
+        write_domain(tmp_path / "same" / split, range(count))
+    for copy in ("trainA/copy.png", "trainB/copy.png"):
+        Image.fromarray(np.full((SIDE, SIDE, 3), 3, np.uint8)).save(tmp_path / "same" / copy)
+    scan = datasets.scan_folder(tmp_path / "same", SIDE, drop_duplicates="exact", data_dir=tmp_path)
+    assert scan.num_examples == {"trainA": 16, "trainB": 18}
+
+
+def test_domains_may_be_there_to_test_alone(tmp_path):
+    for split in ("testA", "testB"):
+        write_domain(tmp_path / "tests" / split, range(8))
+    assert len(levels(load(f"folder:{tmp_path / 'tests'}", tmp_path, "test"), 8)) == 8
+
+
 def test_sets_of_tfds_by_name(tmp_path):
     with tfds.testing.mock_data(num_examples=5):
         batches = datasets.load_unpaired("cycle_gan/horse2zebra", image_size=16, batch_size=3)

@@ -298,9 +298,22 @@ class FolderSource:
         return decoded, rows_of_splits
 
     def _dropped(self, decoded: DecodedFolder) -> set[int]:
-        exact = decoded.exact.keys() if self._drop_duplicates != "none" else ()
-        near = decoded.near.keys() if self._drop_duplicates == "near" else ()
-        return {*exact, *near}
+        exact = decoded.exact if self._drop_duplicates != "none" else {}
+        near = decoded.near if self._drop_duplicates == "near" else {}
+        given = _given_splits(self._path)
+
+        def domain(number: int) -> str:
+            split = decoded.paths[number].partition("/")[0]
+            return split[-1] if split in DOMAIN_SPLITS and split in given else ""
+
+        # A scene may be in both domains: each keeps the first of what is alike.
+        dropped, firsts = set(), set()
+        for number, original in sorted({**near, **exact}.items()):
+            first = (original, domain(number))
+            if domain(original) == domain(number) or first in firsts:
+                dropped.add(number)
+            firsts.add(first)
+        return dropped
 
     def _check_enough(self, decoded: DecodedFolder, num_used: int) -> None:
         if num_used >= MIN_IMAGES:
@@ -356,11 +369,13 @@ def _existing_folder(name: str) -> Path:
 
 def _given_splits(path: Path) -> tuple[str, ...]:
     """Names the splits into which the folder is sorted; empty if it is not."""
-    for names in (DOMAIN_SPLITS, SPLITS):
-        given = tuple(split for split in names if (path / split).is_dir())
-        if names[0] in given and len(given) > 1:
-            return given
-    return ()
+    of_domains, given = (
+        tuple(split for split in names if (path / split).is_dir())
+        for names in (DOMAIN_SPLITS, SPLITS)
+    )
+    if len(of_domains) > 1:
+        return of_domains
+    return given if "train" in given and len(given) > 1 else ()
 
 
 def _drawn_split(digest: str) -> str:
