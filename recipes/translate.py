@@ -343,7 +343,7 @@ def translate_folder(
 
 
 def _list_pictures(inputs: Path) -> tuple[list[str], list[SkippedFile]]:
-    """Tells pictures from files of other kinds, after which no picture need be named."""
+    """Tells pictures from files of other kinds, which take no picture's name."""
     found = list_files(inputs)
     paths, skipped = [], list(found.skipped)
     for file in found.files:
