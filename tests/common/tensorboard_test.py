@@ -1,5 +1,6 @@
 """What TensorBoard gets, read back from its files."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,21 @@ def test_steps_go_on_after_a_resume(tmp_path: Path) -> None:
     fit(model, tmp_path, epochs=2, initial_epoch=1)
     assert len(list((tmp_path / "train").iterdir())) == 2
     assert list(scalar(events_of(tmp_path / "train"), "epoch/generator_loss")) == [5, 10]
+
+
+def test_a_new_file_is_read_after_all_that_are_there(tmp_path: Path) -> None:
+    # TensorBoard reads by name, whose last number would put 10 before 9 within a second.
+    model, board = make_model(), PlayersTensorBoard(tmp_path)
+    board.set_model(model)
+    (tmp_path / "train").mkdir()
+    seconds = [int(time.time()) + ahead for ahead in range(3)]
+    for second in seconds:
+        (tmp_path / "train" / f"events.out.tfevents.{second:010d}.host.1.9.v2").touch()
+    board.on_train_begin()
+    board.on_epoch_end(0, {"generator_loss": 1.0})
+    board.on_train_end()
+    names = sorted(path.name for path in (tmp_path / "train").iterdir())
+    assert len(names) == 4 and int(names[-1].split(".")[3]) > seconds[-1]
 
 
 def test_pictures_of_the_sample_grid(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """TensorBoard for two players: both learning rates, the sample grid, and who trains on what."""
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ class PlayersTensorBoard(keras.callbacks.Callback):
 
     def _writer(self, name: str) -> tf.summary.SummaryWriter:
         if name not in self._writers:
+            _wait_for_a_name_that_sorts_last(self.folder / name)
             self._writers[name] = tf.summary.create_file_writer(str(self.folder / name))
         return self._writers[name]
 
@@ -132,3 +134,14 @@ class PlayersTensorBoard(keras.callbacks.Callback):
             graph = train_step.get_concrete_function(self.batch_spec).graph
         with self._writer("train").as_default(step=self._step):
             tf.summary.graph(graph)
+
+
+def _wait_for_a_name_that_sorts_last(folder: Path) -> None:
+    """Returns once a new event file is named after all that `folder` holds.
+
+    TensorBoard reads files in the order of their names, `events.out.tfevents.<second>.<host>.
+    <process>.<number>`. Of two that one process begins within a second, number 10 comes before 9.
+    """
+    seconds = {int(path.name.split(".")[3]) for path in folder.glob("events.out.tfevents.*")}
+    while int(time.time()) in seconds:
+        time.sleep(0.02)
