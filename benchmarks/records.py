@@ -36,7 +36,7 @@ class Record:
         steps_per_second: train steps, with what is done between them; None if the run is too
             short to tell.
         versions: of Python and the packages, None for those not installed.
-        devices: as TensorFlow lists them.
+        devices: those that TensorFlow lists, by their names; of processors the widest vectors too.
         cpus: that the run might use.
         git_commit: of the code, with "+changes" if files differed; None outside a checkout.
         dataset_fingerprint: tells one state of the data from another.

@@ -29,6 +29,7 @@ from zoo.common.checkpoints import CheckpointError
 from zoo.common.files import replaced_folder
 from zoo.common.training_state import steps_done
 from zoo.datasets import FolderScan
+from zoo.datasets.listing import counted
 
 
 class TrainingError(RuntimeError):
@@ -217,8 +218,8 @@ def tell_of_skipped_images(scans: Sequence[FolderScan], report: Path) -> None:
     num_used = sum(len(scan.files) for scan in scans)
     num_skipped = sum(len(scan.skipped) for scan in scans)
     print(
-        f"{num_used:,} images used, {num_skipped:,} files skipped; {report} lists these, and "
-        "doubles.",
+        f"{counted(num_used, 'image')} used, {counted(num_skipped, 'file')} skipped; {report} "
+        "lists these, and doubles.",
         file=sys.stderr,
     )
 

@@ -47,7 +47,7 @@ from zoo.datasets.decoding import (
     recognise_image,
     without_pillow_warnings,
 )
-from zoo.datasets.listing import SkippedFile, list_files, printable
+from zoo.datasets.listing import SkippedFile, counted, list_files, printable
 
 SKIPPED_IMAGES = "skipped_images.csv"
 # Networks that halve their images from 2 to 8 times; the paper's does it twice.
@@ -288,7 +288,8 @@ def _refuse_existing(outputs: Path, names: Sequence[str]) -> None:
     if existing:
         raise ValueError(
             f"{outputs} holds {len(existing)} of the files to be written, the first of them "
-            f"{existing[0]}; name another OUTPUT_FOLDER, or add --overwrite."
+            f"{existing[0]}; name another OUTPUT_FOLDER, or add --continue to translate the others "
+            "alone, --overwrite to replace them."
         )
 
 
@@ -299,7 +300,7 @@ def translate_folder(
     translator: Translator,
     inputs: Path,
     outputs: Path,
-    overwrite: bool = False,
+    existing: str = "refuse",
     shorter_side: int | None = None,
 ) -> tuple[int, int]:
     """Translates all pictures of a folder into another.
@@ -308,11 +309,12 @@ def translate_folder(
         translator: the direction.
         inputs: the folder to read; nothing in it is changed.
         outputs: the folder to write, made if missing.
-        overwrite: whether to replace what is there already. Defaults to False.
+        existing: what to do if files to be written are there already: "refuse", the default,
+            "replace" them, or "keep" them, which translates the others alone.
         shorter_side: see `Translator.translate`.
 
     Returns:
-        How many pictures were translated, and how many files were skipped.
+        How many pictures the output folder has, and how many files were skipped.
 
     Raises:
         ValueError: if the folders can't be used so, or no file of the input is a picture.
@@ -322,24 +324,27 @@ def translate_folder(
     with without_pillow_warnings():
         paths, skipped = _list_pictures(inputs)
         names = output_names(paths)
-        if not overwrite:
+        if existing == "refuse":
             _refuse_existing(outputs, names)
-        num_translated = 0
+        num_there = 0
         for path, name in tqdm(
             list(zip(paths, names, strict=True)),
             desc="translating",
             unit="picture",
             disable=not sys.stderr.isatty(),
         ):
-            reason = _translate_file(translator, inputs / path, outputs / name, shorter_side)
+            if existing == "keep" and (outputs / name).is_file():
+                reason = None
+            else:
+                reason = _translate_file(translator, inputs / path, outputs / name, shorter_side)
             if reason:
                 skipped.append(SkippedFile(path, reason))
             else:
-                num_translated += 1
-    if not num_translated:
+                num_there += 1
+    if not num_there:
         raise ValueError(_nothing_usable(inputs, skipped))
     _write_skipped(outputs / SKIPPED_IMAGES, skipped)
-    return num_translated, len(skipped)
+    return num_there, len(skipped)
 
 
 def _list_pictures(inputs: Path) -> tuple[list[str], list[SkippedFile]]:
@@ -434,8 +439,19 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="to which larger pictures are shrunk for the network, 64 for one that was trained at "
         "64x64, say; left out, none is",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace what is in OUTPUT_FOLDER already"
+    existing = {"dest": "existing", "action": "store_const", "default": "refuse"}
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--continue",
+        const="keep",
+        help="translate only what OUTPUT_FOLDER lacks, after an interruption",
+        **existing,
+    )
+    either.add_argument(
+        "--overwrite",
+        const="replace",
+        help="replace what is in OUTPUT_FOLDER already",
+        **existing,
     )
     return parser.parse_args(arguments)
 
@@ -447,22 +463,21 @@ def main() -> None:
         # Before the model, which takes a while to load.
         _check_folders(arguments.inputs, arguments.outputs)
         translator = load_translator(arguments.export, arguments.direction)
-        num_translated, num_skipped = translate_folder(
+        num_pictures, num_skipped = translate_folder(
             translator,
             arguments.inputs,
             arguments.outputs,
-            arguments.overwrite,
+            arguments.existing,
             arguments.shorter_side,
         )
-    files = "1 file" if num_skipped == 1 else f"{num_skipped:,} files"
-    skipped = f"; {files} skipped, see {SKIPPED_IMAGES}" if num_skipped else ""
-    pictures = "1 picture" if num_translated == 1 else f"{num_translated:,} pictures"
-    print(f"{pictures} translated to {arguments.outputs}{skipped}")
+    skipped = f"; {counted(num_skipped, 'file')} skipped, see {SKIPPED_IMAGES}"
+    pictures = counted(num_pictures, "picture")
+    print(f"{pictures} translated to {arguments.outputs}{skipped if num_skipped else ''}")
 
 
 if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        print("\ntranslate.py: interrupted; --overwrite begins again.", file=sys.stderr)
+        print("\ntranslate.py: interrupted; --continue goes on.", file=sys.stderr)
         sys.exit(130)

@@ -227,7 +227,7 @@ def test_a_folder_of_ones_own(name, tmp_path, data_dir):
         data_dir=data_dir,
     )
     assert ended.code == 0, ended.err
-    assert "60 images used, 1 files skipped; " in ended.err
+    assert "60 images used, 1 file skipped; " in ended.err
     skipped = (tmp_path / "run" / "skipped_images.csv").read_text().splitlines()
     assert skipped[0] == "path,used,remark"
     assert skipped[1].startswith("notes.png,no,")

@@ -318,11 +318,29 @@ def test_nothing_is_overwritten_unless_asked_for(run, pictures, tmp_path):
     assert ended.code == 2
     assert ended.err == (
         f"translate.py: error: {tmp_path / 'out'} holds 2 of the files to be written, the first of "
-        "them a.png; name another OUTPUT_FOLDER, or add --overwrite.\n"
+        "them a.png; name another OUTPUT_FOLDER, or add --continue to translate the others alone, "
+        "--overwrite to replace them.\n"
     )
     assert contents(tmp_path / "out") == before
     assert run("--overwrite").code == 0
     assert pixels_of(tmp_path / "out" / "a.png").shape == (4, 5, 3)
+
+
+def test_continue_translates_what_is_not_there_yet(run, pictures, tmp_path):
+    Image.fromarray(colours(4, 4)).save(pictures / "a.png")
+    (pictures / "text.png").write_text("no picture")
+    assert run().code == 0
+    before = contents(tmp_path / "out")
+    Image.fromarray(colours(8, 8)).save(pictures / "a.png")
+    Image.fromarray(colours(4, 5)).save(pictures / "b.png")
+    ended = run("--continue")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == (
+        f"2 pictures translated to {tmp_path / 'out'}; 1 file skipped, see skipped_images.csv\n"
+    )
+    after = contents(tmp_path / "out")
+    np.testing.assert_array_equal(pixels_of(tmp_path / "out" / "b.png"), 255 - colours(4, 5))
+    assert before == {path: content for path, content in after.items() if path != "b.png"}
 
 
 # === What can't be translated ===
@@ -347,6 +365,7 @@ def test_nothing_is_overwritten_unless_asked_for(run, pictures, tmp_path):
         ([], {"inputs": "nothing"}, "nothing holds no picture that can be used (it is empty)"),
         ([], {"export": "nowhere"}, "No export in nowhere: "),
         (["--size=3"], {}, "unrecognized arguments: --size=3. See --help."),
+        (["--continue", "--overwrite"], {}, "not allowed with argument --continue"),
         (["--shorter_side=0"], {}, "must be a positive integer. Received: '0'"),
     ],
 )

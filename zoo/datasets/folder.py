@@ -28,7 +28,7 @@ from zoo.datasets import disk, folder_cache, memory, splits
 from zoo.datasets.decoding import image_form
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.folder_cache import DecodedFolder
-from zoo.datasets.listing import SkippedFile, printable
+from zoo.datasets.listing import SkippedFile, counted, printable
 
 PREFIX = "folder:"
 SPLITS = ("train", "validation", "test")
@@ -95,8 +95,8 @@ class FolderScan:
         """Tells in a few lines what is used, what is not, and why."""
         in_splits = ", ".join(f"{split} {n:,}" for split, n in self.num_examples.items())
         lines = [
-            f"{self.path}: {len(self.files):,} images used ({in_splits}), "
-            f"{len(self.skipped):,} files skipped."
+            f"{self.path}: {counted(len(self.files), 'image')} used ({in_splits}), "
+            f"{counted(len(self.skipped), 'file')} skipped."
         ]
         kinds = Counter(file.reason.partition(":")[0] for file in self.skipped)
         lines += [f"  {n:,} {kind}" for kind, n in kinds.most_common(_REASONS_IN_SUMMARY)]

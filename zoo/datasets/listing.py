@@ -42,6 +42,11 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns "1 file" or "2,000 files"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @dataclasses.dataclass(frozen=True)
 class Listing:
     """All that lies in a folder, in the order of the bytes of the paths."""
