@@ -343,21 +343,19 @@ def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path
         (32, 32, 3), base_filters=2, num_blocks=1, architecture=architecture, pool_size=0
     )
     images_a, images_b = np.split(zoo_cases.ramp_images(4, (32, 32, 3)), 2)
+    initially = model.predict(images_a, verbose=0)
     model.compile()
-    first = logs_of(model, images_a, images_b)
+    logs_of(model, images_a, images_b)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     translated = model.predict(images_a, verbose=0)
     np.testing.assert_array_equal(loaded.predict(images_a, verbose=0), translated)
-    second = logs_of(model, images_a, images_b)
-    assert logs_of(loaded, images_a, images_b) == pytest.approx(second, rel=1e-5)
-    assert first["generator_loss"] != second["generator_loss"]
+    assert not np.array_equal(initially, translated)
 
     export.save(loaded, tmp_path / "export")
     exported = export.load(tmp_path / "export")
     images = exported.a_to_b(tf.constant(images_a / 2 + 0.5))["images"]
-    expected = model.predict(images_a, verbose=0) / 2 + 0.5
-    np.testing.assert_allclose(images, expected, atol=1e-5)
+    np.testing.assert_allclose(images, translated / 2 + 0.5, atol=1e-5)
 
 
 def test_networks_are_those_of_the_authors():
@@ -488,4 +486,4 @@ def brightens_the_dark(discriminator_rate: float, sign: int) -> bool:
 @pytest.mark.parametrize(("rate", "learns"), [(2e-3, True), (0.0, False)])
 def test_learns_only_if_the_discriminators_do(rate, learns):
     """One that does not learn may by chance ask for the right thing, but not both ways round."""
-    assert all([brightens_the_dark(rate, sign) for sign in (1, -1)]) is learns
+    assert all(brightens_the_dark(rate, sign) for sign in (1, -1)) is learns
