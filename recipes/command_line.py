@@ -18,6 +18,7 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import tensorflow as tf
 from absl import app, flags, logging
 
 from recipes.run_folder import HyperParameter, RunFolder, RunFolderError
@@ -217,6 +218,8 @@ def _described(hyper_parameters: Any, base: Any, preset_name: str) -> dict[str, 
 def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
     """Ends the program with the message alone when something can't be used as asked.
 
+    So it does, whatever the kinds, when the memory of a device is not enough.
+
     Args:
         *kinds: the exceptions whose message says all that the user needs. Defaults to those of
             the checks before training: `ValueError`, `RuntimeError`, `OSError`.
@@ -227,6 +230,19 @@ def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
     except kinds as error:
         message = re.sub(r"^\[Errno \d+\] ", "", str(error))
         _end(2, f"error: {message}")
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        _end(2, f"error: {_describe_lack_of_memory(error)}")
+
+
+def _describe_lack_of_memory(error: Exception) -> str:
+    # TensorFlow's message quotes the program, and names the tensor in its midst.
+    pattern = r"allocating tensor with shape(\[[\d,]*\]).*device:(\w+:\d+)"
+    tensor = re.search(pattern, str(error))
+    what = f" for a tensor of shape {tensor[1]} on {tensor[2]}" if tensor else ""
+    return (
+        f"Not enough memory{what}. Smaller batches, images, networks or pools of images need "
+        "less; --help names what sets them."
+    )
 
 
 @contextlib.contextmanager

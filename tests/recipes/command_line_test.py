@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from recipes import command_line, semi_supervised, training
-from recipes.run_folder import HyperParameter, RunFolder
+from recipes.run_folder import HyperParameter, RunFolder, RunFolderError
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 
 SHARED_FLAGS = (
@@ -251,6 +253,30 @@ def test_error_becomes_one_line(capsys, monkeypatch, error, line):
         raise error
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"some.py: error: {line}\n"
+
+
+# Ten million billion numbers.
+@pytest.mark.parametrize(
+    ("ask_for", "tensor"),
+    [
+        (lambda: tf.zeros((10**8, 10**8)), " for a tensor of shape [100000000,100000000] on CPU:0"),
+        (
+            tf.function(lambda: tf.random.uniform((10**8, 10**8)), autograph=False),
+            " for a tensor of shape [100000000,100000000] on CPU:0",
+        ),
+        (lambda: np.ones((10**8, 10**8)), ""),
+    ],
+)
+@pytest.mark.parametrize("kinds", [(), (RunFolderError,)])
+def test_too_little_memory_is_one_line(capsys, monkeypatch, kinds, ask_for, tensor):
+    monkeypatch.setattr(sys, "argv", ["recipes/some.py"])
+    with pytest.raises(SystemExit) as ended, command_line.one_line_errors(*kinds):
+        ask_for()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"some.py: error: Not enough memory{tensor}. Smaller batches, images, networks or pools of "
+        "images need less; --help names what sets them.\n"
+    )
 
 
 def test_mistake_in_the_program_keeps_its_traceback():
