@@ -37,6 +37,7 @@ class Record:
             short to tell.
         versions: of Python and the packages, None for those not installed.
         devices: those that TensorFlow lists, by their names; of processors the widest vectors too.
+            Older records say "CPU" alone.
         cpus: that the run might use.
         git_commit: of the code, with "+changes" if files differed; None outside a checkout.
         dataset_fingerprint: tells one state of the data from another.

@@ -22,6 +22,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from recipes.run_folder import HyperParameter, RunFolder, RunFolderError
+from zoo.datasets.splits import first_line
 
 PRESETS = ("quick", "paper")
 STRATEGIES = ("none", "mirrored")
@@ -218,7 +219,8 @@ def _described(hyper_parameters: Any, base: Any, preset_name: str) -> dict[str, 
 def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
     """Ends the program with the message alone when something can't be used as asked.
 
-    So it does, whatever the kinds, when the memory of a device is not enough.
+    So it does, whatever the kinds, when TensorFlow or NumPy is refused memory, or TensorFlow disk
+    space.
 
     Args:
         *kinds: the exceptions whose message says all that the user needs. Defaults to those of
@@ -231,18 +233,17 @@ def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
         message = re.sub(r"^\[Errno \d+\] ", "", str(error))
         _end(2, f"error: {message}")
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        _end(2, f"error: {_describe_lack_of_memory(error)}")
+        _end(2, f"error: {_describe_exhaustion(error)}")
 
 
-def _describe_lack_of_memory(error: Exception) -> str:
+def _describe_exhaustion(error: tf.errors.ResourceExhaustedError | MemoryError) -> str:
     # TensorFlow's message quotes the program, and names the tensor in its midst.
     pattern = r"allocating tensor with shape(\[[\d,]*\]).*device:(\w+:\d+)"
     tensor = re.search(pattern, str(error))
+    if not (tensor or isinstance(error, MemoryError) or re.search("OOM|[Mm]emory", str(error))):
+        return first_line(error)  # a full disk
     what = f" for a tensor of shape {tensor[1]} on {tensor[2]}" if tensor else ""
-    return (
-        f"Not enough memory{what}. Smaller batches, images, networks or pools of images need "
-        "less; --help names what sets them."
-    )
+    return f"Not enough memory{what}; smaller batches, images, networks or image pools need less."
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ from zoo.common.checkpoints import RunCheckpoint
 from zoo.common.files import is_partial, remove_partials, write_atomically
 
 _FORMAT = 1
-# Those that TensorFlow tells apart, the widest first.
+_PROCESSORS = Path("/proc/cpuinfo")
+# Vectors by their flags in there, the widest first.
 _VECTORS = {"amx_tile": "AMX", "avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX"}
 _PACKAGES = (
     "keras-gan-zoo",
@@ -367,9 +368,9 @@ def _describe_device(tf: Any, device: Any) -> str:
 
 
 def _describe_processor() -> list[str]:
-    """Its name and its widest vectors, which clouds' names hide and a step's time depends on."""
+    """The processor's name and its widest vectors, which a step's time and rounding depend on."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = _PROCESSORS.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     facts = {name.strip(): value.strip() for name, _, value in (s.partition(":") for s in lines)}

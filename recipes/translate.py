@@ -10,6 +10,9 @@ model of grey images, 16 bits made 8, of an animation the first frame, and what 
 on white; the transparency then returns. What can't be read is skipped, and skipped_images.csv in
 the output folder says why. Nothing in the input folder is changed.
 
+After an interruption, the same command with --continue translates the rest. It looks at names
+alone: what the output folder has stays as it is, whatever made it.
+
 A network knows things at the size that they had in training. Photos that show them larger need
 --shorter_side, the image_size of the training if they fill the photo as they did there: photos are
 shrunk until their shorter side has that many pixels, translated, and enlarged to their size again,
@@ -29,7 +32,7 @@ import os
 import pathlib
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
@@ -283,6 +286,14 @@ def _check_folders(inputs: Path, outputs: Path) -> None:
         )
 
 
+def _refuse_folders(outputs: Path, names: Sequence[str]) -> None:
+    for path in (outputs / name for name in (*names, SKIPPED_IMAGES)):
+        if path.is_dir():
+            raise ValueError(
+                f"{path} is a folder, where a file is to be written; name another OUTPUT_FOLDER."
+            )
+
+
 def _refuse_existing(outputs: Path, names: Sequence[str]) -> None:
     existing = [name for name in (*names, SKIPPED_IMAGES) if os.path.lexists(outputs / name)]
     if existing:
@@ -314,7 +325,8 @@ def translate_folder(
         shorter_side: see `Translator.translate`.
 
     Returns:
-        How many pictures the output folder has, and how many files were skipped.
+        How many of the pictures are translated now, earlier ones included, and how many files
+        were skipped.
 
     Raises:
         ValueError: if the folders can't be used so, or no file of the input is a picture.
@@ -324,6 +336,7 @@ def translate_folder(
     with without_pillow_warnings():
         paths, skipped = _list_pictures(inputs)
         names = output_names(paths)
+        _refuse_folders(outputs, names)
         if existing == "refuse":
             _refuse_existing(outputs, names)
         num_there = 0
@@ -371,6 +384,8 @@ def _translate_file(
         translated = translator.translate(pixels, shorter_side)
     except (UnusableImageError, OSError) as error:
         return _why_unusable(error)
+    except MemoryError:
+        return "too large for the memory"
     write_image(output, translated, opacity)
     return None
 
@@ -444,7 +459,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     either.add_argument(
         "--continue",
         const="keep",
-        help="translate only what OUTPUT_FOLDER lacks, after an interruption",
+        help="translate only what OUTPUT_FOLDER lacks, after an interruption of the same command",
         **existing,
     )
     either.add_argument(
@@ -456,10 +471,21 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@contextlib.contextmanager
+def _interruptible(existing: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        # What was to be replaced can't be told from what was.
+        further = "--overwrite begins again" if existing == "replace" else "--continue goes on"
+        print(f"\ntranslate.py: interrupted; {further}.", file=sys.stderr)
+        sys.exit(130)
+
+
 def main() -> None:
     """Translates a folder as the command line says."""
     arguments = _parse(sys.argv[1:])
-    with command_line.one_line_errors():
+    with _interruptible(arguments.existing), command_line.one_line_errors():
         # Before the model, which takes a while to load.
         _check_folders(arguments.inputs, arguments.outputs)
         translator = load_translator(arguments.export, arguments.direction)
@@ -476,8 +502,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        print("\ntranslate.py: interrupted; --continue goes on.", file=sys.stderr)
-        sys.exit(130)
+    main()

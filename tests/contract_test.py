@@ -53,16 +53,6 @@ def train(model: AdversarialModel, case: zoo_cases.Case, steps: int, epochs: int
     return model.fit(repeated(case.batch(4), steps), epochs=epochs, verbose=0).history
 
 
-def state_of(model: AdversarialModel) -> list[np.ndarray]:
-    """Everything that the next step depends on: weights, random states and both optimizers."""
-    variables = [
-        *model.variables,
-        *model.generator_optimizer.variables,
-        *model.discriminator_optimizer.variables,
-    ]
-    return [variable.numpy() for variable in variables]
-
-
 def weights_of(networks) -> list[np.ndarray]:
     return [v.numpy() for network in networks for v in network.trainable_variables]
 
@@ -124,9 +114,10 @@ def test_is_rebuilt_from_its_config(model):
 def test_an_interrupted_run_continues_bit_for_bit_from_either_file(case, tmp_path):
     unbroken = build(case)
     train(unbroken, case, steps=2)
+    when_saved = zoo_cases.state_of(unbroken)
     unbroken.save(tmp_path / "run.keras")
     unbroken.save_weights(tmp_path / "run.weights.h5")
-    when_saved = state_of(unbroken)
+    assert same(when_saved, zoo_cases.state_of(unbroken))
     train(unbroken, case, steps=2)
 
     keras.utils.set_random_seed(SEED + 1)
@@ -137,9 +128,9 @@ def test_an_interrupted_run_continues_bit_for_bit_from_either_file(case, tmp_pat
     from_keras = keras.saving.load_model(tmp_path / "run.keras")
     for restored in (from_weights, from_keras):
         assert int(restored.step) == 2
-        assert same(when_saved, state_of(restored))
+        assert same(when_saved, zoo_cases.state_of(restored))
         train(restored, case, steps=2)
-        assert same(state_of(unbroken), state_of(restored))
+        assert same(zoo_cases.state_of(unbroken), zoo_cases.state_of(restored))
 
 
 # === 3. Players ===

@@ -73,6 +73,16 @@ SHARED_LOGS = frozenset(
 )
 
 
+def state_of(model: AdversarialModel) -> list[np.ndarray]:
+    """Everything that the next step depends on: weights, random states and both optimizers."""
+    variables = [
+        *model.variables,
+        *model.generator_optimizer.variables,
+        *model.discriminator_optimizer.variables,
+    ]
+    return [variable.numpy() for variable in variables]
+
+
 def ramp_images(batch_size: int, image_shape=(28, 28, 1)) -> np.ndarray:
     """Images in [-1, 1] whose every pixel differs from its neighbours: ones hide spatial bugs."""
     size = batch_size * int(np.prod(image_shape))

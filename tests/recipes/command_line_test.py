@@ -255,28 +255,43 @@ def test_error_becomes_one_line(capsys, monkeypatch, error, line):
     assert capsys.readouterr().err == f"some.py: error: {line}\n"
 
 
-# Ten million billion numbers.
+TOO_LARGE = (10**8, 10**8)
+
+
 @pytest.mark.parametrize(
-    ("ask_for", "tensor"),
+    ("ask_for", "line"),
     [
-        (lambda: tf.zeros((10**8, 10**8)), " for a tensor of shape [100000000,100000000] on CPU:0"),
         (
-            tf.function(lambda: tf.random.uniform((10**8, 10**8)), autograph=False),
-            " for a tensor of shape [100000000,100000000] on CPU:0",
+            lambda: tf.zeros(TOO_LARGE),
+            "Not enough memory for a tensor of shape [100000000,100000000] on CPU:0; smaller "
+            "batches, images, networks or image pools need less.",
         ),
-        (lambda: np.ones((10**8, 10**8)), ""),
+        (
+            tf.function(lambda: tf.random.uniform(TOO_LARGE), autograph=False),
+            "Not enough memory for a tensor of shape [100000000,100000000] on CPU:0; smaller "
+            "batches, images, networks or image pools need less.",
+        ),
+        (
+            lambda: np.ones(TOO_LARGE),
+            "Not enough memory; smaller batches, images, networks or image pools need less.",
+        ),
+        (
+            lambda: tf.io.write_file("/dev/full", "x" * 100_000),
+            "/dev/full; No space left on device",
+        ),
     ],
 )
 @pytest.mark.parametrize("kinds", [(), (RunFolderError,)])
-def test_too_little_memory_is_one_line(capsys, monkeypatch, kinds, ask_for, tensor):
+def test_too_little_memory_or_disk_space_is_one_line(capsys, monkeypatch, kinds, ask_for, line):
     monkeypatch.setattr(sys, "argv", ["recipes/some.py"])
-    with pytest.raises(SystemExit) as ended, command_line.one_line_errors(*kinds):
+    with (
+        pytest.raises(SystemExit) as ended,
+        command_line.one_line_errors(*kinds),
+        tf.device("CPU:0"),
+    ):
         ask_for()
     assert ended.value.code == 2
-    assert capsys.readouterr().err == (
-        f"some.py: error: Not enough memory{tensor}. Smaller batches, images, networks or pools of "
-        "images need less; --help names what sets them.\n"
-    )
+    assert capsys.readouterr().err == f"some.py: error: {line}\n"
 
 
 def test_mistake_in_the_program_keeps_its_traceback():

@@ -343,6 +343,31 @@ def test_continue_translates_what_is_not_there_yet(run, pictures, tmp_path):
     assert before == {path: content for path, content in after.items() if path != "b.png"}
 
 
+@pytest.mark.parametrize(
+    ("options", "advice"), [((), "--continue goes on"), (("--overwrite",), "--overwrite begins")]
+)
+def test_interrupted_it_says_how_to_go_on(run, pictures, tmp_path, monkeypatch, options, advice):
+    for name in ("a.png", "b.png"):
+        Image.fromarray(colours(4, 4)).save(pictures / name)
+    first = (colours(4, 4), False)
+    monkeypatch.setattr(decoding, "decode_image", mock.Mock(side_effect=[first, KeyboardInterrupt]))
+    ended = run(*options)
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err.startswith(f"\ntranslate.py: interrupted; {advice}")
+    assert set(contents(tmp_path / "out")) == {"a.png"}
+
+
+@pytest.mark.parametrize("option", ["--continue", "--overwrite"])
+def test_a_folder_where_a_picture_belongs_is_refused(run, pictures, tmp_path, option):
+    Image.fromarray(colours(4, 4)).save(pictures / "a.png")
+    Image.fromarray(colours(4, 4)).save(pictures / "b.png")
+    (tmp_path / "out" / "b.png").mkdir(parents=True)
+    ended = run(option)
+    assert ended.code == 2
+    assert f"{tmp_path / 'out' / 'b.png'} is a folder, where a file is to be written" in ended.err
+    assert contents(tmp_path / "out") == {}
+
+
 # === What can't be translated ===
 
 

@@ -96,7 +96,7 @@ class PlayersTensorBoard(keras.callbacks.Callback):
 
     def _writer(self, name: str) -> tf.summary.SummaryWriter:
         if name not in self._writers:
-            _wait_for_a_name_that_sorts_last(self.folder / name)
+            _wait_for_a_second_without_file(self.folder / name)
             self._writers[name] = tf.summary.create_file_writer(str(self.folder / name))
         return self._writers[name]
 
@@ -136,12 +136,12 @@ class PlayersTensorBoard(keras.callbacks.Callback):
             tf.summary.graph(graph)
 
 
-def _wait_for_a_name_that_sorts_last(folder: Path) -> None:
-    """Returns once a new event file is named after all that `folder` holds.
+def _wait_for_a_second_without_file(folder: Path) -> None:
+    """Returns in a second in which no event file of `folder` was begun.
 
     TensorBoard reads files in the order of their names, `events.out.tfevents.<second>.<host>.
     <process>.<number>`. Of two that one process begins within a second, number 10 comes before 9.
     """
-    seconds = {int(path.name.split(".")[3]) for path in folder.glob("events.out.tfevents.*")}
-    while int(time.time()) in seconds:
+    begun = {path.name.split(".")[3] for path in folder.glob("events.out.tfevents.*")}
+    while f"{int(time.time()):010d}" in begun:
         time.sleep(0.02)

@@ -44,7 +44,7 @@ def printable(path: str) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Returns "1 file" or "2,000 files"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclasses.dataclass(frozen=True)
