@@ -339,25 +339,23 @@ def translate_folder(
         _refuse_folders(outputs, names)
         if existing == "refuse":
             _refuse_existing(outputs, names)
-        num_there = 0
+        to_translate = [
+            (path, name)
+            for path, name in zip(paths, names, strict=True)
+            if existing != "keep" or not (outputs / name).is_file()
+        ]
+        num_translated = len(paths)
         for path, name in tqdm(
-            list(zip(paths, names, strict=True)),
-            desc="translating",
-            unit="picture",
-            disable=not sys.stderr.isatty(),
+            to_translate, desc="translating", unit="picture", disable=not sys.stderr.isatty()
         ):
-            if existing == "keep" and (outputs / name).is_file():
-                reason = None
-            else:
-                reason = _translate_file(translator, inputs / path, outputs / name, shorter_side)
+            reason = _translate_file(translator, inputs / path, outputs / name, shorter_side)
             if reason:
                 skipped.append(SkippedFile(path, reason))
-            else:
-                num_there += 1
-    if not num_there:
+                num_translated -= 1
+    if not num_translated:
         raise ValueError(_nothing_usable(inputs, skipped))
     _write_skipped(outputs / SKIPPED_IMAGES, skipped)
-    return num_there, len(skipped)
+    return num_translated, len(skipped)
 
 
 def _list_pictures(inputs: Path) -> tuple[list[str], list[SkippedFile]]:
