@@ -8,7 +8,7 @@ Runs that have a record are skipped, so that measuring may be stopped and begun 
 `python -m benchmarks.results` makes the tables.
 """
 
-from recipes import command_line  # first: it keeps TensorFlow's import quiet
+from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
 
 # isort: split
 import collections
@@ -32,7 +32,7 @@ from tqdm import tqdm
 from benchmarks.recipe import MeasuredRecipe
 from benchmarks.records import FOLDER, Record, path_of, write_record
 from benchmarks.registry import RECIPES
-from recipes.run_folder import RunFolder
+from zoo.runs.folder import RunFolder
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _DEFAULT_RECIPE = "semi_supervised"

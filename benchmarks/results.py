@@ -3,7 +3,7 @@
 python -m benchmarks.results
 """
 
-from recipes import command_line  # first: it keeps TensorFlow's import quiet
+from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
 
 # isort: split
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """The semi-supervised recipe: a table of test errors by number of labels for each configuration."""
 
-from recipes import semi_supervised  # first: it keeps TensorFlow's import quiet
+from recipes import semi_supervised
 
 # isort: split
 from collections.abc import Mapping, Sequence

@@ -22,7 +22,7 @@ from benchmarks.tables import (
     span,
 )
 from recipes import cyclegan
-from recipes.translation_scores import PAIRED_SCORES, TRUTH_SCORES
+from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 from zoo.metrics import DIRECTIONS
 
 # What the runs within a row differ in. Training on pairs comes after the CycleGAN's.

@@ -10,7 +10,7 @@ to open. `python -m recipes.translate RUN_FOLDER PICTURES RESULTS` then translat
 size.
 """
 
-from recipes import command_line, training  # first: it keeps TensorFlow's import quiet
+from recipes.common import command_line, training  # first: it keeps TensorFlow's import quiet
 
 # isort: split
 import csv
@@ -27,11 +27,10 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from recipes import checks
-from recipes.command_line import sourced
-from recipes.paired_regression import train_on_pairs
-from recipes.run_folder import RunFolder
-from recipes.translation_scores import (
+from recipes.common import checks
+from recipes.common.command_line import sourced
+from recipes.common.paired_regression import train_on_pairs
+from recipes.common.translation_scores import (
     EVALUATION_BATCH,
     PAIRED_SCORES,
     TRUTH_SCORES,
@@ -46,6 +45,7 @@ from zoo.common.files import write_atomically
 from zoo.cyclegan import CYCLE_TERMS, GENERATORS
 from zoo.datasets.catalogue import base_name
 from zoo.datasets.unpaired import PARTS, domains
+from zoo.runs.folder import RunFolder
 
 RECIPE = "cyclegan"
 

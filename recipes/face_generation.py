@@ -9,7 +9,11 @@ At the end stands one table of scores; everything else is in the run folder, of 
 the page to open.
 """
 
-from recipes import command_line, generation, training  # first: it keeps TensorFlow's import quiet
+from recipes.common import (  # first: it keeps TensorFlow's import quiet
+    command_line,
+    generation,
+    training,
+)
 
 # isort: split
 import dataclasses
@@ -17,7 +21,7 @@ import dataclasses
 import keras
 
 import zoo
-from recipes.command_line import sourced
+from recipes.common.command_line import sourced
 
 RECIPE = "face_generation"
 

@@ -8,7 +8,7 @@ At the end stands one table of test errors; everything else is in the run folder
 report.html is the page to open.
 """
 
-from recipes import command_line, training  # first: it keeps TensorFlow's import quiet
+from recipes.common import command_line, training  # first: it keeps TensorFlow's import quiet
 
 # isort: split
 import dataclasses
@@ -19,11 +19,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import zoo
-from recipes import checks
-from recipes.command_line import sourced
-from recipes.run_folder import RunFolder
+from recipes.common import checks
+from recipes.common.command_line import sourced
 from zoo.common import schedules
 from zoo.common.layers import initialize_from_data
+from zoo.runs.folder import RunFolder
 
 RECIPE = "semi_supervised"
 SCHEDULES = ("constant", "exponential", "salimans")

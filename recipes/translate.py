@@ -20,7 +20,7 @@ no sharper than the network's images are. They also need less memory so: the net
 `quick` takes some 0.8 GB for each million pixels that it sees at once.
 """
 
-from recipes import command_line  # first: it keeps TensorFlow's import quiet
+from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
 
 # isort: split
 import argparse

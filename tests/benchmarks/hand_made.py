@@ -6,8 +6,8 @@ from typing import Any
 from benchmarks import generation
 from benchmarks.records import Record
 from recipes import cyclegan, semi_supervised
-from recipes.command_line import sourced
-from recipes.translation_scores import PAIRED_SCORES, TRUTH_SCORES
+from recipes.common.command_line import sourced
+from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 
 _RAN_ON = {
     "seconds": 300.5,

@@ -14,8 +14,8 @@ from benchmarks import measure as measuring
 from benchmarks.measure import Run, RunFailedError, measure, plan_runs, steps_per_second
 from benchmarks.records import read_records
 from recipes import semi_supervised
-from recipes.run_folder import HyperParameter, RunFolder
 from tests.benchmarks.hand_made import generating_preset
+from zoo.runs.folder import HyperParameter, RunFolder
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 RESULTS = {

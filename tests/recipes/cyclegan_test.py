@@ -16,12 +16,12 @@ from PIL import Image
 
 import export
 from recipes import cyclegan
-from recipes.run_folder import HyperParameter, RunFolder
-from recipes.training import TrainingError
-from recipes.translation_scores import PAIRED_SCORES, TRUTH_SCORES
+from recipes.common.training import TrainingError
+from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 from tests.datasets.picture_files import noise, save_pictures
 from tests.recipes.command import Ended, contents, run_recipe
 from zoo import datasets, metrics
+from zoo.runs.folder import HyperParameter, RunFolder
 
 TINY = "drawn_horse2zebra/tiny"
 SMALL_MODEL = ("--set=base_filters=2", "--set=num_blocks=1")

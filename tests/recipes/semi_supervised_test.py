@@ -15,7 +15,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 import export
-from recipes import semi_supervised, training
+from recipes import semi_supervised
+from recipes.common import training
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import keras
 
 from zoo.common.files import write_atomically
-from zoo.common.training_state import is_discarded, steps_done
+from zoo.runs.training_state import is_discarded, steps_done
 
 Row = dict[str, float]
 

@@ -11,11 +11,11 @@ Each looks after one thing. Their order matters, for some rely on what others fo
     ProgressBar        the last line on the screen
 """
 
-from zoo.common.checkpoints import CheckpointError, RunCheckpoint, RunState
-from zoo.common.progress import HistoryFile, ProgressBar, read_history, write_history
-from zoo.common.samples import SampleGrid, image_grid, save_picture
-from zoo.common.stopping import StopOnNonFinite, StopOnQuality
-from zoo.common.tensorboard import PlayersTensorBoard
+from zoo.runs.checkpoints import CheckpointError, RunCheckpoint, RunState
+from zoo.runs.progress import HistoryFile, ProgressBar, read_history, write_history
+from zoo.runs.samples import SampleGrid, image_grid, save_picture
+from zoo.runs.stopping import StopOnNonFinite, StopOnQuality
+from zoo.runs.tensorboard import PlayersTensorBoard
 
 __all__ = [
     "CheckpointError",

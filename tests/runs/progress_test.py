@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.common.two_players import make_images, make_model
-from zoo.common.progress import HistoryFile, ProgressBar, read_history, write_history
-from zoo.common.stopping import StopOnNonFinite
+from tests.runs.two_players import make_images, make_model
+from zoo.runs.progress import HistoryFile, ProgressBar, read_history, write_history
+from zoo.runs.stopping import StopOnNonFinite
 
 
 class Terminal(io.StringIO):

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.common.checkpoints import RunCheckpoint
 from zoo.common.files import is_partial, remove_partials, write_atomically
+from zoo.runs.checkpoints import RunCheckpoint
 
 _FORMAT = 1
 _PROCESSORS = Path("/proc/cpuinfo")

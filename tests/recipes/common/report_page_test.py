@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recipes.report_page import write_curves, write_gif, write_report
-from recipes.run_folder import HyperParameter, RunFolder
-from zoo.common.samples import save_picture
+from recipes.common.report_page import write_curves, write_gif, write_report
+from zoo.runs.folder import HyperParameter, RunFolder
+from zoo.runs.samples import save_picture
 
 VOID_TAGS = {"img", "meta", "br", "hr", "link", "input"}
 

@@ -13,10 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 import export
-from recipes import command_line, report_page
-from recipes.run_folder import RunFolder, RunFolderError
+from recipes.common import command_line, report_page
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.callbacks import (
+from zoo.common.files import replaced_folder
+from zoo.datasets import FolderScan
+from zoo.datasets.listing import counted
+from zoo.runs.callbacks import (
     HistoryFile,
     PlayersTensorBoard,
     ProgressBar,
@@ -25,11 +27,9 @@ from zoo.common.callbacks import (
     StopOnNonFinite,
     StopOnQuality,
 )
-from zoo.common.checkpoints import CheckpointError
-from zoo.common.files import replaced_folder
-from zoo.common.training_state import steps_done
-from zoo.datasets import FolderScan
-from zoo.datasets.listing import counted
+from zoo.runs.checkpoints import CheckpointError
+from zoo.runs.folder import RunFolder, RunFolderError
+from zoo.runs.training_state import steps_done
 
 
 class TrainingError(RuntimeError):

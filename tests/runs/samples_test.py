@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.common.two_players import make_images, make_model
-from zoo.common.samples import SampleGrid, image_grid
-from zoo.common.stopping import StopOnNonFinite
+from tests.runs.two_players import make_images, make_model
+from zoo.runs.samples import SampleGrid, image_grid
+from zoo.runs.stopping import StopOnNonFinite
 
 
 def names_in(folder: Path) -> list[str]:

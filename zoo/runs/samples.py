@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from zoo.common.files import write_atomically
-from zoo.common.training_state import is_discarded, steps_done
+from zoo.runs.training_state import is_discarded, steps_done
 
 _FIRST_STEP = 100
 # Past this many epochs a picture of each adds files and nothing to see.

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import keras
 
 from zoo.common.files import remove_folder, remove_partials, replaced_folder, sha256_of
-from zoo.common.training_state import is_discarded, state_variables, steps_done
+from zoo.runs.training_state import is_discarded, state_variables, steps_done
 
 _WEIGHTS_FILE = "model.weights.h5"
 _STATE_FILE = "state.json"

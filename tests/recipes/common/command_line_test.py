@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes import command_line, semi_supervised, training
-from recipes.run_folder import HyperParameter, RunFolder, RunFolderError
+from recipes import semi_supervised
+from recipes.common import command_line, training
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
+from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
 
 SHARED_FLAGS = (
     *("dataset", "preset", "epochs", "batch_size", "seed", "workdir", "resume", "strategy"),

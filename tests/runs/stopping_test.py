@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.common.two_players import make_images, make_model, state_of
-from zoo.common.stopping import StopOnNonFinite, StopOnQuality
-from zoo.common.training_state import is_discarded, optimizers_of, state_variables
+from tests.runs.two_players import make_images, make_model, state_of
+from zoo.runs.stopping import StopOnNonFinite, StopOnQuality
+from zoo.runs.training_state import is_discarded, optimizers_of, state_variables
 
 
 class Spy(keras.callbacks.Callback):

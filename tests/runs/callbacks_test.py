@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.common.two_players import make_images, make_model
-from zoo.common import callbacks
-from zoo.common.callbacks import (
+from tests.runs.two_players import make_images, make_model
+from zoo.runs import callbacks
+from zoo.runs.callbacks import (
     HistoryFile,
     PlayersTensorBoard,
     ProgressBar,

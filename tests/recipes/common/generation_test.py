@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import export
-from recipes import generation
+from recipes.common import generation
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 from zoo import datasets
 

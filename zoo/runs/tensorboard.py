@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo.common.samples import SampleGrid
-from zoo.common.training_state import is_discarded, optimizers_of, steps_done
+from zoo.runs.samples import SampleGrid
+from zoo.runs.training_state import is_discarded, optimizers_of, steps_done
 
 
 class PlayersTensorBoard(keras.callbacks.Callback):

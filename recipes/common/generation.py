@@ -7,11 +7,11 @@ import keras
 import tensorflow as tf
 
 import zoo
-from recipes import checks, command_line, training
-from recipes.run_folder import RunFolder
+from recipes.common import checks, command_line, training
 from zoo import metrics
 from zoo.common import objectives, schedules
 from zoo.common.adversarial import AdversarialModel
+from zoo.runs.folder import RunFolder
 
 EVALUATION_BATCH = 250
 SMOKE_CLASSIFIER_STEPS = 10

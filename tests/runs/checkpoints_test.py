@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from tests.common.two_players import make_images, make_model, state_of
-from zoo.common.checkpoints import CheckpointError, RunCheckpoint
-from zoo.common.progress import HistoryFile
-from zoo.common.stopping import StopOnNonFinite, StopOnQuality
+from tests.runs.two_players import make_images, make_model, state_of
+from zoo.runs.checkpoints import CheckpointError, RunCheckpoint
+from zoo.runs.progress import HistoryFile
+from zoo.runs.stopping import StopOnNonFinite, StopOnQuality
 
 
 def train(model, folder: Path, epochs: int, initial_epoch: int = 0, before=(), **options) -> None:

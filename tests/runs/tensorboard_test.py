@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.common.two_players import make_images, make_model
-from zoo.common.samples import SampleGrid
-from zoo.common.stopping import StopOnNonFinite
-from zoo.common.tensorboard import PlayersTensorBoard
+from tests.runs.two_players import make_images, make_model
+from zoo.runs.samples import SampleGrid
+from zoo.runs.stopping import StopOnNonFinite
+from zoo.runs.tensorboard import PlayersTensorBoard
 
 
 def events_of(folder: Path) -> EventAccumulator:

@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
-from recipes import semi_supervised, training
-from recipes.run_folder import HyperParameter, RunFolder
+from recipes import semi_supervised
+from recipes.common import training
 from tests.recipes.command import REPOSITORY, contents
-from zoo.common.checkpoints import CheckpointError, RunCheckpoint
-from zoo.common.progress import read_history
-from zoo.common.training_state import state_variables
+from zoo.runs.checkpoints import CheckpointError, RunCheckpoint
+from zoo.runs.folder import HyperParameter, RunFolder
+from zoo.runs.progress import read_history
+from zoo.runs.training_state import state_variables
 
 # Dies as a kill -9 has it, in the middle of the third epoch.
 KILLED_IN_EPOCH_3 = """
 import os, runpy, signal, sys
-from recipes import training
+from recipes.common import training
 
 def kill(self, batch, logs=None, go_on=training.ProgressBar.on_train_batch_end):
     go_on(self, batch, logs)

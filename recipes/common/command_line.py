@@ -21,8 +21,8 @@ from typing import Any
 import tensorflow as tf
 from absl import app, flags, logging
 
-from recipes.run_folder import HyperParameter, RunFolder, RunFolderError
 from zoo.datasets.splits import first_line
+from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
 
 PRESETS = ("quick", "paper")
 STRATEGIES = ("none", "mirrored")

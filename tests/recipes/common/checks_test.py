@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from recipes import checks
+from recipes.common import checks
 
 VALUES = types.SimpleNamespace(
     rate=0.1,

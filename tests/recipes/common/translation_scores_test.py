@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from recipes import translation_scores
+from recipes.common import translation_scores
 from zoo import metrics
 
 NUM_PAIRS = 4

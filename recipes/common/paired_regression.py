@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from recipes.training import TrainingError
+from recipes.common.training import TrainingError
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 

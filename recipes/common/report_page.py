@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recipes.run_folder import RunFolder
 from zoo.common.files import write_atomically
+from zoo.runs.folder import RunFolder
 
 # More frames than this make the file larger than the change they show is worth.
 _MOST_FRAMES = 40
@@ -31,7 +31,7 @@ def write_curves(history_rows: Sequence[Mapping[str, float]], path: str | os.Pat
     Training is a solid line, validation (`val_...`) a dashed one in the same panel.
 
     Args:
-        history_rows: the logs of each epoch, with `epoch`; see `zoo.common.callbacks.HistoryFile`.
+        history_rows: the logs of each epoch, with `epoch`; see `zoo.runs.callbacks.HistoryFile`.
         path: the PNG to write.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.common.training_state import discard_epoch, is_discarded, state_variables, steps_done
+from zoo.runs.training_state import discard_epoch, is_discarded, state_variables, steps_done
 
 _BEST_WEIGHTS_FILE = "best_weights.npz"
 

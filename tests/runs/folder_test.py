@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from recipes import run_folder
-from recipes.run_folder import HyperParameter, RunFolder, RunFolderError, describe_environment
+from zoo.runs import folder as run_folder
+from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError, describe_environment
 
 CONFIG = {
     "epochs": HyperParameter(4, "preset quick"),

@@ -1,0 +1,1 @@
+"""What recipes share: flags, families, the way from hyper-parameters to a run folder."""
