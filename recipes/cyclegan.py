@@ -398,7 +398,7 @@ def scores_of_training_on_pairs(
     num_scenes = SMOKE_PAIRS if hyper_parameters.smoke else data.num_train_scenes
     of_pairs = dataclasses.replace(hyper_parameters, epochs=epochs)
     generators = []
-    for direction, network in zip(metrics.DIRECTIONS, model.generator_networks, strict=True):
+    for direction, network in zip(metrics.DIRECTIONS, model.players["generator"], strict=True):
         inputs, answers = metrics.drawn_horse2zebra_pairs(direction, num_scenes)
         # The strategy of the CycleGAN: a second one in a process can fail.
         with model.distribute_strategy.scope():
