@@ -42,7 +42,7 @@ from recipes.common.translation_scores import (
 from zoo import metrics
 from zoo.common import schedules
 from zoo.common.files import write_atomically
-from zoo.cyclegan import CYCLE_TERMS, GENERATORS
+from zoo.cyclegan import ARCHITECTURES, CYCLE_TERMS
 from zoo.datasets.catalogue import base_name
 from zoo.datasets.unpaired import PARTS, domains
 from zoo.runs.folder import RunFolder
@@ -137,7 +137,7 @@ def check(hyper_parameters: HyperParameters) -> None:
         ValueError: naming the hyper-parameter and what it may be.
     """
     checks.require_choice(hyper_parameters, "learning_rate_schedule", SCHEDULES)
-    checks.require_choice(hyper_parameters, "architecture", GENERATORS)
+    checks.require_choice(hyper_parameters, "architecture", ARCHITECTURES)
     checks.require_choice(hyper_parameters, "cycle_terms", CYCLE_TERMS)
     checks.require_positive(
         hyper_parameters,
