@@ -4,12 +4,13 @@ Both files are Starlark that is Python too: they are run with stand-ins for what
 
 Bazel's own word on BUILD needs no network. In a copy of the repository with an empty WORKSPACE:
 
-    bazel query --noimplicit_deps 'deps(//...)' \\
-        --override_repository=rules_python=RULES --override_repository=pypi=HUB
+    bazel query --noimplicit_deps 'deps(//...)' --override_repository=rules_python=RULES \\
+        --override_repository=pypi=HUB --override_repository=remote_coverage_tools=COVERAGE
 
-RULES and HUB are folders with an empty WORKSPACE. In RULES, `python/defs.bzl` defines the three
-rules with the attributes used here; in HUB, a folder for each distribution holds a BUILD with an
-empty `py_library` of its name. Bazel 4.2.3, as Debian has it, loads all targets so.
+The three are folders with an empty WORKSPACE. In RULES, `python/defs.bzl` defines the three rules
+with the attributes used here; in HUB, a folder for each distribution holds a BUILD with an empty
+`py_library` of its name; in COVERAGE, BUILD has a `filegroup` named `coverage_report_generator`,
+on which Bazel makes every test depend. Bazel 4.2.3, as Debian has it, loads all targets so.
 """
 
 import ast
@@ -67,8 +68,8 @@ def targets() -> dict[str, dict[str, Any]]:
         found[name] = {"rule": rule, "srcs": [], "data": [], "deps": [], **attributes}
 
     rules = {rule: functools.partial(define, rule) for rule in RULES}
-    others = dict.fromkeys(("load", "package", "licenses", "exports_files"), ignore)
-    exec((REPOSITORY / "BUILD").read_text(encoding="utf-8"), {"glob": glob, **others, **rules})
+    others = {"glob": glob, "load": ignore, "package": ignore}
+    exec((REPOSITORY / "BUILD").read_text(encoding="utf-8"), others | rules)
     return found
 
 
@@ -180,9 +181,9 @@ def test_each_test_file_is_a_test_that_pytest_runs() -> None:
 
 
 def test_arguments_run_slow_tests_too_in_one_process(tmp_path: Path) -> None:
-    """The shell splits each argument of a target, as Bazel does."""
-    arguments = shlex.join(targets()["tests/build_file_test"]["args"][:-1])
-    options = [word for part in shlex.split(arguments) for word in shlex.split(part)]
+    """Bazel splits an argument into words as a shell does."""
+    arguments = targets()["tests/build_file_test"]["args"][:-1]
+    options = [word for argument in arguments for word in shlex.split(argument)]
     (tmp_path / "slow_test.py").write_text(
         "import os, pytest\n\n\n@pytest.mark.slow\ndef test_it():\n"
         "    assert 'PYTEST_XDIST_WORKER' not in os.environ\n",
