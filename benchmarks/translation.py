@@ -23,7 +23,7 @@ from benchmarks.tables import (
 )
 from recipes import cyclegan
 from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
-from zoo.metrics import DIRECTIONS
+from zoo.datasets import DIRECTIONS
 
 # What the runs within a row differ in. Training on pairs comes after the CycleGAN's.
 _VARIED = ("seed", "smoke", "paired_epochs")
