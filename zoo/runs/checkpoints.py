@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import keras
 
 from zoo.common.files import remove_folder, remove_partials, replaced_folder, sha256_of
+from zoo.common.messages import first_line
 from zoo.runs.training_state import is_discarded, state_variables, steps_done
 
 _WEIGHTS_FILE = "model.weights.h5"
@@ -255,7 +256,7 @@ def _load_weights(model: keras.Model, state: RunState) -> None:
     except (ValueError, KeyError, OSError) as error:
         # The bytes are those that were saved, so it is the model that differs.
         raise CheckpointError(
-            f"checkpoint {state.path} does not fit this model: {_first_line(error)}; "
+            f"checkpoint {state.path} does not fit this model: {first_line(error)}; "
             "build and compile the model with the hyper-parameters it was saved with"
         ) from error
     if steps_done(model) != state.step:
@@ -280,7 +281,3 @@ def _reason(error: OSError) -> str:
     # h5py packs a long report into its errors; the number says it in a few words.
     long = error.strerror is None or "\n" in error.strerror
     return os.strerror(error.errno) if long and error.errno else error.strerror or str(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.common.files import is_partial, remove_partials, write_atomically
+from zoo.common.messages import counted, first_line
 from zoo.runs.checkpoints import RunCheckpoint
 
 _FORMAT = 1
@@ -171,7 +172,8 @@ class RunFolder:
             ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunFolderError(
-                f"config.json of {path} is damaged or no run's: {_one_line(error)}. "
+                f"config.json of {path} is damaged or no run's: "
+                f"{type(error).__name__}: {first_line(error)}. "
                 "Mend it by hand, or start anew without --resume in another --workdir."
             ) from error
 
@@ -332,8 +334,9 @@ class RunFolder:
             )
         epochs = hyper_parameters.get("epochs", HyperParameter(self.trained_epochs)).value
         if epochs < self.trained_epochs:
+            trained = counted(self.trained_epochs, "epoch")
             raise RunFolderError(
-                f"{self.path} has {self.trained_epochs} epochs trained already. Received: "
+                f"{self.path} has {trained} trained already. Received: "
                 f"--epochs={epochs}. Give at least {self.trained_epochs}, or another --workdir."
             )
 
@@ -483,7 +486,3 @@ def _json_value(parameter: HyperParameter | None) -> str:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(content, indent=1) + "\n")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__} {error}".split())

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.common.messages import counted
 from zoo.runs.training_state import discard_epoch, is_discarded, state_variables, steps_done
 
 _BEST_WEIGHTS_FILE = "best_weights.npz"
@@ -142,7 +143,7 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
         """One line that says since when the measure has not improved."""
         return (
             f"{self.monitor} has not improved on {self.best:.6g} (epoch {self.best_epoch + 1}) "
-            f"for {self.wait} epochs"
+            f"for {counted(self.wait, 'epoch')}"
         )
 
     def get_monitor_value(self, logs: Mapping[str, float] | None) -> float | None:

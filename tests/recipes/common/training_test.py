@@ -184,7 +184,7 @@ def test_run_that_stopped_on_quality_stays_stopped(tmp_path):
     outcome = trained(tmp_path / "run", epochs=9, **changes)
     assert outcome.epochs == 2
     assert outcome.stop_reason.startswith("val_error has not improved on 0.")
-    assert outcome.stop_reason.endswith(" (epoch 1) for 1 epochs")
+    assert outcome.stop_reason.endswith(" (epoch 1) for 1 epoch")
     before = contents(tmp_path / "run" / "checkpoints")
     assert trained(tmp_path / "run", epochs=12, **changes) == outcome
     assert contents(tmp_path / "run" / "checkpoints") == before
