@@ -19,7 +19,7 @@ from zoo.common.command_errors import one_line_errors
 from zoo.common.files import replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
-from zoo.runs.callbacks import (
+from zoo.runs import (
     HistoryFile,
     PlayersTensorBoard,
     ProgressBar,
@@ -190,6 +190,7 @@ def fit(
         ProgressBar(epochs, validation_key=monitor),
     ]
     run.begin(dataset_fingerprint)
+    run.write_model(model)
     if on_begin is not None:
         on_begin()
     print(f"Training on {_devices()}; the run is in {run.path}", file=sys.stderr)

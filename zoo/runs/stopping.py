@@ -168,11 +168,21 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
 
     def restore_state(self, folder: Path, state: Mapping[str, Any]) -> None:
         """Takes up, at the next train begin, what `save_state` left in `folder` and returned."""
-        path = folder / _BEST_WEIGHTS_FILE
-        self._restored = {**state, "best_weights": _load_arrays(path) if path.exists() else None}
+        self._restored = {**state, "best_weights": best_weights_in(folder)}
 
 
-def _load_arrays(path: Path) -> list[np.ndarray]:
+def best_weights_in(checkpoint: Path) -> list[np.ndarray] | None:
+    """The best weights that a `StopOnQuality` left in a checkpoint.
+
+    Args:
+        checkpoint: the checkpoint's folder.
+
+    Returns:
+        What `model.set_weights` takes, or None if nothing was watched.
+    """
+    path = checkpoint / _BEST_WEIGHTS_FILE
+    if not path.exists():
+        return None
     with np.load(path) as arrays:
         return [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
 

@@ -172,7 +172,7 @@ def test_damaged_checkpoint_leaves_the_folder_as_it_is(half, tmp_path, name):
         trained(tmp_path / "run", epochs=4)
     message = str(raised.value)
     assert f"checkpoint {damaged.parent} is damaged: {name} " in message
-    assert message.endswith("; remove it to resume from epoch-0001")
+    assert message.endswith("; remove it to use epoch-0001 instead")
     assert contents(tmp_path / "run") == before
     shutil.rmtree(damaged.parent)
     assert trained(tmp_path / "run", epochs=2).epochs == 2
