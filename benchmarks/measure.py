@@ -32,6 +32,7 @@ from tqdm import tqdm
 from benchmarks.recipe import MeasuredRecipe
 from benchmarks.records import FOLDER, Record, path_of, write_record
 from benchmarks.registry import RECIPES
+from zoo.common.command_errors import one_line_errors
 from zoo.runs.folder import RunFolder
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -328,7 +329,7 @@ def main() -> None:
     """Measures what the flags say; ends with 1 if a run failed."""
     # As an exception it ends the run under way too, and removes its folder.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with command_line.one_line_errors():
+    with one_line_errors():
         runs = _planned_by_flags()
         records = Path(flags.FLAGS.records)
         records.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from absl import flags
 
 from benchmarks.records import FOLDER, Record, read_records
 from benchmarks.registry import RECIPES
+from zoo.common.command_errors import one_line_errors
 from zoo.common.files import write_atomically
 
 RESULTS = FOLDER.parent / "RESULTS.md"
@@ -62,7 +63,7 @@ def render(records: Iterable[Record]) -> str:
 
 def main() -> None:
     """Writes the page."""
-    with command_line.one_line_errors():
+    with one_line_errors():
         records = read_records(flags.FLAGS.records)
         write_atomically(flags.FLAGS.output, render(records))
     shown = sum(not record.smoke for record in records)

@@ -15,10 +15,11 @@ import tensorflow as tf
 import export
 from recipes.common import command_line, report_page
 from zoo.common.adversarial import AdversarialModel
+from zoo.common.command_errors import one_line_errors
 from zoo.common.files import replaced_folder
+from zoo.common.messages import counted
 from zoo.datasets import FolderScan
-from zoo.datasets.listing import counted
-from zoo.runs.callbacks import (
+from zoo.runs import (
     HistoryFile,
     PlayersTensorBoard,
     ProgressBar,
@@ -88,12 +89,12 @@ def run_recipe(
         build_model: maps both to a compiled model.
         train_and_report: maps all three and the run's folder to what `results.json` holds.
     """
-    with command_line.one_line_errors():
+    with one_line_errors():
         hyper_parameters, run = command_line.configure(recipe, preset)
         check(hyper_parameters)
         data = make_data(hyper_parameters)
         model = build_model(hyper_parameters, data)
-    errors = command_line.one_line_errors(CheckpointError, RunFolderError, TrainingError, OSError)
+    errors = one_line_errors(CheckpointError, RunFolderError, TrainingError, OSError)
     with command_line.interruptible(run), errors:
         results = train_and_report(hyper_parameters, data, model, run)
     if results["is_broken"]:
@@ -189,6 +190,7 @@ def fit(
         ProgressBar(epochs, validation_key=monitor),
     ]
     run.begin(dataset_fingerprint)
+    run.write_model(model)
     if on_begin is not None:
         on_begin()
     print(f"Training on {_devices()}; the run is in {run.path}", file=sys.stderr)
@@ -205,7 +207,7 @@ def fit(
         on_quality.stop_reason = on_quality.standstill()
     reasons = [c.stop_reason for c in (on_non_finite, on_quality) if c and c.stop_reason]
     return Outcome(
-        stop_reason=reasons[0] if reasons else f"all {epochs} epochs done",
+        stop_reason=reasons[0] if reasons else f"all {counted(epochs, 'epoch')} done",
         epochs=len(history.rows),
         history=history.rows,
         is_broken=on_non_finite.stop_reason is not None,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.common.messages import first_line, listed
 from zoo.datasets.disk import DataDir
-from zoo.datasets.splits import check_names, first_line, listed
+from zoo.datasets.splits import check_names
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds

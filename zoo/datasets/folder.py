@@ -24,11 +24,12 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.common.files import write_atomically
+from zoo.common.messages import counted, printable
 from zoo.datasets import disk, folder_cache, memory, splits
 from zoo.datasets.decoding import image_form
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.folder_cache import DecodedFolder
-from zoo.datasets.listing import SkippedFile, counted, printable
+from zoo.datasets.listing import SkippedFile
 
 PREFIX = "folder:"
 SPLITS = ("train", "validation", "test")

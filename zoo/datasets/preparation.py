@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from zoo.common.messages import first_line, listed
 from zoo.datasets.catalogue import OWN_DATASETS, base_name, find_builder, own_dataset
 from zoo.datasets.disk import DataDir, check_writable
-from zoo.datasets.splits import first_line, listed
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds

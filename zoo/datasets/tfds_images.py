@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from zoo.common.messages import first_line
 from zoo.datasets import catalogue, decoding, disk, fingerprints, memory, preparation
 from zoo.datasets.decoding import ImageForm
 from zoo.datasets.description import DatasetDescription
-from zoo.datasets.splits import first_line
 from zoo.datasets.threads import map_in_threads
 
 if TYPE_CHECKING:
