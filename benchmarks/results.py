@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from absl import flags
 
 from benchmarks.records import FOLDER, Record, read_records
-from benchmarks.registry import RECIPES
+from benchmarks.registry import RECIPES, refuse_incomplete
+from benchmarks.tables import draw_tables
 from zoo.common.files import write_atomically
 
 RESULTS = FOLDER.parent / "RESULTS.md"
@@ -31,6 +32,11 @@ rows or seeds, measure them, then make this page anew:
 Runs that have a record are not repeated. `--set name=value` and `--epochs` give rows or tables of
 their own.
 
+Each row is a configuration: the preset as it is now, or what differs from it. Numbers are mean ±
+sample standard deviation over seeds; without a deviation they are of one seed. Seconds are those of
+whole runs, and steps are train steps with what is done between them, on one core or two of
+different machines, that may have done other things too: rows can't be compared by them.
+
 *Data* is the fingerprint of the examples. Records from before 2026-11-24, when it was taken of
 files, were given that of the same data.
 """
@@ -47,16 +53,13 @@ def render(records: Iterable[Record]) -> str:
     """
     shown = [record for record in records if not record.smoke]
     for record in shown:
-        if record.recipe not in RECIPES:
-            raise ValueError(
-                f"There is no table for records of {record.recipe}. There are tables for: "
-                f"{', '.join(RECIPES)}."
-            )
-        RECIPES[record.recipe].refuse_incomplete(record)
+        refuse_incomplete(record)
+    families = {recipe.measures.title: recipe.measures for recipe in RECIPES.values()}
     sections = []
-    for draw in dict.fromkeys(recipe.draw for recipe in RECIPES.values()):
-        own = [record for record in shown if RECIPES[record.recipe].draw is draw]
-        sections += [draw(own)] if own else []
+    for title, measures in sorted(families.items()):
+        own = [record for record in shown if RECIPES[record.recipe].measures.title == title]
+        if own:
+            sections += [f"## {title}\n\n{measures.introduction}", *draw_tables(own)]
     return "\n".join([_HEADER, *(sections or ["No run is recorded yet.\n"])])
 
 

@@ -300,7 +300,7 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("--label_seeds=", "should be whole numbers such as 0,1,2"),
         ("--label_seeds=4294967296", "seed must be at least 0 and below 2**32"),
         ("--seeds=3", "Unknown command line flag 'seeds'"),
-        ("--recipe=pix2pix", "should be one of <semi_supervised|"),
+        ("--recipe=pix2pix", "should be one of <cyclegan|"),
     ],
 )
 def test_wrong_flag_ends_with_one_line(tmp_path: Path, argument: str, message: str) -> None:
