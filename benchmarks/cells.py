@@ -33,7 +33,7 @@ def score_cell(column: Column, records: Sequence[Record], prefix: str = "") -> s
             shown = [column.factor * value for value in values]
             return mean_and_deviation(shown, column.unit, column.decimals)
         case Span():
-            return span(values, digits=".3g")
+            return span(values, column.digits)
         case Ratio():
             others = _values(records, prefix + column.over)
             return f"{sum(values) / sum(others):.2f}" if others and sum(others) else NOTHING

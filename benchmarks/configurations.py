@@ -71,9 +71,14 @@ class Row:
         """One a seed, in the order of the seeds; without a companion where there is such a run."""
         by_seed = {
             _seeds(record): record
-            for record in sorted(self.all_runs, key=companion_epochs, reverse=True)
+            for record in sorted(self.all_runs, key=_companion_epochs, reverse=True)
         }
         return [by_seed[seed] for seed in sorted(by_seed)]
+
+    @property
+    def runs_alone(self) -> list[Record]:
+        """Those of `runs` that trained no companion, so that their time is the model's."""
+        return [run for run in self.runs if not _companion_epochs(run)]
 
     def name_beside(self, companion: Companion) -> str:
         """Returns the name of a companion's row beside this one."""
@@ -110,7 +115,7 @@ def axis_value(record: Record, axis: Axis) -> int:
     return record.configuration[axis.hyper_parameters[0]]
 
 
-def companion_epochs(record: Record) -> int:
+def _companion_epochs(record: Record) -> int:
     """Returns how long the companions were trained in a run."""
     companions = measures_of(record).trained_companions
     return sum(record.configuration[companion.epochs] for companion in companions)

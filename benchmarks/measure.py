@@ -5,7 +5,7 @@
     python -m benchmarks.measure --set unlabelled_weight=0.5 --epochs=60
 
 Runs that have a record are skipped, so that measuring may be stopped and begun again. Afterwards
-`python -m benchmarks.results` makes the tables.
+`python -m benchmarks.pages` makes the pages.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -341,7 +341,7 @@ def main() -> None:
     if failed:
         print(f"{len(failed)} of {len(runs)} runs failed.", file=sys.stderr)
         sys.exit(1)
-    print("Every run has a record. `python -m benchmarks.results` makes the tables.")
+    print("Every run has a record. `python -m benchmarks.pages` makes the pages.")
 
 
 if __name__ == "__main__":

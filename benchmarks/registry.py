@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import recipes
+import zoo
 from benchmarks.records import Record
 from recipes import semi_supervised
 from recipes.common.measures import CLASSIFICATION, GENERATION, TRANSLATION, Measures, Reported
+from zoo.common.adversarial import AdversarialModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +23,8 @@ class MeasuredRecipe:
 
     Attributes:
         name: of its module in `recipes`.
+        title: of the model, for readers.
+        model: the variant.
         dataset: default of `--dataset`.
         preset: maps the names of a preset and of a data set to hyper-parameters.
         check: refuses hyper-parameters that no later stage would name.
@@ -28,13 +32,15 @@ class MeasuredRecipe:
     """
 
     name: str
+    title: str
+    model: type[AdversarialModel]
     dataset: str
     preset: Callable[[str, str], Any]
     check: Callable[[Any], None]
     measures: Measures
 
 
-_REPORTED = tuple(
+_SEMI_SUPERVISED = tuple(
     Reported(
         by=semi_supervised.PAPER,
         measure="test error",
@@ -49,12 +55,39 @@ _REPORTED = tuple(
     for dataset, values in semi_supervised.PAPER_RESULTS.items()
     for num_labels, value in values.items()
 )
+_VANILLA = Reported(
+    by="Goodfellow et al. 2014",
+    measure="log-likelihood",
+    value="225 ± 2 nats",
+    dataset="mnist",
+    shown_dataset="MNIST",
+    protocol="windows of Parzen around generated images, at the test images",
+)
+_DCGAN = Reported(
+    by="Radford et al. 2015",
+    measure="test error with 1,000 labels",
+    value="22.48 %",
+    dataset="svhn_cropped",
+    shown_dataset="SVHN",
+    protocol="a linear classifier on all layers of a discriminator",
+)
+_CYCLEGAN = Reported(
+    by="Zhu et al. 2017",
+    measure="accuracy of pixels, of classes, and overlap",
+    value="0.52, 0.17, 0.11",
+    dataset="cycle_gan/cityscapes",
+    shown_dataset="Cityscapes, labels → photo",
+    protocol="a network that names what each pixel of the generated photos shows",
+)
 _MEASURED = {
-    "cyclegan": ("drawn_horse2zebra", TRANSLATION),
-    "dcgan_svhn": ("drawn_house_numbers", GENERATION),
-    "face_generation": ("drawn_faces", GENERATION),
-    "semi_supervised": ("mnist_small", dataclasses.replace(CLASSIFICATION, reported=_REPORTED)),
-    "vanilla_mnist": ("mnist_small", GENERATION),
+    "cyclegan": ("CycleGAN", zoo.CycleGAN, "drawn_horse2zebra", TRANSLATION, (_CYCLEGAN,)),
+    "dcgan_svhn": ("DCGAN", zoo.DCGAN, "drawn_house_numbers", GENERATION, (_DCGAN,)),
+    "face_generation": ("FaceGAN", zoo.FaceGAN, "drawn_faces", GENERATION, ()),
+    "semi_supervised": (
+        *("Semi-supervised GAN", zoo.SemiSupervisedGAN, "mnist_small"),
+        *(CLASSIFICATION, _SEMI_SUPERVISED),
+    ),
+    "vanilla_mnist": ("Vanilla GAN", zoo.VanillaGAN, "mnist_small", GENERATION, (_VANILLA,)),
 }
 
 
@@ -63,9 +96,10 @@ def _found() -> Iterator[MeasuredRecipe]:
         module = importlib.import_module(f"recipes.{found.name}")
         name = getattr(module, "RECIPE", None)
         if name in _MEASURED:
-            yield MeasuredRecipe(
-                name, _MEASURED[name][0], module.preset, module.check, _MEASURED[name][1]
-            )
+            title, model, dataset, measures, reported = _MEASURED[name]
+            measures = dataclasses.replace(measures, reported=reported)
+            preset, check = module.preset, module.check
+            yield MeasuredRecipe(name, title, model, dataset, preset, check, measures)
 
 
 RECIPES = {recipe.name: recipe for recipe in _found()}

@@ -6,7 +6,6 @@ from benchmarks.cells import NOTHING, markdown_table, score_cell, span, title_of
 from benchmarks.configurations import (
     Row,
     axis_value,
-    companion_epochs,
     comparable_key,
     grouped,
     legend,
@@ -93,17 +92,14 @@ def _lines(
                     yield [*part_cell, row.name_beside(companion), *numbers, *own, *behind]
             numbers = _numbers(row.runs, row.runs[0].configuration["epochs"])
             reported = [_value(paper, row) for paper in papers]
-            times = [_seconds(row), span(run.steps_per_second for run in row.runs)]
+            seconds = span(run.seconds for run in row.runs_alone)
+            times = [seconds, span(run.steps_per_second for run in row.runs)]
             yield [*part_cell, row.name, *numbers, *scores(row.runs), *reported, *times]
 
 
 def _numbers(runs: Sequence[Record], epochs: int) -> list[str]:
     axes = measures_of(runs[0]).row_axes
     return [*(str(axis_value(runs[0], axis)) for axis in axes), str(epochs), str(len(runs))]
-
-
-def _seconds(row: Row) -> str:
-    return span(run.seconds for run in row.runs if not companion_epochs(run))
 
 
 # === Below a table ===

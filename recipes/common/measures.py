@@ -57,11 +57,13 @@ class Span:
 
     Attributes:
         title: of the column.
-        score: its name in `results.json`.
+        score: its name in `results.json`, after the prefix of its row.
+        digits: format of the numbers. Defaults to three digits.
     """
 
     title: str
     score: str
+    digits: str = ".3g"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +162,26 @@ class Reported:
         return all(configuration.get(name) == value for name, value in self.settings.items())
 
 
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """The one measure of a table in which each recipe has a row.
+
+    Attributes:
+        measure: what it is, in a few words; `{}` in them is replaced by the numbers of the row's
+            axes.
+        score: its column.
+        beside: column of what it must beat, or can't.
+        beside_prefix: before the name of that score, and of a part's. Defaults to nothing.
+        beside_name: what that is, in a few words.
+    """
+
+    measure: str
+    score: Column
+    beside: Column
+    beside_name: str
+    beside_prefix: str = ""
+
+
 # === Families ===
 
 
@@ -178,6 +200,7 @@ class Measures:
             should say it.
         protocol: maps configuration and results to one line; what differs in it is never compared.
         columns: of the scores.
+        summary: what stands for all of them where a recipe has one row.
         parts: which rows a configuration has. Defaults to one.
         companions: what stands beside the runs.
         kind: the hyper-parameter, such as the architecture, by which configurations are told apart
@@ -196,6 +219,7 @@ class Measures:
     details: tuple[str, ...]
     protocol: Callable[[Mapping[str, Any], Mapping[str, Any]], str]
     columns: tuple[Column, ...]
+    summary: Summary
     parts: Parts | None = None
     companions: tuple[Companion, ...] = ()
     kind: str | None = None
@@ -229,6 +253,9 @@ def _own_protocol(configuration: Mapping[str, Any], results: Mapping[str, Any]) 
     return results["protocol"]
 
 
+_FRECHET = Mean("Fréchet distance", "frechet_distance")
+_FLOOR = Span("Floor", "real_frechet_distance")
+
 GENERATION = Measures(
     title="Generation",
     introduction="""\
@@ -244,12 +271,13 @@ among them, 1 at best. The first run on a data set may also prepare that and tra
     details=("weights",),
     protocol=_own_protocol,
     columns=(
-        Mean("Fréchet distance", "frechet_distance"),
-        Span("Floor", "real_frechet_distance"),
+        _FRECHET,
+        _FLOOR,
         Mean("Kernel distance × 1000", "kernel_distance", factor=1000),
         Mean("Confidence", "mean_confidence", factor=100, unit=" %"),
         Mean("Imbalance", "class_imbalance"),
     ),
+    summary=Summary("Fréchet distance", _FRECHET, _FLOOR, "other real images"),
 )
 
 
@@ -259,6 +287,9 @@ def _test_error_protocol(configuration: Mapping[str, Any], results: Mapping[str,
         f"({results['num_test_images']:,} images), {results['weights']}"
     )
 
+
+_ERROR = Mean("GAN test error", "test_error", factor=100, unit=" %", decimals=2)
+_BASELINE = Mean("Baseline test error", "baseline_test_error", factor=100, unit=" %", decimals=2)
 
 CLASSIFICATION = Measures(
     title="Classification",
@@ -282,14 +313,17 @@ the misnamed test images, seed by seed.
     details=("num_test_images",),
     protocol=_test_error_protocol,
     columns=(
-        Mean("GAN test error", "test_error", factor=100, unit=" %", decimals=2),
-        Mean("Baseline test error", "baseline_test_error", factor=100, unit=" %", decimals=2),
+        _ERROR,
+        _BASELINE,
         Ratio("Ratio", "test_error", "baseline_test_error"),
         Counts("GAN: wrong of {}", "test_error", "num_test_images"),
         Counts("Baseline: wrong of {}", "baseline_test_error", "num_test_images"),
     ),
+    summary=Summary("test error with {} labels", _ERROR, _BASELINE, "those labels alone"),
 )
 
+
+_BLURRED_ERROR = "blurred_error_inside"
 
 TRANSLATION = Measures(
     title="Translation",
@@ -309,10 +343,17 @@ answers that a CycleGAN never sees; seconds are of runs without it.
     details=("weights", "classifier_accuracy"),
     protocol=_own_protocol,
     columns=(
-        Mean("Blurred error in the animal", "blurred_error_inside", decimals=4),
+        Mean("Blurred error in the animal", _BLURRED_ERROR, decimals=4),
         Mean("Error in the animal", "error_inside", decimals=4),
         Mean("Error around it", "error_outside", decimals=4),
         Mean("Taken for the target", "taken_for_target", factor=100, unit=" %", decimals=1),
+    ),
+    summary=Summary(
+        "blurred error in the animal, A → B / B → A",
+        Mean("Blurred error", _BLURRED_ERROR, decimals=3),
+        Span("Blurred error", _BLURRED_ERROR, digits=".3f"),
+        beside_name="doing nothing",
+        beside_prefix="untranslated_",
     ),
     parts=Parts("Direction", {"a_to_b_": "A → B", "b_to_a_": "B → A"}),
     companions=(

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import zoo
 from benchmarks.records import Record
 from benchmarks.registry import MeasuredRecipe
 from recipes import cyclegan, semi_supervised
@@ -91,6 +92,8 @@ def _check(hyper_parameters: GeneratingHyperParameters) -> None:
 
 GENERATING = MeasuredRecipe(
     name="made_by_hand",
+    title="GAN made by hand",
+    model=zoo.DCGAN,
     dataset="drawn_house_numbers",
     preset=generating_preset,
     check=_check,
