@@ -3,10 +3,12 @@
 import dataclasses
 from typing import Any
 
-from benchmarks import generation
+import zoo
 from benchmarks.records import Record
+from benchmarks.registry import MeasuredRecipe
 from recipes import cyclegan, semi_supervised
 from recipes.common.command_line import sourced
+from recipes.common.measures import GENERATION
 from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 
 _RAN_ON = {
@@ -78,12 +80,25 @@ class GeneratingHyperParameters:
     smoke: bool = sourced(False, "ours")
 
 
-GENERATING = generation.measured("made_by_hand", "drawn_house_numbers")
-
-
 def generating_preset(name: str, dataset: str) -> GeneratingHyperParameters:
     """The preset of the recipe `made_by_hand`, whatever its name."""
     return GeneratingHyperParameters(dataset=dataset)
+
+
+def _check(hyper_parameters: GeneratingHyperParameters) -> None:
+    if hyper_parameters.learning_rate <= 0:
+        raise ValueError("learning_rate must be positive")
+
+
+GENERATING = MeasuredRecipe(
+    name="made_by_hand",
+    title="GAN made by hand",
+    model=zoo.DCGAN,
+    dataset="drawn_house_numbers",
+    preset=generating_preset,
+    check=_check,
+    measures=GENERATION,
+)
 
 
 def generated_record_of(
