@@ -2,11 +2,11 @@
 
 import dataclasses
 import importlib
-import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.records import Record
+from recipes.common.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MeasuredRecipe:
     """A recipe that can be measured.
 
     Attributes:
-        name: of the recipe; its module `recipes.<name>` has `preset` and `check`.
+        name: of the recipe; its module `recipes.<name>` has it as `RECIPE`.
         dataset: default of `--dataset`.
         axes: the outermost loop first.
         scores: entries of `results.json` that are finite numbers in every run.
@@ -51,7 +51,7 @@ class MeasuredRecipe:
     draw: Callable[[Sequence[Record]], str]
 
     @property
-    def module(self) -> types.ModuleType:
+    def module(self) -> Recipe:
         """The recipe itself."""
         return recipe_module(self.name)
 
@@ -76,6 +76,6 @@ class MeasuredRecipe:
             )
 
 
-def recipe_module(name: str) -> types.ModuleType:
-    """Returns `recipes.<name>`, imported only now: one recipe is measured, not all of them."""
-    return importlib.import_module(f"recipes.{name}")
+def recipe_module(name: str) -> Recipe:
+    """Returns the recipe, imported only now: one recipe is measured, not all of them."""
+    return importlib.import_module(f"recipes.{name}").RECIPE

@@ -152,7 +152,7 @@ def _paper_notes(dataset: str) -> list[str]:
 
 
 RECIPE = MeasuredRecipe(
-    name=semi_supervised.RECIPE,
+    name=semi_supervised.RECIPE.name,
     dataset="mnist_small",
     axes=(
         Axis(

@@ -227,8 +227,8 @@ def _scores(records: Sequence[Record], prefix: str) -> list[str]:
 
 
 RECIPE = MeasuredRecipe(
-    name=cyclegan.RECIPE,
-    dataset=cyclegan.DATASET_WITH_TRUTH,
+    name=cyclegan.RECIPE.name,
+    dataset=cyclegan.RECIPE.dataset,
     axes=(Axis("seeds", "0,1,2", "Seeds of weights, batches and pools.", ("seed",)),),
     scores=("cycle_loss", "identity_loss", *TRUTH_SCORES),
     optional_scores=PAIRED_SCORES,

@@ -20,7 +20,7 @@ def _check(hyper_parameters: GeneratingHyperParameters) -> None:
 def _recipe_made_by_hand() -> Iterator[None]:
     """There is a recipe `made_by_hand`, which generates, and it can be measured."""
     module = types.ModuleType(f"recipes.{GENERATING.name}")
-    module.preset, module.check = generating_preset, _check
+    module.RECIPE = types.SimpleNamespace(preset=generating_preset, check=_check)
     with (
         mock.patch.dict(sys.modules, {module.__name__: module}),
         mock.patch.dict(RECIPES, {GENERATING.name: GENERATING}),

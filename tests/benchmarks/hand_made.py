@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks import generation
 from benchmarks.records import Record
 from recipes import cyclegan, semi_supervised
-from recipes.common.command_line import sourced
+from recipes.common.hyper_parameters import sourced
 from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 
 _RAN_ON = {

@@ -22,7 +22,7 @@ def test_axes_are_hyper_parameters_of_the_recipe(recipe: MeasuredRecipe, preset:
     hyper_parameters = recipe.module.preset(preset, recipe.dataset)
     varied = {name: 7 for axis in recipe.axes for name in axis.hyper_parameters}
     recipe.module.check(dataclasses.replace(hyper_parameters, **varied))
-    assert recipe.name == recipe.module.RECIPE
+    assert recipe.name == recipe.module.name
     assert {"dataset", "epochs", "smoke"} <= dataclasses.asdict(hyper_parameters).keys()
 
 
