@@ -33,7 +33,7 @@ SCENES_THAT_STAY = ("drawn_horse2zebra", "cycle_gan/horse2zebra", "cycle_gan/app
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HyperParameters(WithAdam, translation.TranslationHyperParameters):
+class HyperParameters(translation.TranslationHyperParameters, WithAdam):
     """The paper's values for horse2zebra, each with its source."""
 
     dataset: str = sourced("cycle_gan/horse2zebra", PAPER)

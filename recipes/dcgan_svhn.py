@@ -21,7 +21,7 @@ PAPER = "Radford et al. 2015"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HyperParameters(WithObjective, WithAdam, generation.GenerationHyperParameters):
+class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithAdam):
     """The paper's values, each with its source."""
 
     dataset: str = sourced("svhn_cropped", PAPER)

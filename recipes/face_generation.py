@@ -23,7 +23,7 @@ CODE = "the authors' code"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HyperParameters(WithObjective, WithBothBetas, generation.GenerationHyperParameters):
+class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithBothBetas):
     """The values of the paper that has the game, each with its source."""
 
     dataset: str = sourced("celeb_a", PAPER)

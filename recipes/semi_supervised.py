@@ -27,7 +27,7 @@ CODE = "code of Salimans et al. 2016"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HyperParameters(WithAdam, classification.ClassificationHyperParameters):
+class HyperParameters(classification.ClassificationHyperParameters, WithAdam):
     """The paper's values for MNIST, each with its source."""
 
     dataset: str = sourced("mnist", PAPER)

@@ -22,7 +22,7 @@ CODE = "code of Goodfellow et al. 2014"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HyperParameters(WithObjective, WithAdamOrSgd, generation.GenerationHyperParameters):
+class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithAdamOrSgd):
     """The values of the paper and of the authors' code for MNIST, each with its source."""
 
     dataset: str = sourced("mnist", PAPER)

@@ -2,6 +2,10 @@
 
 Every value says where it comes from. What belongs to one player is named after it, as in
 `critic_learning_rate` and, if it is updated several times in a train step, `critic_steps`.
+
+A recipe's class has its family's first, then whichever of those below it needs:
+
+    class HyperParameters(GenerationHyperParameters, WithObjective, WithAdam):
 """
 
 import abc
