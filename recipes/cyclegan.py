@@ -20,7 +20,7 @@ import zoo
 from recipes.common.hyper_parameters import WithAdam, sourced
 from recipes.common.recipe import Recipe
 from zoo.common import schedules
-from zoo.cyclegan import CYCLE_TERMS, GENERATORS
+from zoo.cyclegan import ARCHITECTURES, CYCLE_TERMS
 from zoo.datasets.catalogue import base_name
 
 PAPER = "Zhu et al. 2017"
@@ -64,7 +64,7 @@ class HyperParameters(translation.TranslationHyperParameters, WithAdam):
     def check(self) -> None:
         """Refuses unknown networks and terms too, and weights below 0."""
         super().check()
-        checks.require_choice(self, "architecture", GENERATORS)
+        checks.require_choice(self, "architecture", ARCHITECTURES)
         checks.require_choice(self, "cycle_terms", CYCLE_TERMS)
         weights = ("cycle_weight", "forward_cycle_weight", "identity_weight")
         checks.require_not_negative(self, *weights, "pool_size")

@@ -1,4 +1,7 @@
-"""What every variant must do, whatever its paper: each test runs on each case of `zoo_cases`."""
+"""What every variant must do, whatever its paper: each test runs on each case of `tests/cases`.
+
+A game of three players with a condition is held to it too, for what no variant has yet.
+"""
 
 import json
 import pathlib
@@ -11,29 +14,49 @@ import pytest
 import tensorflow as tf
 
 import export
-from tests import zoo_cases
+from tests import three_players
+from tests.case import SCORES, Case, state_of
+from tests.cases import CASES
 from zoo.common.adversarial import AdversarialModel
+from zoo.common.latent_model import LatentModel
 
 SEED = 11
+PLAYER_LOGS = ("loss", "gradient_norm")
 
 
-@pytest.fixture(params=zoo_cases.CASES, ids=lambda case: case.name, scope="module")
-def case(request) -> zoo_cases.Case:
+ALL_CASES = (*CASES, three_players.CASE)
+
+
+def cases_of(kind: type) -> pytest.MarkDecorator:
+    """Runs a test on the cases of that kind of variant alone."""
+    chosen = [case for case in ALL_CASES if issubclass(case.variant, kind)]
+    return pytest.mark.parametrize(
+        "case", chosen, ids=lambda case: case.name, indirect=True, scope="module"
+    )
+
+
+@pytest.fixture(params=ALL_CASES, ids=lambda case: case.name, scope="module")
+def case(request) -> Case:
     return request.param
 
 
-def optimizers(generator_rate: float, discriminator_rate: float) -> dict:
-    return {
-        "generator_optimizer": keras.optimizers.SGD(generator_rate),
-        "discriminator_optimizer": keras.optimizers.SGD(discriminator_rate),
-    }
+def sgd(model: AdversarialModel, rate: float) -> dict[str, keras.optimizers.Optimizer]:
+    """An optimizer for each player, which unlike Adam shows how large a gradient is."""
+    return {f"{player}_optimizer": keras.optimizers.SGD(rate) for player in model.players}
 
 
-def build(case: zoo_cases.Case, **compile_arguments) -> AdversarialModel:
+def compiled(model: AdversarialModel, case: Case, **arguments) -> AdversarialModel:
+    if case.quality_measures is not None:
+        arguments["quality_measures"] = case.quality_measures()
+    model.compile(**arguments)
+    return model
+
+
+def build(case: Case, rate: float | None = None) -> AdversarialModel:
+    """A small model, compiled with the paper's optimizers, or with gradient descent at a rate."""
     keras.utils.set_random_seed(SEED)
     model = case.build()
-    model.compile(quality_measures=case.quality_measures(), **compile_arguments)
-    return model
+    return compiled(model, case, **({} if rate is None else sgd(model, rate)))
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +65,25 @@ def model(case) -> AdversarialModel:
 
     To trace a train step takes seconds, to run it milliseconds.
     """
-    return build(case, **optimizers(0.01, 0.01))
+    return build(case, rate=0.01)
 
 
 def repeated(batch, times: int) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensors(batch).repeat(times)
 
 
-def train(model: AdversarialModel, case: zoo_cases.Case, steps: int, epochs: int = 1) -> dict:
+def train(model: AdversarialModel, case: Case, steps: int, epochs: int = 1) -> dict:
     return model.fit(repeated(case.batch(4), steps), epochs=epochs, verbose=0).history
 
 
-def weights_of(networks) -> list[np.ndarray]:
-    return [v.numpy() for network in networks for v in network.trainable_variables]
+def weights_of(model: AdversarialModel, player: str) -> list[np.ndarray]:
+    return [variable.numpy() for variable in model.trainable_variables_of(player)]
+
+
+def generate(model: LatentModel, case: Case, num_images: int, **arguments) -> np.ndarray:
+    if case.condition is not None:
+        arguments["condition"] = case.condition(num_images)
+    return model.generate(num_images, **arguments)
 
 
 def same(first, second) -> bool:
@@ -64,32 +93,39 @@ def same(first, second) -> bool:
 # === 1. Shapes, ranges, sizes ===
 
 
+@cases_of(LatentModel)
 def test_generates_images_in_range_whatever_the_batch_size(model, case):
-    if not case.generates:
-        pytest.skip("makes images of images")
     for num_images in (1, 3):
-        images = model.generate(num_images, seed=5)
-        assert images.shape[0] == num_images
+        images = generate(model, case, num_images, seed=5)
+        assert images.shape == (num_images, *model.image_shape)
         assert images.dtype == np.float32
         assert np.abs(images).max() <= 1
         np.testing.assert_allclose(
-            images, model.generate(num_images, seed=5, batch_size=1), atol=1e-6
+            images, generate(model, case, num_images, seed=5, batch_size=1), atol=1e-6
         )
-    assert not np.array_equal(model.generate(3, seed=5), model.generate(3, seed=6))
-    assert not np.array_equal(model.generate(3), model.generate(3))
+    first = generate(model, case, 3, seed=5)
+    assert not np.array_equal(first, generate(model, case, 3, seed=6))
+    assert not np.array_equal(generate(model, case, 3), generate(model, case, 3))
 
 
-@pytest.mark.parametrize("num_images", [0, -1, 2.5, "3"])
-def test_refuses_to_generate_a_number_that_is_none(model, case, num_images):
-    if not case.generates:
-        pytest.skip("makes images of images")
-    with pytest.raises(ValueError, match=f"num_images={num_images!r}"):
-        model.generate(num_images)
+@cases_of(LatentModel)
+def test_refuses_to_generate_a_number_that_is_none(model, case):
+    for num_images in (0, -1, 2.5, "3"):
+        with pytest.raises(ValueError, match=f"num_images={num_images!r}"):
+            model.generate(num_images)
+
+
+@cases_of(LatentModel)
+def test_refuses_a_condition_that_it_does_not_take(model, case):
+    condition = np.ones((2, 5), np.float32)
+    with pytest.raises(ValueError, match="condition"):
+        model.generate(2, condition=condition)
 
 
 def test_predicts_at_batch_sizes_1_and_3(model, case):
-    three = model.predict(case.inputs(3), verbose=0)
-    one = model.predict(case.inputs(3)[:1], verbose=0)
+    inputs = case.inputs(3)
+    three = model.predict(inputs, verbose=0)
+    one = model.predict(tf.nest.map_structure(lambda rows: rows[:1], inputs), verbose=0)
     assert three.shape == (3, *one.shape[1:])
     np.testing.assert_allclose(one, three[:1], atol=1e-6)
 
@@ -114,10 +150,10 @@ def test_is_rebuilt_from_its_config(model):
 def test_an_interrupted_run_continues_bit_for_bit_from_either_file(case, tmp_path):
     unbroken = build(case)
     train(unbroken, case, steps=2)
-    when_saved = zoo_cases.state_of(unbroken)
+    when_saved = state_of(unbroken)
     unbroken.save(tmp_path / "run.keras")
     unbroken.save_weights(tmp_path / "run.weights.h5")
-    assert same(when_saved, zoo_cases.state_of(unbroken))
+    assert same(when_saved, state_of(unbroken))
     train(unbroken, case, steps=2)
 
     keras.utils.set_random_seed(SEED + 1)
@@ -128,63 +164,60 @@ def test_an_interrupted_run_continues_bit_for_bit_from_either_file(case, tmp_pat
     from_keras = keras.saving.load_model(tmp_path / "run.keras")
     for restored in (from_weights, from_keras):
         assert int(restored.step) == 2
-        assert same(when_saved, zoo_cases.state_of(restored))
+        assert same(when_saved, state_of(restored))
         train(restored, case, steps=2)
-        assert same(zoo_cases.state_of(unbroken), zoo_cases.state_of(restored))
+        assert same(state_of(unbroken), state_of(restored))
 
 
 # === 3. Players ===
 
 
-@pytest.mark.parametrize("player", ["generator", "discriminator"])
-def test_an_update_of_one_player_changes_no_weight_of_the_other(model, case, player):
-    networks = {
-        "generator": model.generator_networks,
-        "discriminator": model.discriminator_networks,
-    }
-    before = {name: weights_of(group) for name, group in networks.items()}
-    for name in networks:
-        getattr(model, f"{name}_optimizer").learning_rate = 0.1 if name == player else 0.0
-    train(model, case, steps=1)
-    for name, group in networks.items():
-        assert same(before[name], weights_of(group)) == (name != player)
+def test_an_update_of_one_player_changes_no_weight_of_the_others(model, case):
+    for moved in model.players:
+        before = {player: weights_of(model, player) for player in model.players}
+        for player, optimizer in model.optimizers.items():
+            optimizer.learning_rate = 0.1 if player == moved else 0.0
+        train(model, case, steps=1)
+        for player, weights in before.items():
+            assert same(weights, weights_of(model, player)) == (player != moved)
 
 
-@pytest.mark.parametrize("player", ["generator", "discriminator"])
-def test_the_graph_shows_each_player_s_update_in_its_scope(model, case, player):
+def test_the_graph_shows_each_player_s_update_in_its_scope(model, case):
     spec = tf.nest.map_structure(tf.type_spec_from_value, case.batch(4))
     graph = tf.function(model.train_step).get_concrete_function(spec).graph
     outside = {id(inner): id(outer) for outer, inner in graph.captures}
-    written = {
-        outside.get(id(operation.inputs[0]))
-        for operation in graph.get_operations()
-        if operation.name.startswith(f"{player}_player") and operation.type.startswith("Assign")
-    }
-    networks = {
-        "generator": model.generator_networks,
-        "discriminator": model.discriminator_networks,
-    }
-    for name, group in networks.items():
-        handles = {id(v.value.handle) for network in group for v in network.trainable_variables}
-        assert (handles <= written) if name == player else not (handles & written)
+    for player in model.players:
+        written = {
+            outside.get(id(operation.inputs[0]))
+            for operation in graph.get_operations()
+            if operation.name.startswith(f"{player}_player") and operation.type.startswith("Assign")
+        }
+        for other in model.players:
+            handles = {id(v.value.handle) for v in model.trainable_variables_of(other)}
+            assert (handles <= written) if other == player else not (handles & written)
 
 
 def test_players_take_the_configured_number_of_steps(model, case):
-    counters = [
-        model.step,
-        model.generator_optimizer.iterations,
-        model.discriminator_optimizer.iterations,
-    ]
-    before = [int(counter) for counter in counters]
+    counters = {
+        "step": model.step,
+        **{player: optimizer.iterations for player, optimizer in model.optimizers.items()},
+    }
+    before = {name: int(counter) for name, counter in counters.items()}
     train(model, case, steps=3)
-    taken = [int(counter) - value for counter, value in zip(counters, before, strict=True)]
-    assert taken == [3, 3, 3 * case.discriminator_steps]
+    taken = {name: int(counter) - before[name] for name, counter in counters.items()}
+    assert taken == {name: 3 * case.updates.get(name, 1) for name in counters}
 
 
-def test_refuses_one_optimizer_for_both_players(case):
+def test_refuses_one_optimizer_for_two_players(model):
     adam = keras.optimizers.Adam()
     with pytest.raises(ValueError, match="optimizer of its own"):
-        build(case, generator_optimizer=adam, discriminator_optimizer=adam)
+        model.compile(**{f"{player}_optimizer": adam for player in model.players})
+
+
+def test_refuses_an_optimizer_of_no_player(model):
+    for name in ("optimizer", "referee_optimizer"):
+        with pytest.raises(ValueError, match=f"generator_optimizer, .* Received: {name}='adam'"):
+            model.compile(**{name: "adam"})
 
 
 # === 4. Training ===
@@ -192,13 +225,13 @@ def test_refuses_one_optimizer_for_both_players(case):
 
 def test_logs_have_exactly_the_promised_keys_and_are_finite(model, case):
     history = train(model, case, steps=2)
-    assert set(history) == case.training_logs
+    of_players = {f"{player}_{log}" for player in model.players for log in PLAYER_LOGS}
+    assert set(history) == case.training_logs | of_players
     assert np.isfinite(list(history.values())).all()
-    for key in ("real_score", "generated_score"):
+    for key in SCORES & set(history):
         assert 0 <= history[key][0] <= 1
-    if case.evaluation_batch is not None:
-        logs = model.evaluate(repeated(case.evaluation_batch(4), 1), verbose=0, return_dict=True)
-        assert set(logs) == case.evaluation_logs
+    logs = model.evaluate(repeated(case.evaluation_batch(4), 1), verbose=0, return_dict=True)
+    assert set(logs) == case.evaluation_logs
 
 
 def test_logs_start_anew_each_epoch(model, case):
@@ -215,19 +248,20 @@ def test_trains_in_mixed_precision(case, policy):
         model = build(case)
     finally:
         keras.config.set_dtype_policy("float32")
-    before = weights_of(model.generator_networks + model.discriminator_networks)
+    before = {player: weights_of(model, player) for player in model.players}
     history = train(model, case, steps=3)
-    after = weights_of(model.generator_networks + model.discriminator_networks)
     if policy == "mixed_float16":  # a gradient that overflows is skipped, and its norm is infinite
         history = {name: logs for name, logs in history.items() if "gradient_norm" not in name}
     assert np.isfinite(list(history.values())).all()
-    assert not same(before, after)
-    assert all(weight.dtype == np.float32 for weight in after)
-    scales = [
+    for player, weights in before.items():
+        after = weights_of(model, player)
+        assert not same(weights, after)
+        assert all(weight.dtype == np.float32 for weight in after)
+    scaled = [
         isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        for optimizer in (model.generator_optimizer, model.discriminator_optimizer)
+        for optimizer in model.optimizers.values()
     ]
-    assert scales == [policy == "mixed_float16"] * 2
+    assert scaled == [policy == "mixed_float16"] * len(model.players)
 
 
 def test_two_replicas_equal_one(case, two_replicas):
@@ -235,8 +269,7 @@ def test_two_replicas_equal_one(case, two_replicas):
         with strategy.scope():
             keras.utils.set_random_seed(SEED)
             model = case.build_without_noise()
-            # SGD: Adam hides a gradient that is twice too large.
-            model.compile(**optimizers(0.05, 0.05))
+            model.compile(**sgd(model, 0.05))
         rows = tf.data.Dataset.from_tensor_slices(case.batch(8))
         model.fit(rows.repeat(case.steps_on_replicas).batch(8), verbose=0)
         return model
@@ -297,20 +330,21 @@ for folder in map(pathlib.Path, sys.argv[1:]):
 """
 
 
-def arguments_of(signature, size: int, case: zoo_cases.Case) -> dict[str, np.ndarray]:
-    """Inputs for an exported function: images in [0, 1], or how many to generate."""
+def arguments_of(signature, size: int, case: Case) -> dict[str, np.ndarray]:
+    """Inputs for an exported function: images in [0, 1], or how many to generate and of what."""
     known = {
-        "num": np.int32(size),
-        "seed": np.int64(7),
-        "truncation": np.float32(0.5),
-        "images": (case.inputs(size) + 1) / 2,
+        "num": lambda: np.int32(size),
+        "seed": lambda: np.int64(7),
+        "truncation": lambda: np.float32(0.5),
+        "images": lambda: (case.inputs(size) + 1) / 2,
+        "condition": lambda: case.condition(size),
     }
-    return {spec.name: known[spec.name] for spec in signature.input_signature}
+    return {spec.name: known[spec.name]() for spec in signature.input_signature}
 
 
 def test_exports_stand_alone(tmp_path):
     folders = []
-    for case in zoo_cases.CASES:
+    for case in ALL_CASES:
         model = build(case)
         folder = tmp_path / case.name
         export.save(model, folder)
@@ -350,4 +384,4 @@ def test_exports_stand_alone(tmp_path):
 def test_bad_arguments_are_named(case):
     for arguments, message in case.bad_arguments:
         with pytest.raises(ValueError, match=message):
-            type(case.build()).from_config(arguments)
+            case.variant(**arguments)

@@ -10,7 +10,7 @@ from keras import layers
 
 import export
 import zoo
-from tests import zoo_cases
+from tests.case import ramp_images, state_of
 from zoo import cyclegan
 from zoo.common.tfgan import tfgan
 
@@ -45,7 +45,7 @@ def logs_of(model: zoo.CycleGAN, images_a, images_b) -> dict[str, float]:
 
 @pytest.fixture
 def images() -> tuple[np.ndarray, np.ndarray]:
-    both = zoo_cases.ramp_images(6, SHAPE)
+    both = ramp_images(6, SHAPE)
     return both[:3], both[3:]
 
 
@@ -342,7 +342,7 @@ def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path
     model = zoo.CycleGAN(
         (32, 32, 3), base_filters=2, num_blocks=1, architecture=architecture, pool_size=0
     )
-    images_a, images_b = np.split(zoo_cases.ramp_images(4, (32, 32, 3)), 2)
+    images_a, images_b = np.split(ramp_images(4, (32, 32, 3)), 2)
     initially = model.predict(images_a, verbose=0)
     model.compile()
     logs_of(model, images_a, images_b)
@@ -351,7 +351,7 @@ def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path
     translated = model.predict(images_a, verbose=0)
     np.testing.assert_array_equal(loaded.predict(images_a, verbose=0), translated)
     assert not np.array_equal(initially, translated)
-    for ours, theirs in zip(*map(zoo_cases.state_of, (model, loaded)), strict=True):
+    for ours, theirs in zip(*map(state_of, (model, loaded)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
     export.save(loaded, tmp_path / "export")
@@ -376,7 +376,7 @@ def test_networks_are_those_of_the_authors():
 @pytest.mark.parametrize(("num_scales", "patch"), [(3, 70), (2, 34), (1, 16)])
 def test_a_logit_sees_the_patch_that_is_promised(num_scales, patch):
     network = cyclegan.build_discriminator(1, 2, num_scales)
-    images = tf.Variable(zoo_cases.ramp_images(1, (128, 128, 1)))
+    images = tf.Variable(ramp_images(1, (128, 128, 1)))
     # Instance norm looks at the whole image: take it for constant.
     path = [layer for layer in network.layers[1:] if "normalization" not in layer.name]
     with tf.GradientTape() as tape:
@@ -391,13 +391,13 @@ def test_a_logit_sees_the_patch_that_is_promised(num_scales, patch):
 @pytest.mark.parametrize("size", [(8, 8), (64, 64), (32, 100)])
 def test_the_generator_takes_any_size_that_4_divides(size):
     generator = cyclegan.build_residual_generator(3, 2, 1)
-    images = zoo_cases.ramp_images(1, (*size, 3))
+    images = ramp_images(1, (*size, 3))
     assert generator(images).shape == images.shape
 
 
 def test_u_net_takes_its_place():
     model = zoo.CycleGAN((32, 64, 3), base_filters=2, architecture="u_net")
-    images = zoo_cases.ramp_images(2, (32, 64, 3))
+    images = ramp_images(2, (32, 64, 3))
     assert model.predict(images, verbose=0).shape == images.shape
     joins = [x for x in model.generator_ab.layers if isinstance(x, layers.Concatenate)]
     assert len(joins) == 4
@@ -449,7 +449,7 @@ def test_other_batches_are_refused(batch):
 
 
 def test_domains_may_end_in_batches_of_unequal_size():
-    images = zoo_cases.ramp_images(5, SHAPE)
+    images = ramp_images(5, SHAPE)
     model = small()
     model.compile()
     logs = logs_of(model, images[:3], images[3:])
@@ -477,7 +477,7 @@ def brightens_the_dark(discriminator_rate: float, sign: int) -> bool:
         keras.optimizers.Adam(2e-3, beta_1=0.5),
         keras.optimizers.Adam(discriminator_rate, beta_1=0.5),
     )
-    texture = 0.2 * zoo_cases.ramp_images(8, SHAPE)
+    texture = 0.2 * ramp_images(8, SHAPE)
     dark, bright = texture[:4] - sign * 0.6, texture[4:] + sign * 0.6
     data = tf.data.Dataset.from_tensors((dark, bright)).repeat()
     model.fit(data, steps_per_epoch=150, verbose=0)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from tests import zoo_cases
+from tests.case import ramp_images
 from zoo import dcgan
 
 SIDES = (28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
@@ -121,7 +121,7 @@ def test_kernel_size_and_filters_are_those_asked_for(kernel_size):
 def test_global_average_pooling_leaves_one_weight_a_filter():
     model = zoo.DCGAN((32, 32, 3), base_filters=8, global_average_pooling=True)
     assert model.discriminator.layers[-2].kernel.shape == (1, 1, 32, 1)
-    images = zoo_cases.ramp_images(2, (32, 32, 3))
+    images = ramp_images(2, (32, 32, 3))
     features = keras.Model(model.discriminator.input, model.discriminator.layers[-4].output)
     expected = tf.reduce_mean(features(images), axis=(1, 2)) @ tf.reshape(
         model.discriminator.layers[-2].kernel, (32, 1)

@@ -55,11 +55,13 @@ from zoo.dcgan import DCGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402
 from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
 from zoo.vanilla_gan import VanillaGAN  # noqa: E402
+from zoo.wgan_gp import WGANGP  # noqa: E402
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "DCGAN",
+    "WGANGP",
     "CycleGAN",
     "FaceGAN",
     "SemiSupervisedGAN",

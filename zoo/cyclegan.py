@@ -19,150 +19,52 @@ import functools
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import initializers, layers
+from keras import layers
 
-from zoo.common.adversarial import POOL_STREAM, AdversarialModel
-from zoo.common.checks import check_choice, check_image_range, check_image_shape
-from zoo.common.layers import ReflectionPadding2D
+from zoo.common import translation_networks
+from zoo.common.adversarial import AdversarialModel
+from zoo.common.checks import (
+    check_choice,
+    check_image_range,
+    check_image_shape,
+    check_not_negative,
+    check_positive_integers,
+)
 from zoo.common.replay import ImagePool
+from zoo.common.translation_networks import (
+    convolution,
+    instance_norm,
+    output_convolution,
+    residual_features,
+)
 
-GENERATORS = ("residual", "residual_skip", "attention", "u_net")
+ARCHITECTURES = ("residual", *translation_networks.ARCHITECTURES)
 CYCLE_TERMS = ("both", "forward", "backward")
 
 # === Networks ===
 
 
-def _instance_norm(x):
-    # As the authors': without scale and offset.
-    return layers.GroupNormalization(groups=-1, epsilon=1e-5, center=False, scale=False)(x)
-
-
-def _convolution(x, filters: int, kernel_size: int, strides: int = 1, padding: str = "valid"):
-    initializer = initializers.RandomNormal(0.0, 0.02)
-    return layers.Conv2D(filters, kernel_size, strides, padding, kernel_initializer=initializer)(x)
-
-
-def _transposed_convolution(x, filters: int, kernel_size: int):
-    initializer = initializers.RandomNormal(0.0, 0.02)
-    return layers.Conv2DTranspose(filters, kernel_size, 2, "same", kernel_initializer=initializer)(
-        x
-    )
-
-
-def _output_convolution(x, filters: int):
-    # A convolution, for the transpose of one is one too, of the kernel turned around. With as few
-    # filters as images have channels, this way takes a third of the time where AVX-512 is missing.
-    initializer = initializers.RandomNormal(0.0, 0.02)
-    x = ReflectionPadding2D(3)(x)
-    x = layers.Conv2DTranspose(filters, 7, padding="same", kernel_initializer=initializer)(x)
-    return layers.Cropping2D(3)(x)
-
-
-def _residual_block(x):
-    filters = x.shape[-1]
-    y = _convolution(ReflectionPadding2D(1)(x), filters, 3)
-    y = layers.ReLU()(_instance_norm(y))
-    y = _convolution(ReflectionPadding2D(1)(y), filters, 3)
-    return layers.Add()([x, _instance_norm(y)])
-
-
-def _residual_features(images, base_filters: int, num_blocks: int):
-    """Returns what the first convolution gives, and what the paper's generator makes of it."""
-    first = _convolution(ReflectionPadding2D(3)(images), base_filters, 7)
-    x = layers.ReLU()(_instance_norm(first))
-    for scale in (2, 4):
-        x = _convolution(x, scale * base_filters, 3, 2, "same")
-        x = layers.ReLU()(_instance_norm(x))
-    for _ in range(num_blocks):
-        x = _residual_block(x)
-    for scale in (2, 1):
-        x = _transposed_convolution(x, scale * base_filters, 3)
-        x = layers.ReLU()(_instance_norm(x))
-    return first, x
-
-
-def build_residual_generator(
-    channels: int = 3,
-    base_filters: int = 64,
-    num_blocks: int = 6,
-    name: str = "generator",
-    *,
-    keeps_colours: bool = False,
+def build_generator(
+    channels: int = 3, base_filters: int = 64, num_blocks: int = 6, name: str = "generator"
 ) -> keras.Model:
     """Returns the paper's generator, which takes images of any size that 4 divides.
 
+    A 7×7 convolution, two of stride 2, residual blocks, two transposed convolutions, and a 7×7
+    convolution again, with instance norm after all but the last.
+
     It can't see how bright, how rich in contrast or of what colour cast an image is: instance norm
     takes that out of the first convolution, and nothing brings it back. So it gives the colours
-    that are usual in its domain, unless the first convolution is also handed to the last.
+    that are usual in its domain; `zoo.common.translation_networks` has generators that don't.
 
     Args:
         channels: of the images.
         base_filters: filters at the full size; twice and four times as many at ½ and ¼ of it.
         num_blocks: residual blocks at ¼ of the size: 6 for 128 pixels a side, 9 for 256.
         name: of the network.
-        keeps_colours: whether the last convolution also sees what the first one gave, before it
-            was normalised. Not in the paper; the U-Net's outermost connection is the same.
     """
     images = keras.Input((None, None, channels), name="images")
-    first, x = _residual_features(images, base_filters, num_blocks)
-    if keeps_colours:
-        x = layers.Concatenate()([x, first])
-    x = _output_convolution(x, channels)
-    return keras.Model(images, layers.Activation("tanh", dtype="float32")(x), name=name)
-
-
-def build_attention_generator(
-    channels: int = 3, base_filters: int = 64, num_blocks: int = 6, name: str = "generator"
-) -> keras.Model:
-    """Returns the paper's generator with a mask, which changes an image in places alone.
-
-        G(x) = mask(x) · content(x) + (1 − mask(x)) · x,  mask(x) in (0, 1) for each pixel
-
-    What is to stay is copied, not drawn anew; what is to go is left out of the sum, and need not be
-    cancelled. The layers `mask` and `content` give both parts.
-
-    Args:
-        channels: of the images.
-        base_filters, num_blocks, name: as for `build_residual_generator`.
-
-    Reference: [Tang et al., 2019](https://arxiv.org/abs/1903.12296). Theirs has a loss that keeps
-    the mask from opening or shutting everywhere, and discriminators that see what it lets through.
-    """
-    images = keras.Input((None, None, channels), name="images")
-    _, x = _residual_features(images, base_filters, num_blocks)
-    x = _output_convolution(x, channels + 1)
-    content = layers.Activation("tanh", dtype="float32", name="content")(x[..., :channels])
-    # A generator that copies its input loses nothing by the cycle, so a mask would soon be shut. If
-    # it is normalised, it is open somewhere in every image and shut elsewhere.
-    contrast = initializers.Constant(3.0)
-    openness = layers.GroupNormalization(groups=-1, epsilon=1e-5, gamma_initializer=contrast)
-    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(openness(x[..., channels:]))
-    return keras.Model(images, images + mask * (content - images), name=name)
-
-
-def build_u_net_generator(
-    channels: int = 3, base_filters: int = 64, num_scales: int = 5, name: str = "generator"
-) -> keras.Model:
-    """Returns a U-Net, whose every scale hands its details across to the way back up.
-
-    Args:
-        channels: of the images.
-        base_filters: filters at ½ of the size; twice as many at each coarser scale, up to 8 times.
-        num_scales: halvings; 2 to the power of it must divide the size of the images.
-        name: of the network.
-    """
-    images = keras.Input((None, None, channels), name="images")
-    filters = [base_filters * min(8, 2**scale) for scale in range(num_scales)]
-    x, details = images, []
-    for scale, number in enumerate(filters):
-        x = _convolution(x, number, 4, 2, "same")
-        x = _instance_norm(x) if 0 < scale < num_scales - 1 else x
-        details.append(x)
-        x = layers.LeakyReLU(negative_slope=0.2)(x)
-    for number, detail in zip(filters[-2::-1], details[-2::-1], strict=True):
-        x = _instance_norm(_transposed_convolution(layers.ReLU()(x), number, 4))
-        x = layers.Concatenate()([x, detail])
-    x = _transposed_convolution(layers.ReLU()(x), channels, 4)
+    _, x = residual_features(images, base_filters, num_blocks)
+    x = output_convolution(x, channels)
     return keras.Model(images, layers.Activation("tanh", dtype="float32")(x), name=name)
 
 
@@ -179,15 +81,15 @@ def build_discriminator(
         name: of the network.
     """
     images = keras.Input((None, None, channels), name="images")
-    x = _convolution(images, base_filters, 4, 2, "same")
+    x = convolution(images, base_filters, 4, 2, "same")
     x = layers.LeakyReLU(negative_slope=0.2)(x)
     for scale in range(1, num_scales + 1):
         strides = 2 if scale < num_scales else 1
         x = layers.ZeroPadding2D(1)(x) if strides == 1 else x
         padding = "valid" if strides == 1 else "same"
-        x = _convolution(x, base_filters * min(8, 2**scale), 4, strides, padding)
-        x = layers.LeakyReLU(negative_slope=0.2)(_instance_norm(x))
-    x = _convolution(layers.ZeroPadding2D(1)(x), 1, 4)
+        x = convolution(x, base_filters * min(8, 2**scale), 4, strides, padding)
+        x = layers.LeakyReLU(negative_slope=0.2)(instance_norm(x))
+    x = convolution(layers.ZeroPadding2D(1)(x), 1, 4)
     logits = layers.Activation("linear", name="logits", dtype="float32")(x)
     return keras.Model(images, logits, name=name)
 
@@ -199,24 +101,12 @@ def _squared_error(logits, target: float) -> tf.Tensor:
     return tf.reduce_mean(tf.square(tf.cast(logits, tf.float32) - target))
 
 
-def _score(*logits) -> tf.Tensor:
-    return tf.sigmoid(tf.concat([tf.reshape(each, [-1]) for each in logits], axis=0))
+def _mean_output(*logits) -> tf.Tensor:
+    return tf.reduce_mean([tf.reduce_mean(tf.cast(each, tf.float32)) for each in logits])
 
 
 def _absolute_error(images, others) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(tf.cast(images, tf.float32) - tf.cast(others, tf.float32)))
-
-
-def _check_positive_integers(**values) -> None:
-    for name, value in values.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
-
-
-def _check_weights(**weights) -> None:
-    for name, value in weights.items():
-        if not value >= 0:
-            raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}")
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -224,8 +114,8 @@ class CycleGAN(AdversarialModel):
     """CycleGAN; the game is at the top of this file.
 
     `fit` takes batches `(images_a, images_b)`, unpaired, such as those of
-    `zoo.datasets.load_unpaired`. The logs `real_score` and `generated_score` are sigmoids, as in
-    all variants, but of outputs that shall be 1 and 0: 0.73 and 0.5 if D is right every time.
+    `zoo.datasets.load_unpaired`. The logs `real_output` and `generated_output` are the mean outputs
+    of the discriminators: 1 and 0 if they are right every time.
 
     Args:
         image_shape: (height, width, channels) of the images of a batch. What is translated later
@@ -234,10 +124,11 @@ class CycleGAN(AdversarialModel):
             as in the paper.
         num_blocks: residual blocks of a generator. Defaults to 6, the paper's for 128 pixels a
             side; 9 for 256.
-        architecture: `"residual"`, the paper's generator; `"residual_skip"`, which hands the
-            first convolution to the last and so keeps the colours that need not change;
-            `"attention"`, which changes an image only where a mask of its own says so, for domains
-            that differ in a thing and not in the whole scene; or `"u_net"`.
+        architecture: `"residual"`, the paper's generator, or another of
+            `zoo.common.translation_networks`: `"residual_skip"`, which hands the first convolution
+            to the last and so keeps the colours that need not change; `"attention"`, which changes
+            an image only where a mask of its own says so, for domains that differ in a thing and
+            not in the whole scene; or `"u_net"`.
         discriminator_scales: see `build_discriminator`. Defaults to 3, the paper's 70×70 patches,
             or 2 for images below 128 pixels a side, of which these would be more than the whole.
         cycle_terms: `"both"`, or for an ablation as in the paper's Table 4 one alone: `"forward"`,
@@ -278,8 +169,6 @@ class CycleGAN(AdversarialModel):
     Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593)
     """
 
-    takes_quality_measures = False
-
     def __init__(
         self,
         image_shape=(64, 64, 3),
@@ -305,14 +194,14 @@ class CycleGAN(AdversarialModel):
         self.image_shape = check_image_shape(image_shape)
         if discriminator_scales is None:
             discriminator_scales = 3 if min(self.image_shape[:2]) >= 128 else 2
-        check_choice("architecture", architecture, GENERATORS)
+        check_choice("architecture", architecture, ARCHITECTURES)
         check_choice("cycle_terms", cycle_terms, CYCLE_TERMS)
-        _check_weights(
+        check_not_negative(
             cycle_weight=cycle_weight,
             forward_cycle_weight=forward_cycle_weight,
             identity_weight=identity_weight,
         )
-        _check_positive_integers(
+        check_positive_integers(
             base_filters=base_filters,
             num_blocks=num_blocks,
             discriminator_scales=discriminator_scales,
@@ -335,26 +224,26 @@ class CycleGAN(AdversarialModel):
         self.discriminator_a = discriminator_a or self._build_discriminator("discriminator_a")
         self.discriminator_b = discriminator_b or self._build_discriminator("discriminator_b")
         self._check_networks()
-        if average_decay:
-            self.averaged_generator_ab = self.make_average(self.generator_ab)
-            self.averaged_generator_ba = self.make_average(self.generator_ba)
+        self.averaged_generator_ab = self.average_of(self.generator_ab)
+        self.averaged_generator_ba = self.average_of(self.generator_ba)
         self.pool_a = ImagePool(self.image_shape, pool_size)
         self.pool_b = ImagePool(self.image_shape, pool_size)
-        self.finish_building("adversarial_loss", "cycle_loss", "identity_loss")
+        self.finish_building(
+            players={
+                "generator": [self.generator_ab, self.generator_ba],
+                "discriminator": [self.discriminator_a, self.discriminator_b],
+            },
+            logs=(
+                *("adversarial_loss", "cycle_loss", "identity_loss"),
+                *("real_output", "generated_output"),
+            ),
+        )
 
     def _build_generator(self, name):
-        channels = self.image_shape[-1]
-        if self.architecture == "u_net":
-            return build_u_net_generator(channels, self.base_filters, name=name)
-        if self.architecture == "attention":
-            return build_attention_generator(channels, self.base_filters, self.num_blocks, name)
-        return build_residual_generator(
-            channels,
-            self.base_filters,
-            self.num_blocks,
-            name,
-            keeps_colours=self.architecture == "residual_skip",
-        )
+        options = (self.image_shape[-1], self.base_filters, self.num_blocks, name)
+        if self.architecture == "residual":
+            return build_generator(*options)
+        return translation_networks.build_generator(self.architecture, *options)
 
     def _build_discriminator(self, name):
         channels = self.image_shape[-1]
@@ -362,7 +251,7 @@ class CycleGAN(AdversarialModel):
 
     def _check_networks(self):
         images = keras.KerasTensor((1, *self.image_shape))
-        for network in self.generator_networks:
+        for network in (self.generator_ab, self.generator_ba):
             given, cause = None, None
             try:
                 given = network.compute_output_spec(images).shape
@@ -375,7 +264,7 @@ class CycleGAN(AdversarialModel):
                     "the residual ones of sides that 4 divides, the U-Net of sides that 32 "
                     f"divides. Received: {network.name}, which {gives}"
                 ) from cause
-        for network in self.discriminator_networks:
+        for network in (self.discriminator_a, self.discriminator_b):
             try:
                 network.compute_output_spec(images)
             except ValueError as error:
@@ -386,29 +275,17 @@ class CycleGAN(AdversarialModel):
                 ) from error
 
     @property
-    def generator_networks(self) -> list[keras.Model]:
-        """Both generators: they are one player."""
-        return [self.generator_ab, self.generator_ba]
-
-    @property
-    def translators(self) -> list[keras.Model]:
+    def translators(self) -> tuple[keras.Model, keras.Model]:
         """A → B and B → A as `predict`, `evaluate` and the export use them: averages, if there."""
-        if self.average_decay:
-            return [self.averaged_generator_ab, self.averaged_generator_ba]
-        return self.generator_networks
-
-    @property
-    def discriminator_networks(self) -> list[keras.Model]:
-        """Both discriminators: they are the other."""
-        return [self.discriminator_a, self.discriminator_b]
+        return self.averaged_generator_ab, self.averaged_generator_ba
 
     def default_optimizers(self):
         """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
-        return tuple(keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
     def call(self, images, training=False):
         """Translates images of domain A to domain B."""
-        return self.translators[0](images, training=training)
+        return self.averaged_generator_ab(images, training=training)
 
     def check_batch(self, batch) -> None:
         """Refuses batches of another structure, image size or range than `train_step` takes."""
@@ -440,13 +317,11 @@ class CycleGAN(AdversarialModel):
                 generator_loss = adversarial_loss + self.cycle_weight * (
                     cycle_loss + self.identity_weight * identity_loss
                 )
-            generator_gradient_norm = self.update_player(
-                generator_loss, tape, self.generator_optimizer, self.generator_networks
-            )
+            generator_gradient_norm = self.update_player("generator", generator_loss, tape)
 
         # The images that the generators have just made serve both players.
-        shown_a = self.pool_a(generated_a, seed=self._seed(POOL_STREAM, self.step, 0))
-        shown_b = self.pool_b(generated_b, seed=self._seed(POOL_STREAM, self.step, 1))
+        shown_a = self.pool_a(generated_a, seed=self.seed_for("pools", draw=0))
+        shown_b = self.pool_b(generated_b, seed=self.seed_for("pools", draw=1))
         with tf.name_scope("discriminator_player"):
             with tf.GradientTape() as tape:
                 real_logits_a = self.discriminator_a(real_a, training=True)
@@ -461,7 +336,7 @@ class CycleGAN(AdversarialModel):
                     + _squared_error(shown_logits_b, 0.0)
                 )
             discriminator_gradient_norm = self.update_player(
-                discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
+                "discriminator", discriminator_loss, tape
             )
 
         return self.finish_step(
@@ -470,8 +345,8 @@ class CycleGAN(AdversarialModel):
             adversarial_loss=adversarial_loss,
             cycle_loss=cycle_loss,
             identity_loss=identity_loss,
-            real_score=_score(real_logits_a, real_logits_b),
-            generated_score=_score(shown_logits_a, shown_logits_b),
+            real_output=_mean_output(real_logits_a, real_logits_b),
+            generated_output=_mean_output(shown_logits_a, shown_logits_b),
             generator_gradient_norm=generator_gradient_norm,
             discriminator_gradient_norm=discriminator_gradient_norm,
         )
@@ -510,13 +385,6 @@ class CycleGAN(AdversarialModel):
         self.running_means["identity_loss"].update_state(identity_loss)
         return {name: self.running_means[name].result() for name in ("cycle_loss", "identity_loss")}
 
-    def generate(self, *args, **kwargs):
-        """Refuses: there are no latents; `predict` and the generators translate images."""
-        raise NotImplementedError(
-            "CycleGAN makes images of images, not of latents: use predict(images), or "
-            "generator_ab(images) and generator_ba(images)."
-        )
-
     # === Export and config ===
 
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
@@ -536,12 +404,8 @@ class CycleGAN(AdversarialModel):
 
     def get_config(self):
         """Returns the arguments that rebuild this model, networks included."""
-        config = super().get_config()
-        config.pop("latent_dim")
-        networks = (*self.generator_networks, *self.discriminator_networks)
-        names = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
         return {
-            **config,
+            **super().get_config(),
             "image_shape": self.image_shape,
             "base_filters": self.base_filters,
             "num_blocks": self.num_blocks,
@@ -552,8 +416,8 @@ class CycleGAN(AdversarialModel):
             "forward_cycle_weight": self.forward_cycle_weight,
             "identity_weight": self.identity_weight,
             "pool_size": self.pool_size,
-            **{
-                name: keras.saving.serialize_keras_object(network)
-                for name, network in zip(names, networks, strict=True)
-            },
+            "generator_ab": keras.saving.serialize_keras_object(self.generator_ab),
+            "generator_ba": keras.saving.serialize_keras_object(self.generator_ba),
+            "discriminator_a": keras.saving.serialize_keras_object(self.discriminator_a),
+            "discriminator_b": keras.saving.serialize_keras_object(self.discriminator_b),
         }

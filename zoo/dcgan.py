@@ -21,8 +21,10 @@ import keras
 import tensorflow as tf
 from keras import initializers, layers
 
-from zoo.common.adversarial import AdversarialModel
-from zoo.common.checks import check_image_shape, check_network, check_unlabelled_images
+from zoo.common.checks import check_network, check_positive_integers, check_square
+from zoo.common.latent_model import LatentModel
+from zoo.common.objectives import OUTPUT_LOGS
+from zoo.common.priors import Uniform
 
 # === Networks ===
 
@@ -122,7 +124,7 @@ def build_discriminator(
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class DCGAN(AdversarialModel):
+class DCGAN(LatentModel):
     """Deep convolutional GAN; game and guidelines are at the top of this file.
 
     `fit` takes batches of images.
@@ -176,18 +178,14 @@ class DCGAN(AdversarialModel):
         **kwargs,
     ):
         super().__init__(
-            latent_dim=latent_dim,
-            latent_distribution="uniform",
+            image_shape=image_shape,
+            prior=Uniform(latent_dim),
             average_decay=average_decay,
             seed=seed,
             **kwargs,
         )
-        self.image_shape = check_image_shape(image_shape)
-        for name, value in (("base_filters", base_filters), ("kernel_size", kernel_size)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
-        if self.image_shape[0] != self.image_shape[1]:
-            raise ValueError(f"Images must be square. Received: image_shape={self.image_shape}")
+        check_positive_integers(base_filters=base_filters, kernel_size=kernel_size)
+        check_square(self.image_shape)
         self.base_filters = base_filters
         self.kernel_size = kernel_size
         self.batch_norm_on_every_layer = batch_norm_on_every_layer
@@ -204,65 +202,57 @@ class DCGAN(AdversarialModel):
         )
         check_network("generator", self.generator, (latent_dim,), self.image_shape)
         check_network("discriminator", self.discriminator, self.image_shape, (1,))
-        if average_decay:
-            self.averaged_generator = self.make_average(self.generator)
-        self.finish_building()
+        self.averaged_generator = self.average_of(self.generator)
+        self.finish_building(
+            players={"generator": [self.generator], "discriminator": [self.discriminator]},
+            logs=OUTPUT_LOGS,
+        )
 
     def default_optimizers(self):
         """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
-        return tuple(keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))
-
-    def call(self, latents, training=False):
-        """Returns the images that these latents make."""
-        return self.sampling_generator(latents, training=training)
-
-    def check_batch(self, batch) -> None:
-        """Refuses batches of another structure, image size or range than `train_step` takes."""
-        check_unlabelled_images(batch, self.image_shape)
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
     def train_step(self, data):
-        """Takes one step of the discriminator, then one of the generator."""
+        """Takes one step of the discriminator, then one of the generator, on the same images."""
         real_images = data
-        batch_size = tf.shape(real_images)[0]
+        latents = self.draw_latents(tf.shape(real_images)[0])
+        with tf.GradientTape() as generator_tape:
+            generated_images = self.generator(latents, training=True)
 
-        generated_images = self.generator(self.draw_latents(batch_size, draw=0), training=True)
         with tf.name_scope("discriminator_player"):
             with tf.GradientTape() as tape:
                 # Apart: batch norm must not tell D from the company which images are real.
                 real_logits = self.discriminator(real_images, training=True)
                 generated_logits = self.discriminator(generated_images, training=True)
                 discriminator_loss = self.objective.discriminator_loss(
-                    real_logits, generated_logits, seed=self.label_seed()
+                    real_logits, generated_logits, seed=self.seed_for("label_noise")
                 )
             discriminator_gradient_norm = self.update_player(
-                discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
+                "discriminator", discriminator_loss, tape
             )
 
-        latents = self.draw_latents(batch_size, draw=1)
         with tf.name_scope("generator_player"):
-            with tf.GradientTape() as tape:
-                generated_images = self.generator(latents, training=True)
+            with generator_tape:
                 generator_loss = self.objective.generator_loss(
-                    self.discriminator(generated_images, training=True)
+                    self.discriminator(generated_images, training=True), real_logits
                 )
             generator_gradient_norm = self.update_player(
-                generator_loss, tape, self.generator_optimizer, self.generator_networks
+                "generator", generator_loss, generator_tape
             )
 
         return self.finish_step(
             generator_loss=generator_loss,
             discriminator_loss=discriminator_loss,
-            real_score=tf.sigmoid(real_logits),
-            generated_score=tf.sigmoid(generated_logits),
             generator_gradient_norm=generator_gradient_norm,
             discriminator_gradient_norm=discriminator_gradient_norm,
+            **self.objective.outputs(real_logits, generated_logits),
         )
 
     def get_config(self):
         """Returns the arguments that rebuild this model, networks included."""
         return {
             **super().get_config(),
-            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
             "base_filters": self.base_filters,
             "kernel_size": self.kernel_size,
             "batch_norm_on_every_layer": self.batch_norm_on_every_layer,

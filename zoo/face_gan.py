@@ -24,10 +24,18 @@ import keras
 import tensorflow as tf
 from keras import initializers, layers
 
-from zoo.common.adversarial import AUGMENTATION_STREAM, AdversarialModel
 from zoo.common.augmentation import draw_shifts, shift_images
-from zoo.common.checks import check_image_shape, check_network, check_unlabelled_images
+from zoo.common.checks import (
+    check_network,
+    check_not_negative,
+    check_positive_integers,
+    check_square,
+    refuse_batch_norm,
+)
+from zoo.common.latent_model import LatentModel
+from zoo.common.objectives import OUTPUT_LOGS
 from zoo.common.penalties import real_gradient_penalty
+from zoo.common.priors import Normal
 
 COARSEST_SIDE = 4
 SIDES = (32, 64, 128, 256)
@@ -94,7 +102,7 @@ def build_discriminator(image_shape=(64, 64, 3), filters: int = 256) -> keras.Mo
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class FaceGAN(AdversarialModel):
+class FaceGAN(LatentModel):
     """GAN for small pictures of faces; game and sources are at the top of this file.
 
     `fit` takes batches of images.
@@ -148,12 +156,19 @@ class FaceGAN(AdversarialModel):
         discriminator: keras.Model | None = None,
         **kwargs,
     ):
-        super().__init__(latent_dim=latent_dim, average_decay=average_decay, seed=seed, **kwargs)
-        self.image_shape = check_image_shape(image_shape)
-        if self.image_shape[0] != self.image_shape[1]:
-            raise ValueError(f"Images must be square. Received: image_shape={self.image_shape}")
+        super().__init__(
+            image_shape=image_shape,
+            prior=Normal(latent_dim),
+            average_decay=average_decay,
+            seed=seed,
+            **kwargs,
+        )
+        check_square(self.image_shape)
+        check_positive_integers(gradient_penalty_interval=gradient_penalty_interval)
+        check_not_negative(gradient_penalty_weight=gradient_penalty_weight)
+        if not 0 <= max_shift <= 1:
+            raise ValueError(f"`max_shift` must be in [0, 1]. Received: max_shift={max_shift!r}")
         _check_filters(filters, self.image_shape[0])
-        _check_numbers(gradient_penalty_weight, gradient_penalty_interval, max_shift)
         self.filters = filters
         self.gradient_penalty_weight = gradient_penalty_weight
         self.gradient_penalty_interval = gradient_penalty_interval
@@ -163,22 +178,18 @@ class FaceGAN(AdversarialModel):
         check_network("generator", self.generator, (latent_dim,), self.image_shape)
         check_network("discriminator", self.discriminator, self.image_shape, (1,))
         if gradient_penalty_weight:
-            _refuse_batch_norm(self.discriminator)
-        if average_decay:
-            self.averaged_generator = self.make_average(self.generator)
-        self.finish_building("gradient_penalty")
+            refuse_batch_norm("discriminator", self.discriminator)
+        self.averaged_generator = self.average_of(self.generator)
+        self.finish_building(
+            players={"generator": [self.generator], "discriminator": [self.discriminator]},
+            logs=("gradient_penalty", *OUTPUT_LOGS),
+        )
 
     def default_optimizers(self):
         """Returns Adam at 1e-3 with β₁ 0 and β₂ 0.99 for both players."""
-        return tuple(keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2))
-
-    def call(self, latents, training=False):
-        """Returns the images that these latents make."""
-        return self.sampling_generator(latents, training=training)
-
-    def check_batch(self, batch) -> None:
-        """Refuses batches of another structure, image size or range than `train_step` takes."""
-        check_unlabelled_images(batch, self.image_shape)
+        return {
+            player: keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for player in self.players
+        }
 
     def augment(self, images, draw: int = 0) -> tf.Tensor:
         """Shifts each image by a draw of its own.
@@ -188,7 +199,7 @@ class FaceGAN(AdversarialModel):
             draw: number of the draw within the step.
         """
         most = int(self.max_shift * self.image_shape[0])
-        seed = self._seed(AUGMENTATION_STREAM, self.step, draw)
+        seed = self.seed_for("shifts", draw)
         return shift_images(images, draw_shifts(tf.shape(images)[0], most, seed))
 
     def gradient_penalty(self, real_images) -> tf.Tensor:
@@ -203,54 +214,48 @@ class FaceGAN(AdversarialModel):
         )
 
     def train_step(self, data):
-        """Takes one step of the discriminator, then one of the generator."""
-        batch_size = tf.shape(data)[0]
+        """Takes one step of the discriminator, then one of the generator, on the same images."""
         real_images = self.augment(data, draw=0)
+        latents = self.draw_latents(tf.shape(data)[0])
+        with tf.GradientTape() as generator_tape:
+            generated_images = self.augment(self.generator(latents, training=True), draw=1)
 
-        generated_images = self.generator(self.draw_latents(batch_size, draw=0), training=True)
-        generated_images = self.augment(generated_images, draw=1)
         with tf.name_scope("discriminator_player"):
             with tf.GradientTape() as tape:
                 real_logits = self.discriminator(real_images, training=True)
                 generated_logits = self.discriminator(generated_images, training=True)
                 discriminator_loss = self.objective.discriminator_loss(
-                    real_logits, generated_logits, seed=self.label_seed()
+                    real_logits, generated_logits, seed=self.seed_for("label_noise")
                 )
                 gradient_penalty = self.gradient_penalty(real_images)
                 penalized_loss = (
                     discriminator_loss + self.gradient_penalty_weight / 2 * gradient_penalty
                 )
-            discriminator_gradient_norm = self.update_player(
-                penalized_loss, tape, self.discriminator_optimizer, self.discriminator_networks
-            )
+            discriminator_gradient_norm = self.update_player("discriminator", penalized_loss, tape)
 
-        latents = self.draw_latents(batch_size, draw=1)
         with tf.name_scope("generator_player"):
-            with tf.GradientTape() as tape:
-                generated_images = self.generator(latents, training=True)
-                generated_images = self.augment(generated_images, draw=2)
+            with generator_tape:
                 generator_loss = self.objective.generator_loss(
-                    self.discriminator(generated_images, training=True)
+                    self.discriminator(generated_images, training=True), real_logits
                 )
             generator_gradient_norm = self.update_player(
-                generator_loss, tape, self.generator_optimizer, self.generator_networks
+                "generator", generator_loss, generator_tape
             )
 
         return self.finish_step(
             generator_loss=generator_loss,
             discriminator_loss=discriminator_loss,
             gradient_penalty=gradient_penalty,
-            real_score=tf.sigmoid(real_logits),
-            generated_score=tf.sigmoid(generated_logits),
             generator_gradient_norm=generator_gradient_norm,
             discriminator_gradient_norm=discriminator_gradient_norm,
+            **self.objective.outputs(real_logits, generated_logits),
         )
 
     def get_config(self):
         """Returns the arguments that rebuild this model, networks included."""
         return {
             **super().get_config(),
-            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
             "filters": self.filters,
             "gradient_penalty_weight": self.gradient_penalty_weight,
             "gradient_penalty_interval": self.gradient_penalty_interval,
@@ -267,28 +272,3 @@ def _check_filters(filters, side: int) -> None:
             f"`filters` must be a positive multiple of {divisor} for images of side {side}, for "
             f"each finer map has half as many. Received: filters={filters!r}"
         )
-
-
-def _check_numbers(weight, interval, max_shift) -> None:
-    if not isinstance(interval, int) or interval < 1:
-        raise ValueError(
-            "`gradient_penalty_interval` must be a positive integer. "
-            f"Received: gradient_penalty_interval={interval!r}"
-        )
-    if not 0 <= weight < float("inf"):
-        raise ValueError(
-            "`gradient_penalty_weight` must be 0 or more. "
-            f"Received: gradient_penalty_weight={weight!r}"
-        )
-    if not 0 <= max_shift <= 1:
-        raise ValueError(f"`max_shift` must be in [0, 1]. Received: max_shift={max_shift!r}")
-
-
-def _refuse_batch_norm(discriminator: keras.Model) -> None:
-    for layer in discriminator._flatten_layers():
-        if isinstance(layer, layers.BatchNormalization):
-            raise ValueError(
-                "The gradient penalty needs a discriminator that judges each image alone. Take "
-                "its batch norm out, or set gradient_penalty_weight=0. Received: a discriminator "
-                f"with the layer {layer.name!r}"
-            )

@@ -23,8 +23,13 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.common.adversarial import AdversarialModel
-from zoo.common.checks import check_choice, check_image_shape, check_network
+from zoo.common.checks import (
+    check_choice,
+    check_image_range,
+    check_image_shape,
+    check_network,
+)
+from zoo.common.latent_model import LatentModel
 from zoo.common.layers import (
     WeightNormalizedConv2D,
     WeightNormalizedConv2DTranspose,
@@ -37,6 +42,7 @@ from zoo.common.objectives import (
     real_probability,
     unlabelled_loss,
 )
+from zoo.common.priors import Uniform
 
 ARCHITECTURES = ("multilayer", "convolutional")
 
@@ -196,7 +202,7 @@ def _feature_extractor(discriminator: keras.Model) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class SemiSupervisedGAN(AdversarialModel):
+class SemiSupervisedGAN(LatentModel):
     """Semi-supervised GAN with feature matching; the game is at the top of this file.
 
     `fit` takes batches `((labelled_images, labels), unlabelled_images)`, such as those of
@@ -256,16 +262,14 @@ class SemiSupervisedGAN(AdversarialModel):
         discriminator: keras.Model | None = None,
         **kwargs,
     ):
+        _check_arguments(image_shape, num_classes, architecture, feature_matching_order)
         super().__init__(
-            latent_dim=latent_dim,
-            latent_distribution="unit_uniform",
+            image_shape=image_shape,
+            prior=Uniform(latent_dim, 0.0, 1.0),
             average_decay=average_decay,
             seed=seed,
             **kwargs,
         )
-        image_shape = tuple(image_shape)
-        _check_arguments(image_shape, num_classes, architecture, feature_matching_order)
-        self.image_shape = image_shape
         self.num_classes = num_classes
         self.architecture = architecture
         self.base_filters = base_filters
@@ -281,11 +285,15 @@ class SemiSupervisedGAN(AdversarialModel):
             )
         self.generator = generator or self._build_generator()
         self.discriminator = discriminator or self._build_discriminator()
-        check_network("generator", self.generator, (latent_dim,), image_shape)
-        check_network("discriminator", self.discriminator, image_shape, (num_classes,))
-        self.averaged_discriminator = self.make_average(self.discriminator)
+        check_network("generator", self.generator, (latent_dim,), self.image_shape)
+        check_network("discriminator", self.discriminator, self.image_shape, (num_classes,))
+        self.averaged_generator = self.generator  # The paper averages the classifier alone.
+        self.averaged_discriminator = self.average_of(self.discriminator)
         self.feature_extractor = _feature_extractor(self.discriminator)
-        self.finish_building("labelled_loss", "unlabelled_loss", "error")
+        self.finish_building(
+            players={"generator": [self.generator], "discriminator": [self.discriminator]},
+            logs=("real_score", "generated_score", "labelled_loss", "unlabelled_loss", "error"),
+        )
 
     def _build_generator(self):
         if self.architecture == "multilayer":
@@ -302,7 +310,7 @@ class SemiSupervisedGAN(AdversarialModel):
     def default_optimizers(self):
         """Returns Adam for both players: 3e-3 for the MNIST networks, 3e-4 for the others."""
         learning_rate = 3e-3 if self.architecture == "multilayer" else 3e-4
-        return tuple(keras.optimizers.Adam(learning_rate, beta_1=0.5) for _ in range(2))
+        return {player: keras.optimizers.Adam(learning_rate, beta_1=0.5) for player in self.players}
 
     def adapt(self, images) -> None:
         """Initialises the weight-normalised layers from data.
@@ -338,7 +346,7 @@ class SemiSupervisedGAN(AdversarialModel):
             case (((_, *labelled), (_,)), (_, *unlabelled)) if (
                 tuple(labelled) == tuple(unlabelled) == self.image_shape
             ):
-                super().check_batch(batch)
+                check_image_range(batch)
             case _:
                 raise ValueError(
                     "fit() takes batches ((labelled_images, labels), unlabelled_images) with "
@@ -361,7 +369,7 @@ class SemiSupervisedGAN(AdversarialModel):
                 loss_of_unlabelled = unlabelled_loss(unlabelled_logits, generated_logits)
                 discriminator_loss = loss_of_labelled + self.unlabelled_weight * loss_of_unlabelled
             discriminator_gradient_norm = self.update_player(
-                discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
+                "discriminator", discriminator_loss, tape
             )
 
         latents = self.draw_latents(batch_size, draw=1)
@@ -373,9 +381,7 @@ class SemiSupervisedGAN(AdversarialModel):
                 generator_loss = feature_matching(
                     real_features, generated_features, order=self.feature_matching_order
                 )
-            generator_gradient_norm = self.update_player(
-                generator_loss, tape, self.generator_optimizer, self.generator_networks
-            )
+            generator_gradient_norm = self.update_player("generator", generator_loss, tape)
 
         return self.finish_step(
             generator_loss=generator_loss,
@@ -413,7 +419,7 @@ class SemiSupervisedGAN(AdversarialModel):
         """Returns the arguments that rebuild this model, networks included."""
         return {
             **super().get_config(),
-            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
             "num_classes": self.num_classes,
             "architecture": self.architecture,
             "base_filters": self.base_filters,

@@ -22,9 +22,16 @@ import numpy as np
 import tensorflow as tf
 from keras import initializers, layers
 
-from zoo.common.adversarial import AdversarialModel
-from zoo.common.checks import check_image_shape, check_network, check_unlabelled_images
+from zoo.common.checks import (
+    check_network,
+    check_not_negative,
+    check_parts,
+    check_positive_integers,
+)
+from zoo.common.latent_model import LatentModel
 from zoo.common.layers import Maxout
+from zoo.common.objectives import OUTPUT_LOGS
+from zoo.common.priors import Uniform
 
 # === Networks ===
 
@@ -74,7 +81,7 @@ def build_discriminator(image_shape=(28, 28, 1), input_noise: float = 0.0) -> ke
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class VanillaGAN(AdversarialModel):
+class VanillaGAN(LatentModel):
     """The GAN of 2014; the game is at the top of this file.
 
     `fit` takes batches of images. With `discriminator_steps=k` a batch is cut into k parts, one
@@ -126,36 +133,30 @@ class VanillaGAN(AdversarialModel):
         **kwargs,
     ):
         super().__init__(
-            latent_dim=latent_dim,
-            latent_distribution="uniform",
+            image_shape=image_shape,
+            prior=Uniform(latent_dim),
             average_decay=average_decay,
             seed=seed,
             **kwargs,
         )
-        if not isinstance(discriminator_steps, int) or discriminator_steps < 1:
-            raise ValueError(
-                "`discriminator_steps` must be a positive integer. "
-                f"Received: discriminator_steps={discriminator_steps!r}"
-            )
-        if not input_noise >= 0:
-            raise ValueError(
-                f"`input_noise` must be 0 or more. Received: input_noise={input_noise!r}"
-            )
-        self.image_shape = check_image_shape(image_shape)
+        check_positive_integers(discriminator_steps=discriminator_steps)
+        check_not_negative(input_noise=input_noise)
         self.discriminator_steps = discriminator_steps
         self.input_noise = input_noise
         self.generator = generator or build_generator(self.image_shape, latent_dim)
         self.discriminator = discriminator or build_discriminator(self.image_shape, input_noise)
         check_network("generator", self.generator, (latent_dim,), self.image_shape)
         check_network("discriminator", self.discriminator, self.image_shape, (1,))
-        if average_decay:
-            self.averaged_generator = self.make_average(self.generator)
-        self.finish_building()
+        self.averaged_generator = self.average_of(self.generator)
+        self.finish_building(
+            players={"generator": [self.generator], "discriminator": [self.discriminator]},
+            logs=OUTPUT_LOGS,
+        )
 
     def default_optimizers(self):
         """Returns gradient descent at 0.1 with momentum 0.5, decaying by 4e-6 of itself a step."""
         schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 1 / 1.000004)
-        return tuple(keras.optimizers.SGD(schedule, momentum=0.5) for _ in range(2))
+        return {player: keras.optimizers.SGD(schedule, momentum=0.5) for player in self.players}
 
     def adapt(self, images) -> None:
         """Has the generator start at the mean image, as in the authors' code.
@@ -182,20 +183,12 @@ class VanillaGAN(AdversarialModel):
         share_of_white = np.clip(share_of_white, 1e-3, 1.0 - 1e-3)
         layer = self.generator.get_layer("pixel_logits")
         layer.bias.assign(np.log(share_of_white / (1.0 - share_of_white)))
-        self.sampling_generator.set_weights(self.generator.get_weights())
-
-    def call(self, latents, training=False):
-        """Returns the images that these latents make."""
-        return self.sampling_generator(latents, training=training)
+        self.averaged_generator.set_weights(self.generator.get_weights())
 
     def check_batch(self, batch) -> None:
         """Refuses batches of another structure, image size or range, or too small for k parts."""
-        check_unlabelled_images(batch, self.image_shape)
-        if len(batch) < self.discriminator_steps:
-            raise ValueError(
-                f"A batch must hold at least one image for each of the {self.discriminator_steps} "
-                f"discriminator steps. Received: a batch of {len(batch)}."
-            )
+        super().check_batch(batch)
+        check_parts(batch, self.discriminator_steps, "discriminator")
 
     def train_step(self, data):
         """Takes k steps of the discriminator, then one of the generator."""
@@ -204,19 +197,16 @@ class VanillaGAN(AdversarialModel):
             # what one replica's would be.
             real_images = data[number :: self.discriminator_steps]
             latents = self.draw_latents(tf.shape(real_images)[0], draw=number)
-            discriminator_logs = self._discriminator_step(real_images, latents, number)
+            real_logits, discriminator_logs = self._discriminator_step(real_images, latents, number)
 
-        latents = self.draw_latents(
-            tf.shape(data)[0] // self.discriminator_steps, draw=self.discriminator_steps
-        )
+        # Algorithm 1 draws anew for the generator.
+        latents = self.draw_latents(tf.shape(real_logits)[0], draw=self.discriminator_steps)
         with tf.name_scope("generator_player"):
             with tf.GradientTape() as tape:
                 generated_images = self.generator(latents, training=True)
                 generated_logits = self.discriminator(generated_images, training=True)
-                generator_loss = self.objective.generator_loss(generated_logits)
-            generator_gradient_norm = self.update_player(
-                generator_loss, tape, self.generator_optimizer, self.generator_networks
-            )
+                generator_loss = self.objective.generator_loss(generated_logits, real_logits)
+            generator_gradient_norm = self.update_player("generator", generator_loss, tape)
         return self.finish_step(
             generator_loss=generator_loss,
             generator_gradient_norm=generator_gradient_norm,
@@ -233,23 +223,20 @@ class VanillaGAN(AdversarialModel):
                 )
                 # The objective adds the means of both halves; this is the mean over the batch.
                 discriminator_loss = 0.5 * self.objective.discriminator_loss(
-                    real_logits, generated_logits, seed=self.label_seed(number)
+                    real_logits, generated_logits, seed=self.seed_for("label_noise", number)
                 )
-            gradient_norm = self.update_player(
-                discriminator_loss, tape, self.discriminator_optimizer, self.discriminator_networks
-            )
-        return {
+            gradient_norm = self.update_player("discriminator", discriminator_loss, tape)
+        return real_logits, {
             "discriminator_loss": discriminator_loss,
-            "real_score": tf.sigmoid(real_logits),
-            "generated_score": tf.sigmoid(generated_logits),
             "discriminator_gradient_norm": gradient_norm,
+            **self.objective.outputs(real_logits, generated_logits),
         }
 
     def get_config(self):
         """Returns the arguments that rebuild this model, networks included."""
         return {
             **super().get_config(),
-            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
             "discriminator_steps": self.discriminator_steps,
             "input_noise": self.input_noise,
             "generator": keras.saving.serialize_keras_object(self.generator),

@@ -70,7 +70,7 @@ def build_model(recipe: Recipe, values: HyperParameters, data: RunData) -> Adver
     with model.distribute_strategy.scope():
         optimizers = {
             f"{player}_optimizer": values.optimizer_of(player, data.steps_per_epoch)
-            for player in training.players_of(model)
+            for player in model.players
         }
         model.compile(**optimizers, **values.compile_arguments(), **data.compile_arguments())
     recipe.family.adapt(model, data)

@@ -69,17 +69,6 @@ class Outcome:
         return f"{kind} of the last step"
 
 
-def players_of(model: AdversarialModel) -> dict[str, Sequence[keras.Model]]:
-    """Returns the networks of each player of a model, by its name."""
-    try:
-        return model.players
-    except AttributeError:  # until every model names its players
-        return {
-            "generator": model.generator_networks,
-            "discriminator": model.discriminator_networks,
-        }
-
-
 def strategy_scope(strategy: str, batch_size: int) -> contextlib.AbstractContextManager:
     """Returns the scope in which to build a model under `--strategy`.
 

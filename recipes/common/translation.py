@@ -259,8 +259,7 @@ def scores_of_training_on_pairs(
     num_scenes = SMOKE_PAIRS if values.smoke else data.num_train_scenes
     of_pairs = dataclasses.replace(values, epochs=epochs)
     generators = []
-    networks = training.players_of(model)["generator"]
-    for direction, network in zip(metrics.DIRECTIONS, networks, strict=True):
+    for direction, network in zip(metrics.DIRECTIONS, model.players["generator"], strict=True):
         inputs, answers = metrics.drawn_horse2zebra_pairs(direction, num_scenes)
         # The strategy of the CycleGAN: a second one in a process can fail.
         with model.distribute_strategy.scope():

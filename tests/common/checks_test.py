@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import zoo_cases
+from tests.case import ramp_images
 from zoo.common.checks import (
     check_image_range,
     check_image_shape,
@@ -53,15 +53,15 @@ def test_looks_at_the_first_batch_of_whatever_fit_takes():
 
 
 def test_a_batch_of_images_alone_is_accepted():
-    check_unlabelled_images(tf.constant(zoo_cases.ramp_images(3)), (28, 28, 1))
+    check_unlabelled_images(tf.constant(ramp_images(3)), (28, 28, 1))
 
 
 @pytest.mark.parametrize(
     ("batch", "shapes"),
     [
-        (zoo_cases.ramp_images(3, (32, 32, 3)), r"\(3, 32, 32, 3\)"),
-        ((zoo_cases.ramp_images(3), np.zeros(3)), r"\(\(3, 28, 28, 1\), \(3,\)\)"),
-        ({"image": zoo_cases.ramp_images(3)}, r"\{'image': \(3, 28, 28, 1\)\}"),
+        (ramp_images(3, (32, 32, 3)), r"\(3, 32, 32, 3\)"),
+        ((ramp_images(3), np.zeros(3)), r"\(\(3, 28, 28, 1\), \(3,\)\)"),
+        ({"image": ramp_images(3)}, r"\{'image': \(3, 28, 28, 1\)\}"),
     ],
 )
 def test_any_other_batch_is_refused(batch, shapes):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tests.zoo_cases import ramp_images
+from tests.case import ramp_images
 from zoo.common.penalties import real_gradient_penalty
 
 

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import export
-from tests import zoo_cases
+from tests.case import ramp_images
+from tests.cases.semi_supervised_gan import CASE as SEMI_SUPERVISED
 from zoo import SemiSupervisedGAN
 
 NAMES = ["zero", "één", "zwei", "trois", "四", "five", "six", "seven", "eight", "nine"]
@@ -18,7 +19,7 @@ NAMES = ["zero", "één", "zwei", "trois", "四", "five", "six", "seven", "eight
 @pytest.fixture(scope="module")
 def model() -> SemiSupervisedGAN:
     keras.utils.set_random_seed(0)
-    config = zoo_cases.SEMI_SUPERVISED.build().get_config()
+    config = SEMI_SUPERVISED.build().get_config()
     return SemiSupervisedGAN.from_config(config | {"class_names": NAMES})
 
 
@@ -30,13 +31,13 @@ def folder(model, tmp_path_factory):
 
 
 def images_in_0_1(batch_size: int) -> np.ndarray:
-    return (zoo_cases.ramp_images(batch_size) + 1) / 2
+    return (ramp_images(batch_size) + 1) / 2
 
 
 def test_classify_names_the_likeliest_class(model, folder):
     loaded = export.load(folder)
     outputs = loaded.classify(images_in_0_1(6))
-    probabilities = model.predict(zoo_cases.ramp_images(6), verbose=0)
+    probabilities = model.predict(ramp_images(6), verbose=0)
     np.testing.assert_allclose(outputs["probabilities"], probabilities, atol=1e-6)
     np.testing.assert_allclose(outputs["probabilities"].numpy().sum(axis=1), 1, atol=1e-5)
     names = [name.decode() for name in outputs["labels"].numpy()]

@@ -16,7 +16,7 @@ from PIL import Image
 
 import export
 from recipes import cyclegan
-from recipes.common import runner, training, translation
+from recipes.common import runner, translation
 from recipes.common.training import TrainingError
 from recipes.common.translation_scores import (
     PAIRED_SCORES,
@@ -176,7 +176,7 @@ def test_failed_training_on_pairs_costs_neither_scores_nor_report(prepared, tmp_
     assert results["paired_a_to_b_error_inside"] is None
     of_averages, of_players = (
         scores_against_truth(networks, data.classifier, translation.SMOKE_PAIRS)
-        for networks in (model.translators, training.players_of(model)["generator"])
+        for networks in (model.translators, model.players["generator"])
     )
     assert {name: results[name] for name in of_averages} == pytest.approx(of_averages, rel=1e-5)
     assert of_averages["a_to_b_error_inside"] != of_players["a_to_b_error_inside"]

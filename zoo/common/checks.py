@@ -32,6 +32,38 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
         )
 
 
+def check_positive_integers(**values) -> None:
+    """Refuses arguments that are not integers above 0.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name, value in values.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+
+
+def check_not_negative(**values) -> None:
+    """Refuses arguments below 0, infinite, or no numbers.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name, value in values.items():
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}")
+
+
+def check_square(image_shape) -> None:
+    """Refuses images whose sides differ.
+
+    Raises:
+        ValueError: naming the shape.
+    """
+    if image_shape[0] != image_shape[1]:
+        raise ValueError(f"Images must be square. Received: image_shape={image_shape}")
+
+
 def check_image_range(batch) -> None:
     """Refuses images that were not scaled to [-1, 1].
 
@@ -74,6 +106,19 @@ def check_unlabelled_images(batch, image_shape) -> None:
     check_image_range(batch)
 
 
+def check_parts(batch, num_parts: int, player: str) -> None:
+    """Refuses a batch too small to be cut into a part for each step of a player.
+
+    Raises:
+        ValueError: naming the size that it has.
+    """
+    if len(batch) < num_parts:
+        raise ValueError(
+            f"A batch must hold at least one image for each of the {num_parts} {player} steps. "
+            f"Received: a batch of {len(batch)}."
+        )
+
+
 def check_image_shape(image_shape) -> tuple[int, int, int]:
     """Returns the shape as a tuple.
 
@@ -89,21 +134,42 @@ def check_image_shape(image_shape) -> tuple[int, int, int]:
     return image_shape
 
 
-def check_network(name: str, network: keras.Model, takes: tuple, gives: tuple) -> None:
+def check_network(name: str, network: keras.Model, takes, gives) -> None:
     """Refuses a network of the user's own whose shapes do not fit.
 
     Args:
         name: what the argument is called.
-        network: with one input and one output.
-        takes: shape of its input, batch left out.
-        gives: shape of its output, batch left out.
+        network: functional.
+        takes: shape of its input, batch left out; of several inputs a list of shapes.
+        gives: shape of its output, likewise.
 
     Raises:
         ValueError: if it takes or gives another.
     """
-    received = network.input_shape[1:], network.output_shape[1:]
+    received = _without_batch(network.input_shape), _without_batch(network.output_shape)
     if received != (takes, gives):
         raise ValueError(
             f"`{name}` must take shape {takes} and give {gives}, batch left out. Received: a "
             f"network that takes {received[0]} and gives {received[1]}"
         )
+
+
+def _without_batch(shape):
+    if shape and isinstance(shape[0], (tuple, list)):
+        return [tuple(each[1:]) for each in shape]
+    return tuple(shape[1:])
+
+
+def refuse_batch_norm(name: str, network: keras.Model) -> None:
+    """Refuses a network under a gradient penalty that does not judge each image alone.
+
+    Raises:
+        ValueError: naming the layer.
+    """
+    for layer in network._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            raise ValueError(
+                f"The gradient penalty needs a {name} that judges each image alone. Take its "
+                "batch norm out, or set gradient_penalty_weight=0. Received: a "
+                f"{name} with the layer {layer.name!r}"
+            )

@@ -34,11 +34,13 @@ class _Losses:
     """An objective's losses: their names in TF-GAN, and how the real label is smoothed there.
 
     With no generator loss the game is zero-sum: the generator gains what the discriminator loses.
+    Where the logits are `log_odds`, their sigmoid is the probability that an image is real.
     """
 
     discriminator: str
     generator: str | None = None
     smoothing: Callable[[float], dict[str, float]] | None = None
+    log_odds: bool = False
 
 
 _LOSSES = {
@@ -46,10 +48,13 @@ _LOSSES = {
         discriminator="modified_discriminator_loss",
         generator="modified_generator_loss",
         smoothing=_cross_entropy_smoothing,
+        log_odds=True,
     ),
     # TF-GAN's own `minimax_generator_loss` adds the constant loss of imaginary real logits of 1.
     "minimax": _Losses(
-        discriminator="minimax_discriminator_loss", smoothing=_cross_entropy_smoothing
+        discriminator="minimax_discriminator_loss",
+        smoothing=_cross_entropy_smoothing,
+        log_odds=True,
     ),
     "least_squares": _Losses(
         discriminator="least_squares_discriminator_loss",
@@ -66,6 +71,9 @@ _LOSSES = {
 }
 
 NAMES = tuple(_LOSSES)
+
+# What a variant that takes an objective may log of its discriminator; see `Objective.outputs`.
+OUTPUT_LOGS = ("real_score", "generated_score", "real_output", "generated_output")
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -130,8 +138,8 @@ class Objective:
 
         Args:
             generated_logits: logits of generated images.
-            real_logits: logits of real images. None of these objectives looks at them; an
-                objective of the user's own that compares the two may.
+            real_logits: logits of real images, as D gave them before its own step. None of these
+                objectives looks at them; an objective of the user's own that compares the two may.
         """
         del real_logits
         generated_logits = tf.cast(generated_logits, tf.float32)
@@ -180,6 +188,20 @@ class Objective:
                 generated_losses,
             )
         return tf.reduce_mean(real_losses) + tf.reduce_mean(generated_losses)
+
+    def outputs(self, real_logits: tf.Tensor, generated_logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns what to log of the discriminator, to see how the players stand.
+
+        Where its logits are log odds, these are `real_score` and `generated_score`, the
+        probabilities with which it takes either for real. The outputs of the other objectives are
+        no probabilities, and are given as they are: `real_output` and `generated_output`.
+        """
+        if _LOSSES[self.name].log_odds:
+            return {
+                "real_score": tf.sigmoid(tf.cast(real_logits, tf.float32)),
+                "generated_score": tf.sigmoid(tf.cast(generated_logits, tf.float32)),
+            }
+        return {"real_output": real_logits, "generated_output": generated_logits}
 
     def _losses_as_real(self, logits: tf.Tensor) -> tf.Tensor:
         """The discriminator's loss of each logit under the label real."""

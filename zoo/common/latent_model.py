@@ -1,0 +1,278 @@
+"""What is the same for every model that makes images of latents: `LatentModel`."""
+
+import types
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.common.adversarial import AdversarialModel
+from zoo.common.checks import check_image_shape, check_unlabelled_images
+from zoo.common.priors import Prior
+
+
+class LatentModel(AdversarialModel):
+    """A game whose generator makes images of latents z, alone or together with a condition.
+
+    A variant sets `generator`, and `averaged_generator = self.average_of(self.generator)`, with
+    which `generate`, `evaluate` and the export answer. A generator with a condition takes
+    `[latents, condition]`.
+
+    Args:
+        image_shape: (height, width, channels) of the images.
+        prior: what z is drawn from.
+        condition: shape and type of one image's condition: a scalar integer for a label, a vector,
+            or an image. Defaults to `None`, no condition.
+        average_decay, seed: see `AdversarialModel`.
+
+    Raises:
+        ValueError: if `image_shape` is not three positive integers, or as `AdversarialModel`.
+    """
+
+    # Whether `evaluate` takes real images and measures generated ones against them.
+    takes_quality_measures = True
+
+    def __init__(
+        self,
+        *,
+        image_shape: tuple[int, int, int],
+        prior: Prior,
+        condition: tf.TensorSpec | None = None,
+        average_decay: float = 0.0,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(average_decay=average_decay, seed=seed, **kwargs)
+        self.image_shape = check_image_shape(image_shape)
+        self.prior = prior
+        self.condition = condition
+
+    @property
+    def latent_dim(self) -> int:
+        """Size of z."""
+        return self.prior.latent_dim
+
+    def call(self, latents, training=False):
+        """Returns the images that these latents make, or `[latents, condition]`."""
+        return self.averaged_generator(latents, training=training)
+
+    def compile(self, *, quality_measures=(), **arguments):
+        """Prepares the model for `fit`.
+
+        Args:
+            quality_measures: Keras metrics whose `update_state` takes real and generated images,
+                such as those of `zoo.metrics`. `evaluate`, and `fit` with `validation_data`, log
+                them by name. They are not saved with the model. Defaults to none.
+            **arguments: as for `AdversarialModel.compile`: optimizers, objective and Keras's own.
+
+        Raises:
+            ValueError: if measures were given to a variant that takes none, two of them have one
+                name, or as `AdversarialModel.compile`.
+        """
+        self._check_quality_measures(quality_measures)
+        if quality_measures:
+            # Keras compiles on one GPU of its own accord; XLA takes minutes to find eigenvalues.
+            arguments.setdefault("jit_compile", False)
+        super().compile(**arguments)
+        with self.distribute_strategy.scope():
+            # In a namespace Keras does not see them: an evaluation is no part of the saved state.
+            self._evaluation = types.SimpleNamespace(
+                measures=tuple(quality_measures),
+                batch=tf.Variable(
+                    0,
+                    dtype=tf.int64,
+                    trainable=False,
+                    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+                ),
+            )
+
+    def _check_quality_measures(self, measures) -> None:
+        if measures and not self.takes_quality_measures:
+            raise ValueError(
+                f"{type(self).__name__} is evaluated in a way of its own and takes no quality "
+                f"measures. Received: {', '.join(measure.name for measure in measures)}"
+            )
+        names = [measure.name for measure in measures]
+        doubled = [name for name in names if names.count(name) > 1]
+        if doubled:
+            raise ValueError(
+                "Quality measures are logged by name, so no two may have the same; give each a "
+                f"name=. Received: {doubled[0]!r} twice."
+            )
+
+    # === Training ===
+
+    def check_batch(self, batch) -> None:
+        """Refuses batches of another structure, image size or range than images alone.
+
+        Raises:
+            ValueError: naming what was received. A variant that takes more than images overrides.
+        """
+        check_unlabelled_images(batch, self.image_shape)
+
+    def draw_latents(self, batch_size, draw: int = 0) -> tf.Tensor:
+        """Draws this step's latents, of which each replica takes its own slice.
+
+        The draw is over the global batch, so two replicas see together what one would alone.
+        Replicas must hold equal shares of the batch.
+
+        Args:
+            batch_size: rows for this replica.
+            draw: number of the draw within the step, where a `train_step` draws more than once.
+
+        Returns:
+            float32 `(batch_size, latent_dim)`.
+        """
+        return self._slice_of_latents(batch_size, self.seed_for("latents", draw))
+
+    def _slice_of_latents(self, batch_size, seed) -> tf.Tensor:
+        replica_context = tf.distribute.get_replica_context()
+        latents = self.prior.draw(batch_size * replica_context.num_replicas_in_sync, seed)
+        first = replica_context.replica_id_in_sync_group * batch_size
+        return latents[first : first + batch_size]
+
+    # === Evaluating ===
+
+    def reset_metrics(self):
+        """Resets all metrics, and begins the latents of an evaluation anew."""
+        super().reset_metrics()
+        if self.compiled:
+            self._evaluation.batch.assign(0)
+            for measure in self._evaluation.measures:
+                measure.reset_state()
+
+    def test_step(self, data):
+        """Generates as many images as the batch has, and measures them against it.
+
+        The latents are the same at each evaluation, so that scores differ by the weights alone.
+
+        Args:
+            data: real images, or a tuple that begins with them; with a condition
+                `(real_images, condition)`.
+
+        Returns:
+            The quality measures by name, over all batches so far.
+
+        Raises:
+            ValueError: if `compile` was given no measures.
+        """
+        if not self._evaluation.measures:
+            raise ValueError(
+                "To evaluate generated images takes measures; compile with quality_measures=[...], "
+                "such as those of zoo.metrics. Received: none."
+            )
+        real_images, *others = data if isinstance(data, (tuple, list)) else (data,)
+        seed = self.stream_seed("evaluation", self._evaluation.batch)
+        latents = self._slice_of_latents(tf.shape(real_images)[0], seed)
+        inputs = latents if self.condition is None else [latents, others[0]]
+        generated_images = self.averaged_generator(inputs, training=False)
+        self._evaluation.batch.assign_add(1)
+        for measure in self._evaluation.measures:
+            measure.update_state(real_images, generated_images)
+        return {measure.name: measure.result() for measure in self._evaluation.measures}
+
+    # === Generating ===
+
+    def latents_for(self, num_images, seed) -> tf.Tensor:
+        """Returns the latents out of which `generate(num_images, seed)` makes its images."""
+        return self.prior.draw(num_images, self.stream_seed("generation", seed))
+
+    def generate(
+        self,
+        num_images: int,
+        seed: int | None = None,
+        condition=None,
+        batch_size: int = 64,
+    ) -> np.ndarray:
+        """Generates images.
+
+        Args:
+            num_images: how many.
+            seed: the same seed gives the same images, whatever the batch size. Defaults to
+                `None`: other images at each call.
+            condition: of a model that takes one: that of all images, or one a row for each.
+            batch_size: images made at a time, which bounds the memory taken.
+
+        Returns:
+            float32 `(num_images, height, width, channels)`, pixels in [-1, 1].
+
+        Raises:
+            ValueError: if `num_images` is not a positive integer, or the condition is missing, not
+                asked for or of another shape or type.
+        """
+        if not isinstance(num_images, (int, np.integer)) or num_images < 1:
+            raise ValueError(
+                f"`num_images` must be a positive integer. Received: num_images={num_images!r}"
+            )
+        conditions = self._conditions_of(condition, num_images)
+        if seed is None:
+            seed = int(np.random.default_rng().integers(2**62))
+        latents = self.latents_for(num_images, seed)
+        images = []
+        for first in range(0, num_images, batch_size):
+            rows = slice(first, first + batch_size)
+            inputs = latents[rows] if conditions is None else [latents[rows], conditions[rows]]
+            images.append(np.asarray(self.averaged_generator(inputs, training=False), np.float32))
+        return np.concatenate(images)
+
+    def _conditions_of(self, condition, num_images: int) -> tf.Tensor | None:
+        """Returns a condition for each image."""
+        if self.condition is None:
+            if condition is not None:
+                raise ValueError(
+                    f"{type(self).__name__} generates without a condition. Received: "
+                    f"condition={condition!r}"
+                )
+            return None
+        one, dtype = tuple(self.condition.shape), self.condition.dtype.as_numpy_dtype
+        given = None if condition is None else np.asarray(condition)
+        fits = given is not None and given.shape in (one, (num_images, *one))
+        if not fits or not np.can_cast(given.dtype, dtype, "same_kind"):
+            received = "none" if given is None else f"{given.dtype} of shape {given.shape}"
+            raise ValueError(
+                f"`condition` must be {self.condition.dtype.name} of shape {one}, for all images, "
+                f"or of shape {(num_images, *one)}, for each its own. Received: {received}"
+            )
+        return tf.constant(np.broadcast_to(given, (num_images, *one)), self.condition.dtype)
+
+    # === Saving ===
+
+    def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """Returns the functions that `export.save` packs; images go in and out in [0, 1].
+
+        `generate(num, seed, truncation)` gives `images`: at truncation 1 those of
+        `self.generate(num, seed)`; see `Prior.truncate` for less. With a condition it is
+        `generate(condition, seed, truncation)`, one image a row.
+        """
+        common = [
+            tf.TensorSpec((), tf.int64, name="seed"),
+            tf.TensorSpec((), tf.float32, name="truncation"),
+        ]
+
+        def images_of(num_images, seed, truncation, *condition):
+            latents = self.prior.truncate(self.latents_for(num_images, seed), truncation)
+            inputs = [latents, *condition] if condition else latents
+            images = self.averaged_generator(inputs, training=False)
+            return {"images": (tf.cast(images, tf.float32) + 1.0) / 2.0}
+
+        if self.condition is None:
+
+            @tf.function(input_signature=[tf.TensorSpec((), tf.int32, name="num"), *common])
+            def generate(num, seed, truncation):
+                return images_of(num, seed, truncation)
+
+        else:
+            rows = tf.TensorSpec(
+                (None, *self.condition.shape), self.condition.dtype, name="condition"
+            )
+
+            @tf.function(input_signature=[rows, *common])
+            def generate(condition, seed, truncation):
+                if self.condition.shape.rank == 3:  # an image
+                    condition = 2.0 * condition - 1.0
+                return images_of(tf.shape(condition)[0], seed, truncation, condition)
+
+        return {"generate": generate, "serving_default": generate}
+
+    def get_config(self):
+        """Returns the arguments that rebuild this model; a variant adds those of its prior."""
+        return {**super().get_config(), "image_shape": self.image_shape}
