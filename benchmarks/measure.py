@@ -30,7 +30,8 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tqdm import tqdm
 
 from benchmarks.records import FOLDER, Record, path_of, write_record
-from benchmarks.registry import RECIPES, MeasuredRecipe, refuse_incomplete
+from benchmarks.registry import RECIPES, refuse_incomplete
+from recipes.common.recipe import Recipe
 from zoo.common.command_errors import one_line_errors
 from zoo.runs.folder import RunFolder
 
@@ -263,7 +264,7 @@ def _summary(record: Record) -> str:
 # === Command ===
 
 
-def _recipe_asked_for(arguments: Sequence[str]) -> MeasuredRecipe:
+def _recipe_asked_for(arguments: Sequence[str]) -> Recipe:
     """Parses `--recipe` alone, because the other flags depend on it."""
     only_recipe = flags.FlagValues()
     _define_recipe_flag(only_recipe)
@@ -284,7 +285,7 @@ def _define_recipe_flag(flag_values: flags.FlagValues) -> None:
     )
 
 
-def _define_flags(recipe: MeasuredRecipe) -> None:
+def _define_flags(recipe: Recipe) -> None:
     _define_recipe_flag(flags.FLAGS)
     for axis in recipe.measures.axes:
         flags.DEFINE_list(axis.flag, axis.default, axis.help)
@@ -299,7 +300,7 @@ def _define_flags(recipe: MeasuredRecipe) -> None:
     )
 
 
-def _refuse_flags_of_single_runs(recipe: MeasuredRecipe) -> None:
+def _refuse_flags_of_single_runs(recipe: Recipe) -> None:
     flag_of = {name: axis.flag for axis in recipe.measures.axes for name in axis.hyper_parameters}
     for name in ("seed", "workdir", "resume"):
         if flags.FLAGS[name].present:

@@ -7,26 +7,26 @@ from benchmarks.cells import markdown_table, score_cell
 from benchmarks.configurations import PRESET, Row, axis_value, comparable_key, grouped, rows_of
 from benchmarks.docstrings import first_link, read_docstring
 from benchmarks.records import Record
-from benchmarks.registry import MeasuredRecipe
 from benchmarks.variant_page import file_name, year_of
 from recipes.common.measures import Reported
+from recipes.common.recipe import Recipe
 
 _NOTHING = "–"
 
 
-def in_order_of_papers(recipes: Iterable[MeasuredRecipe]) -> list[MeasuredRecipe]:
+def in_order_of_papers(recipes: Iterable[Recipe]) -> list[Recipe]:
     """Returns the recipes by the year of the variant's paper, then by name."""
     return sorted(recipes, key=lambda recipe: (year_of(_paper(recipe)), recipe.name))
 
 
-def _paper(recipe: MeasuredRecipe) -> str:
+def _paper(recipe: Recipe) -> str:
     return first_link(read_docstring(inspect.getmodule(recipe.model)).references)
 
 
 # === Variants ===
 
 
-def variant_table(recipes: Sequence[MeasuredRecipe]) -> str:
+def variant_table(recipes: Sequence[Recipe]) -> str:
     """Returns the table of the variants.
 
     Args:
@@ -44,7 +44,7 @@ def variant_table(recipes: Sequence[MeasuredRecipe]) -> str:
     return markdown_table(["Variant", "What it is", "Paper", "Recipe"], rows, num_texts=4)
 
 
-def _what_it_is(recipe: MeasuredRecipe) -> str:
+def _what_it_is(recipe: Recipe) -> str:
     summary = read_docstring(inspect.getmodule(recipe.model)).summary.rstrip(".")
     what = summary.partition(": ")[2] or summary
     return what[:1].upper() + what[1:]
@@ -53,7 +53,7 @@ def _what_it_is(recipe: MeasuredRecipe) -> str:
 # === Results ===
 
 
-def result_table(recipes: Sequence[MeasuredRecipe], records: Iterable[Record]) -> str:
+def result_table(recipes: Sequence[Recipe], records: Iterable[Record]) -> str:
     """Returns a table of one row a recipe: its default run, or dashes if that was not measured.
 
     Args:
@@ -66,7 +66,7 @@ def result_table(recipes: Sequence[MeasuredRecipe], records: Iterable[Record]) -
     return markdown_table(heading, rows, num_texts=3)
 
 
-def _default_row(recipe: MeasuredRecipe, records: Sequence[Record]) -> Row | None:
+def _default_row(recipe: Recipe, records: Sequence[Record]) -> Row | None:
     """Gives the row of the preset quick on the default data, measured last."""
     preset = recipe.preset("quick", recipe.dataset)
     own = [
@@ -86,7 +86,7 @@ def _default_row(recipe: MeasuredRecipe, records: Sequence[Record]) -> Row | Non
     return None
 
 
-def _row(recipe: MeasuredRecipe, row: Row | None) -> list[str]:
+def _row(recipe: Recipe, row: Row | None) -> list[str]:
     name = f"[`{recipe.model.__name__}`](docs/variants/{file_name(recipe.model)})"
     summary = recipe.measures.summary
     preset = recipe.preset("quick", recipe.dataset)
@@ -107,7 +107,7 @@ def _row(recipe: MeasuredRecipe, row: Row | None) -> list[str]:
     ]
 
 
-def _paper_cell(recipe: MeasuredRecipe, row: Row | None) -> str:
+def _paper_cell(recipe: Recipe, row: Row | None) -> str:
     preset = vars(recipe.preset("quick", recipe.dataset))
     configuration = row.runs[0].configuration if row else preset
     fitting = [each for each in recipe.measures.reported if each.belongs_to(configuration)]

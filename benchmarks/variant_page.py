@@ -12,9 +12,9 @@ from typing import Any
 from benchmarks.cells import markdown_table
 from benchmarks.docstrings import Docstring, entries, indented_block, read_docstring
 from benchmarks.records import Record
-from benchmarks.registry import MeasuredRecipe
 from benchmarks.tables import draw_tables
 from recipes.common.measures import Reported
+from recipes.common.recipe import Recipe
 from zoo.common.adversarial import AdversarialModel
 
 _WIDTH = 100
@@ -31,9 +31,7 @@ def file_name(model: type[AdversarialModel]) -> str:
     return f"{model.__module__.rpartition('.')[2]}.md"
 
 
-def render_variant(
-    recipes: Sequence[MeasuredRecipe], records: Iterable[Record], repository: Path
-) -> str:
+def render_variant(recipes: Sequence[Recipe], records: Iterable[Record], repository: Path) -> str:
     """Returns the page of a variant.
 
     Args:
@@ -65,7 +63,7 @@ def render_variant(
 
 def _links(
     model: type[AdversarialModel],
-    recipes: Sequence[MeasuredRecipe],
+    recipes: Sequence[Recipe],
     game: Docstring,
     repository: Path,
 ) -> str:
@@ -80,11 +78,11 @@ def _links(
     return "\n".join(map(_filled, lines))
 
 
-def _link_to(recipe: MeasuredRecipe) -> str:
+def _link_to(recipe: Recipe) -> str:
     return f"[`recipes/{recipe.name}.py`](../../recipes/{recipe.name}.py)"
 
 
-def _pictures(recipe: MeasuredRecipe, repository: Path) -> list[str]:
+def _pictures(recipe: Recipe, repository: Path) -> list[str]:
     captions = {
         "": f"What {recipe.title} makes after a default run of its recipe, not chosen",
         "_curves": "Losses, scores, gradient norms and quality of such a run",
@@ -99,7 +97,7 @@ def _pictures(recipe: MeasuredRecipe, repository: Path) -> list[str]:
 # === How to use it ===
 
 
-def _commands(recipes: Sequence[MeasuredRecipe]) -> list[str]:
+def _commands(recipes: Sequence[Recipe]) -> list[str]:
     modules = (importlib.import_module(f"recipes.{recipe.name}") for recipe in recipes)
     blocks = [block for module in modules if (block := indented_block(module))]
     return [f"```sh\n{block}\n```" for block in blocks]
@@ -146,7 +144,7 @@ def _filled(text: str) -> str:
 # === Settings ===
 
 
-def _settings(recipe: MeasuredRecipe) -> list[str]:
+def _settings(recipe: Recipe) -> list[str]:
     quick = recipe.preset("quick", recipe.dataset)
     paper_dataset = _field(quick, "dataset").default
     paper = recipe.preset("paper", paper_dataset)
@@ -183,7 +181,7 @@ def _both(quick: Any, paper: Any) -> tuple[str, str]:
 # === Results ===
 
 
-def _results(recipes: Sequence[MeasuredRecipe], records: Sequence[Record]) -> list[str]:
+def _results(recipes: Sequence[Recipe], records: Sequence[Record]) -> list[str]:
     names = [recipe.name for recipe in recipes]
     own = [record for record in records if record.recipe in names]
     families = {recipe.measures.title: recipe.measures.introduction for recipe in recipes}

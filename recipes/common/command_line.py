@@ -1,7 +1,6 @@
 """The flags that every recipe has, and the way from flags to hyper-parameters.
 
-A recipe is a frozen dataclass of hyper-parameters, in which each field says where its value comes
-from, presets made from it, and a `main`. Its own flags come on top of those defined here.
+A recipe's own flags come on top of those defined here.
 """
 
 import contextlib
@@ -19,6 +18,7 @@ from typing import Any
 
 from absl import app, flags, logging
 
+from recipes.common.hyper_parameters import HyperParameters
 from zoo.common.command_errors import end
 from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
 
@@ -44,7 +44,10 @@ _NAMES_OF_TYPES = {
 
 
 def define_flags(
-    preset: Callable[[str, str], Any], dataset: str, datasets_help: str, **own_numbers: str
+    preset: Callable[[str, str], HyperParameters],
+    dataset: str,
+    datasets_help: str,
+    **own_numbers: str,
 ) -> None:
     """Defines the flags of a recipe: those that every recipe has, and numbers of its own.
 
@@ -101,15 +104,12 @@ def define_flags(
     )
 
 
-def sourced(value: Any, source: str) -> Any:
-    """Returns a dataclass field with that default, which remembers where the value comes from."""
-    return dataclasses.field(default=value, metadata={"source": source})
-
-
 # === Hyper-parameters and run folder ===
 
 
-def configure(recipe: str, preset: Callable[[str, str], Any]) -> tuple[Any, RunFolder]:
+def configure(
+    recipe: str, preset: Callable[[str, str], HyperParameters]
+) -> tuple[HyperParameters, RunFolder]:
     """Returns the hyper-parameters and the folder that the flags ask for; writes nothing yet.
 
     The values are the preset's, or with `--resume` and no `--preset` those of the earlier run;
@@ -136,14 +136,14 @@ def configure(recipe: str, preset: Callable[[str, str], Any]) -> tuple[Any, RunF
             raise RunFolderError("--resume needs --workdir=FOLDER, the run to go on with.")
         if not FLAGS["preset"].present:
             earlier = RunFolder.resume(FLAGS.workdir, recipe).hyper_parameters
-            known = {name: entry.value for name, entry in earlier.items() if hasattr(base, name)}
+            known = {name: entry.value for name, entry in earlier.items() if name in vars(base)}
             base = dataclasses.replace(base, **known)
         hyper_parameters, workdir, start = _override(base), FLAGS.workdir, RunFolder.resume
     described = _described(hyper_parameters, base, FLAGS.preset)
     return hyper_parameters, start(workdir, recipe, described)
 
 
-def _override(hyper_parameters: Any) -> Any:
+def _override(hyper_parameters: HyperParameters) -> HyperParameters:
     """Returns `hyper_parameters` with what the command line says in their place."""
     names = [name for name in vars(hyper_parameters) if name in FLAGS]
     given = {name: FLAGS[name].value for name in names if FLAGS[name].present}
@@ -160,9 +160,10 @@ def _override(hyper_parameters: Any) -> Any:
     return dataclasses.replace(hyper_parameters, **given)
 
 
-def _parse_assignment(hyper_parameters: Any, assignment: str) -> tuple[str, Any]:
+def _parse_assignment(hyper_parameters: HyperParameters, assignment: str) -> tuple[str, Any]:
     name, equals, text = assignment.partition("=")
-    types_of = typing.get_type_hints(type(hyper_parameters))
+    hints = typing.get_type_hints(type(hyper_parameters))
+    types_of = {field.name: hints[field.name] for field in dataclasses.fields(hyper_parameters)}
     if name not in types_of:
         close = difflib.get_close_matches(name, types_of, n=1)
         raise ValueError(
@@ -195,7 +196,9 @@ def _parse_value(name: str, text: str, kind: Any) -> Any:
     raise ValueError(f"--set {name}={text}: {name} should be {wanted}. Received: {text!r}")
 
 
-def _described(hyper_parameters: Any, base: Any, preset_name: str) -> dict[str, HyperParameter]:
+def _described(
+    hyper_parameters: HyperParameters, base: HyperParameters, preset_name: str
+) -> dict[str, HyperParameter]:
     """Returns each hyper-parameter with its value and where that comes from, for the folder."""
     entries = {}
     for field in dataclasses.fields(hyper_parameters):

@@ -13,9 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 import export
-from recipes.common import command_line, report_page
+from recipes.common import report_page
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.command_errors import one_line_errors
 from zoo.common.files import replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
@@ -28,9 +27,8 @@ from zoo.runs import (
     StopOnNonFinite,
     StopOnQuality,
 )
-from zoo.runs.checkpoints import CheckpointError
-from zoo.runs.folder import RunFolder, RunFolderError
-from zoo.runs.training_state import steps_done
+from zoo.runs.folder import RunFolder
+from zoo.runs.training_state import optimizers_of, steps_done
 
 
 class TrainingError(RuntimeError):
@@ -69,36 +67,6 @@ class Outcome:
         if self.keeps_best:
             return f"{kind} of the epoch with {best}"
         return f"{kind} of the last step"
-
-
-def run_recipe(
-    recipe: str,
-    preset: Callable[[str, str], Any],
-    check: Callable[[Any], None],
-    make_data: Callable[[Any], Any],
-    build_model: Callable[[Any, Any], AdversarialModel],
-    train_and_report: Callable[[Any, Any, AdversarialModel, RunFolder], dict[str, Any]],
-) -> None:
-    """Runs a recipe as the flags say, and ends the process with 1 if the run broke.
-
-    Args:
-        recipe: its name.
-        preset: maps the names of a preset and of a data set to hyper-parameters.
-        check: refuses hyper-parameters that no later stage would name.
-        make_data: maps hyper-parameters to the streams of the run.
-        build_model: maps both to a compiled model.
-        train_and_report: maps all three and the run's folder to what `results.json` holds.
-    """
-    with one_line_errors():
-        hyper_parameters, run = command_line.configure(recipe, preset)
-        check(hyper_parameters)
-        data = make_data(hyper_parameters)
-        model = build_model(hyper_parameters, data)
-    errors = one_line_errors(CheckpointError, RunFolderError, TrainingError, OSError)
-    with command_line.interruptible(run), errors:
-        results = train_and_report(hyper_parameters, data, model, run)
-    if results["is_broken"]:
-        sys.exit(1)
 
 
 def strategy_scope(strategy: str, batch_size: int) -> contextlib.AbstractContextManager:
@@ -174,11 +142,13 @@ def fit(
     # An unbroken run would have gone no further either.
     has_stopped = stop is not None and stop["wait"] >= patience
     data = data_from(steps_done(model))
-    half_precision = isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer)
-    on_non_finite = StopOnNonFinite(
-        # An overflow, which loss scaling skips, makes these infinite.
-        ignore=("generator_gradient_norm", "discriminator_gradient_norm") if half_precision else ()
-    )
+    # An overflow, which loss scaling skips, makes these infinite.
+    scaled = [
+        f"{player}_gradient_norm"
+        for player, optimizer in optimizers_of(model).items()
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    ]
+    on_non_finite = StopOnNonFinite(ignore=tuple(scaled))
     samples = SampleGrid(run.samples, num_images=num_samples, draw=draw_samples)
     callbacks = [
         on_non_finite,

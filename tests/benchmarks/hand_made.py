@@ -5,10 +5,10 @@ from typing import Any
 
 import zoo
 from benchmarks.records import Record
-from benchmarks.registry import MeasuredRecipe
 from recipes import cyclegan, semi_supervised
-from recipes.common.command_line import sourced
-from recipes.common.measures import GENERATION
+from recipes.common import generation
+from recipes.common.hyper_parameters import WithAdam, WithObjective, sourced
+from recipes.common.recipe import Recipe
 from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 
 _RAN_ON = {
@@ -63,21 +63,22 @@ def record_of(
 # === Generation ===
 
 
-@dataclasses.dataclass(frozen=True)
-class GeneratingHyperParameters:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GeneratingHyperParameters(generation.GenerationHyperParameters, WithObjective, WithAdam):
     """Those of a recipe that generates."""
 
     dataset: str = sourced("drawn_house_numbers", "ours")
+    train_split: str = sourced("train", "ours")
+    validation_split: str = sourced("validation", "ours")
     test_split: str = sourced("test", "ours")
     epochs: int = sourced(20, "ours")
     batch_size: int = sourced(64, "ours")
-    seed: int = sourced(0, "ours")
+    latent_dim: int = sourced(7, "ours")
     objective: str = sourced("non_saturating", "ours")
     learning_rate: float = sourced(2e-4, "ours")
-    patience: int | None = sourced(None, "ours")
-    strategy: str = sourced("none", "ours")
-    precision: str = sourced("float32", "ours")
-    smoke: bool = sourced(False, "ours")
+    learning_rate_schedule: str = sourced("constant", "ours")
+    adam_beta_1: float = sourced(0.5, "ours")
+    average_decay: float = sourced(0.0, "ours")
 
 
 def generating_preset(name: str, dataset: str) -> GeneratingHyperParameters:
@@ -85,19 +86,14 @@ def generating_preset(name: str, dataset: str) -> GeneratingHyperParameters:
     return GeneratingHyperParameters(dataset=dataset)
 
 
-def _check(hyper_parameters: GeneratingHyperParameters) -> None:
-    if hyper_parameters.learning_rate <= 0:
-        raise ValueError("learning_rate must be positive")
-
-
-GENERATING = MeasuredRecipe(
+GENERATING = Recipe(
     name="made_by_hand",
     title="GAN made by hand",
     model=zoo.DCGAN,
-    dataset="drawn_house_numbers",
     preset=generating_preset,
-    check=_check,
-    measures=GENERATION,
+    family=generation.Generation(),
+    dataset="drawn_house_numbers",
+    datasets_help="drawn_house_numbers",
 )
 
 

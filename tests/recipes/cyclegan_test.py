@@ -16,9 +16,13 @@ from PIL import Image
 
 import export
 from recipes import cyclegan
+from recipes.common import runner, translation
 from recipes.common.training import TrainingError
-from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
-from tests.datasets.picture_files import noise, save_pictures
+from recipes.common.translation_scores import (
+    PAIRED_SCORES,
+    TRUTH_SCORES,
+    scores_against_truth,
+)
 from tests.recipes.command import Ended, contents, run_recipe
 from zoo import datasets
 from zoo.runs.folder import HyperParameter, RunFolder
@@ -48,19 +52,6 @@ def smoke(tmp_path_factory, data_dir) -> tuple[Path, Ended]:
 def prepared(data_dir, monkeypatch) -> None:
     """Has data sets lie where those of all tests do."""
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(data_dir))
-
-
-@pytest.fixture
-def domains(tmp_path) -> Path:
-    """A folder of two domains, 17 and 33 images to train on."""
-    folder = tmp_path / "domains"
-    for seed, (name, number) in enumerate(
-        (("trainA", 17), ("trainB", 33), ("testA", 9), ("testB", 11))
-    ):
-        save_pictures(folder / name, number, first_seed=1000 * seed)
-    (folder / "trainA" / "notes.png").write_text("no picture")
-    (folder / "testB" / "empty.jpg").write_bytes(b"")
-    return folder
 
 
 def results_of(folder: Path) -> dict:
@@ -103,7 +94,7 @@ def test_table_results_and_report_agree(smoke):
     assert "its scores are not scores on horse2zebra" in page
     assert f"{results['a_to_b_taken_for_target']:.1%} of the translations taken for B" in page
     assert results["weights"] == "weights of the last step"
-    assert results["smoke"] is True and results["num_pairs"] == cyclegan.SMOKE_PAIRS
+    assert results["smoke"] is True and results["num_pairs"] == translation.SMOKE_PAIRS
 
 
 def test_scores_stand_beside_those_of_doing_nothing(smoke):
@@ -135,7 +126,7 @@ def test_samples_show_there_and_back_for_both_domains(smoke, prepared):
         for split in ("testA", "testB")
     }
     loaded = export.load(folder / "export")
-    for row in range(cyclegan.SMOKE_PAIRS):
+    for row in range(translation.SMOKE_PAIRS):
         cells = [grid[64 * row :, 64 * column :][:64, :64] for column in range(6)]
         np.testing.assert_array_equal(cells[0], stored["testA"][row])
         np.testing.assert_array_equal(cells[3], stored["testB"][row])
@@ -144,7 +135,7 @@ def test_samples_show_there_and_back_for_both_domains(smoke, prepared):
             np.testing.assert_allclose(
                 cells[cell + 1], 255 * signature(images)["images"][0], atol=1
             )
-    assert not grid[64 * cyclegan.SMOKE_PAIRS :].any()
+    assert not grid[64 * translation.SMOKE_PAIRS :].any()
 
 
 def test_finished_run_is_reported_again_by_resume(smoke, data_dir):
@@ -170,161 +161,27 @@ def test_failed_training_on_pairs_costs_neither_scores_nor_report(prepared, tmp_
         **{"smoke": True, "epochs": 1, "base_filters": 2, "num_blocks": 1, "paired_epochs": 1},
         average_decay=0.9,
     )
-    data = cyclegan.Data(values)
-    model = cyclegan.build_model(values, data)
+    data = translation.TranslationData(values)
+    model = runner.build_model(cyclegan.RECIPE, values, data)
     parameters = {name: HyperParameter(v) for name, v in dataclasses.asdict(values).items()}
     run = RunFolder.start(tmp_path / "run", "cyclegan", parameters)
 
     def fail(*_, **__):
         raise TrainingError("on pairs")
 
-    monkeypatch.setattr(cyclegan, "train_on_pairs", fail)
+    monkeypatch.setattr(translation, "train_on_pairs", fail)
     with pytest.raises(TrainingError):
-        cyclegan.train_and_report(values, data, model, run)
+        runner.train_and_report(cyclegan.RECIPE, values, data, model, run)
     results = results_of(run.path)
     assert results["paired_a_to_b_error_inside"] is None
     of_averages, of_players = (
-        cyclegan.scores_against_truth(networks, data.classifier, cyclegan.SMOKE_PAIRS)
-        for networks in (model.translators, model.generator_networks)
+        scores_against_truth(networks, data.classifier, translation.SMOKE_PAIRS)
+        for networks in (model.translators, model.players["generator"])
     )
     assert {name: results[name] for name in of_averages} == pytest.approx(of_averages, rel=1e-5)
     assert of_averages["a_to_b_error_inside"] != of_players["a_to_b_error_inside"]
     assert f"{results['a_to_b_error_inside']:.4f}" in run.report_html.read_text()
     assert export.load(run.export.parent)
-
-
-# === Pieces ===
-
-
-def test_each_column_of_the_samples_comes_from_its_generator():
-    # G adds 0.25 and F halves, so that each place shows what was applied.
-    model = types.SimpleNamespace(
-        translators=[
-            lambda images, training: images + 0.25,
-            lambda images, training: images / 2,
-        ]
-    )
-    images_a, images_b = np.full((2, 1, 1, 3), 0.5), np.full((2, 1, 1, 3), -0.5)
-    draw = cyclegan.rows_of_samples(model, images_a, images_b)
-    row = [0.5, 0.75, 0.375, -0.5, -0.25, 0.0]
-    np.testing.assert_allclose(draw(14, seed=1)[:, 0, 0, 0], [*row, *row, -1, -1])
-
-
-def test_augmentation_without_scale_is_the_image_or_its_mirror():
-    image = tf.constant(noise(3))
-    flipped = 0
-    for number in range(40):
-        seed = tf.constant([7, number])
-        same = cyclegan.enlarge_crop_flip(image, seed, load_scale=1.0, random_flip=False)
-        np.testing.assert_array_equal(same, image)
-        augmented = cyclegan.enlarge_crop_flip(image, seed, load_scale=1.0, random_flip=True)
-        is_flipped = np.array_equal(augmented, image[:, ::-1])
-        assert is_flipped or np.array_equal(augmented, image)
-        flipped += is_flipped
-    assert 10 <= flipped <= 30  # of a fair coin, all but 1 in 500
-
-
-def test_augmentation_cuts_a_part_of_the_enlarged_image_anywhere():
-    # Columns rise by 8; of the image enlarged twice, by 4.
-    ramp = 8 * np.arange(32, dtype=np.uint8)
-    image = tf.constant(np.broadcast_to(ramp[np.newaxis, :, np.newaxis], (32, 32, 3)))
-    starts = set()
-    for number in range(30):
-        cut = cyclegan.enlarge_crop_flip(image, tf.constant([1, number]), 2.0, False).numpy()
-        again = cyclegan.enlarge_crop_flip(image, tf.constant([1, number]), 2.0, False).numpy()
-        np.testing.assert_array_equal(cut, again)
-        assert cut.dtype == np.uint8 and cut.shape == image.shape
-        np.testing.assert_allclose(np.diff(cut[5, 4:-4, 0].astype(int)), 4, atol=1)
-        starts.add(int(cut[0, 16, 0]))
-    assert max(starts) - min(starts) > 60 and len(starts) > 10
-
-
-def test_epoch_has_as_many_steps_as_the_larger_domain_has_batches(domains, prepared):
-    values = dataclasses.replace(
-        cyclegan.preset("quick", f"folder:{domains}"), image_size=24, batch_size=4
-    )
-    data = cyclegan.Data(values)
-    assert data.steps_per_epoch == 9  # 33 images in batches of 4
-    assert data.num_test_pairs == 9 and len(list(data.test)) == 2
-    first, again = (next(iter(data.train_from(5))) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    assert [images.shape for images in first] == [(4, 24, 24, 3)] * 2
-
-
-def test_images_to_train_on_are_augmented_as_the_hyper_parameters_say(domains, prepared):
-    def is_stored(**changes) -> list[bool]:
-        values = dataclasses.replace(
-            cyclegan.preset("quick", f"folder:{domains}"), image_size=24, batch_size=8, **changes
-        )
-        data = cyclegan.Data(values)
-        trained = [domain.numpy() for domain in next(iter(data.train_from(0)))]
-        stored = datasets.load_unpaired(
-            f"folder:{domains}", image_size=24, batch_size=8, seed=values.seed
-        )
-        return [
-            np.array_equal(image, alone)
-            for domains_alone in stored.take(1)
-            for domain, domain_alone in zip(trained, domains_alone, strict=True)
-            for image, alone in zip(domain, domain_alone, strict=True)
-        ]
-
-    assert all(is_stored(load_scale=1.0, random_flip=False))
-    assert 0 < sum(is_stored(load_scale=1.0, random_flip=True)) < 16
-    assert not any(is_stored(load_scale=1.25, random_flip=False))
-
-
-# === Other data ===
-
-
-def skipped_in(path: Path) -> list[tuple[str, str, str]]:
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [(Path(row["folder"]).name, row["path"], row["used"]) for row in rows]
-
-
-SKIPPED = [("domains", "testB/empty.jpg", "no"), ("domains", "trainA/notes.png", "no")]
-
-
-@pytest.mark.parametrize(
-    ("paths", "expected"),
-    [("{0}", SKIPPED), ("{0}/trainB,{0}/trainA", [("trainA", "notes.png", "no")])],
-)
-def test_skipped_files_of_both_domains_are_listed(domains, tmp_path, prepared, paths, expected):
-    name = f"folder:{paths.format(domains)}"
-    values = dataclasses.replace(cyclegan.preset("quick", name), image_size=24)
-    cyclegan.Data(values).write_skipped_images(tmp_path / "skipped_images.csv")
-    assert skipped_in(tmp_path / "skipped_images.csv") == expected
-
-
-def test_table_without_truth_has_the_losses_alone():
-    results = dict.fromkeys((*TRUTH_SCORES, *PAIRED_SCORES))
-    results |= {"cycle_loss": 0.25, "identity_loss": 0.125, "classifier_accuracy": None}
-    rows = cyclegan.result_rows(results)
-    assert [row[:2] for row in rows] == [("cycle loss", "0.250"), ("identity loss", "0.125")]
-    assert cyclegan.headline(results) == "Cycle loss 0.250 on the test images."
-
-
-@pytest.mark.slow
-def test_two_folders_of_ones_own(recipe, domains, tmp_path):
-    before = contents(domains)
-    ended = recipe(
-        "--smoke",
-        "--epochs=1",
-        f"--dataset=folder:{domains}",
-        "--set=image_size=24",
-        "--set=learning_rate_schedule=cyclegan",
-        "--set=average_decay=0.9",
-        *SMALL_MODEL,
-        f"--workdir={tmp_path}/run",
-    )
-    assert ended.code == 0, ended.err
-    assert skipped_in(tmp_path / "run" / "skipped_images.csv") == SKIPPED
-    results = results_of(tmp_path / "run")
-    assert all(results[n] is None for n in (*TRUTH_SCORES, *PAIRED_SCORES))
-    assert np.isfinite(results["cycle_loss"])
-    assert results["weights"] == "averaged weights of the last step"
-    assert "blurred" not in ended.out and "cycle loss" in ended.out
-    assert contents(domains) == before
 
 
 # === What can't be trained on ===
@@ -382,8 +239,13 @@ def test_settings_of_the_model_reach_it():
         "seed": 3,
     }
     values = dataclasses.replace(cyclegan.preset("quick", TINY), **settings)
-    data = types.SimpleNamespace(image_shape=(32, 32, 3), steps_per_epoch=10)
-    model = cyclegan.build_model(values, data)
+    data = types.SimpleNamespace(
+        model_arguments={"image_shape": (32, 32, 3)},
+        steps_per_epoch=10,
+        prepare_compiling=lambda: None,
+        compile_arguments=dict,
+    )
+    model = runner.build_model(cyclegan.RECIPE, values, data)
     assert {name: getattr(model, name) for name in settings} == settings
     # Patches of 34×34 pixels would be 6 a side.
     assert model.discriminator_a(np.zeros((1, 32, 32, 3), np.float32)).shape == (1, 14, 14, 1)
@@ -401,7 +263,7 @@ def test_paper_preset_has_the_papers_numbers():
 
 def test_learning_rate_of_the_paper_falls_in_the_second_half():
     paper = cyclegan.preset("paper", "cycle_gan/horse2zebra")
-    rate = cyclegan.adam(paper, "generator", steps_per_epoch=10)._learning_rate
+    rate = paper.optimizer_of("generator", steps_per_epoch=10)._learning_rate
     expected = {0: 2e-4, 1000: 2e-4, 1500: 1e-4, 2000: 0.0}
     for step, value in expected.items():
         assert float(rate(step)) == pytest.approx(value, abs=1e-9)
@@ -432,8 +294,3 @@ def test_quick_preset_has_a_mask_where_scenes_stay(dataset, architecture):
     assert quick.architecture == architecture
     # With a mask there is nothing that it would have to keep.
     assert quick.identity_weight == (0.0 if architecture == "attention" else 0.5)
-
-
-def test_every_value_has_a_source():
-    for field in dataclasses.fields(cyclegan.HyperParameters):
-        assert field.metadata["source"]

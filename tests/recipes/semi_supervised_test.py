@@ -18,6 +18,7 @@ import export
 from recipes import semi_supervised
 from recipes.common import training
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
+from zoo import datasets
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_configuration_says_where_each_value_comes_from(smoke):
 def test_export_is_what_was_tested(smoke, data_dir):
     folder, _ = smoke
     loaded = export.load(folder / "export")
-    images = semi_supervised.zoo.datasets.load(
+    images = datasets.load(
         "mnist_small", "test", batch_size=500, with_labels=True, data_dir=data_dir
     )
     images, labels = next(images.as_numpy_iterator())
@@ -228,10 +229,11 @@ def test_quick_preset_decays_the_rates():
 
 
 def test_data_sets_that_the_paper_lacks_are_not_compared_with_it():
-    data = type("Data", (), {"num_test_images": 200})()
+    results = {"test_error": 0.125, "baseline_test_error": 0.5, "num_test_images": 200}
+    results["weights"] = "last"
     for dataset, num_rows in (("mnist_small", 3), ("cifar10", 3), ("fashion_mnist", 2)):
         values = semi_supervised.HyperParameters(dataset=dataset, num_labels=30)
-        rows = semi_supervised.result_rows(values, data, 0.125, 0.5, "last")
+        rows = semi_supervised.RECIPE.family.table(values, results)
         assert len(rows) == num_rows
         assert rows[0][1:] == ("12.50% (25 of 200)", "30 labels, last")
         assert [row[1] for row in rows[2:]] == ["not quoted"] * (num_rows - 2)

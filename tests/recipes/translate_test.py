@@ -226,7 +226,7 @@ def test_cyclegan_translates_any_size(cyclegan, sides):
 def test_size_that_fits_is_translated_as_the_model_does(cyclegan):
     model, folder = cyclegan
     pixels = colours(64, 32)
-    for direction, generator in zip(("a_to_b", "b_to_a"), model.generator_networks, strict=True):
+    for direction, generator in zip(("a_to_b", "b_to_a"), model.players["generator"], strict=True):
         translated = translate.load_translator(folder, direction).translate(pixels)
         expected = generator(pixels[np.newaxis] / np.float32(127.5) - 1, training=False)[0]
         np.testing.assert_allclose(translated, (expected + 1) * 127.5, atol=0.51)

@@ -1,7 +1,6 @@
 """The recipes that do nothing but generate, from the first flag to the last file."""
 
 import csv
-import dataclasses
 import html
 import importlib
 import json
@@ -17,7 +16,6 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import export
-from recipes.common import generation
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 from zoo import datasets
 
@@ -185,23 +183,12 @@ def test_paper_presets_have_the_papers_numbers():
     assert faces.generator_learning_rate == faces.discriminator_learning_rate == 1e-4
 
 
-def test_betas_of_adam_are_the_hyper_parameters():
-    faces = importlib.import_module("recipes.face_generation").preset("paper", "celeb_a")
-    adam = generation.optimizer(faces, "generator", steps_per_epoch=10)
-    assert (adam.beta_1, adam.beta_2) == (0, 0.99)
-
-
 def test_quick_presets_decay_the_rates(name):
     module = importlib.import_module(f"recipes.{name}")
     for dataset in (SMALL[name], ORIGINALS[name], "fashion_mnist", "folder:/pictures"):
         quick = module.preset("quick", dataset)
         assert quick.dataset == dataset
         assert quick.learning_rate_schedule == "exponential" and quick.learning_rate_decay < 1
-
-
-def test_every_value_has_a_source(name):
-    for field in dataclasses.fields(importlib.import_module(f"recipes.{name}").HyperParameters):
-        assert field.metadata["source"]
 
 
 # === Other data ===
@@ -292,4 +279,4 @@ def test_the_original_data_set_by_name(name, tmp_path, data_dir):
         )
     assert ended.code == 0, ended.err
     assert results_of(tmp_path / "run")["num_images"] == 300
-    assert generation.MONITOR in (tmp_path / "run" / "history.csv").read_text()
+    assert "val_frechet_distance" in (tmp_path / "run" / "history.csv").read_text()

@@ -12,7 +12,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from recipes import semi_supervised
-from recipes.common import training
+from recipes.common import classification, runner, training
 from tests.recipes.command import REPOSITORY, contents
 from zoo.runs.checkpoints import CheckpointError, RunCheckpoint
 from zoo.runs.folder import HyperParameter, RunFolder
@@ -22,7 +22,7 @@ from zoo.runs.training_state import state_variables
 # Dies as a kill -9 has it, in the middle of the third epoch.
 KILLED_IN_EPOCH_3 = """
 import os, runpy, signal, sys
-from recipes.common import training
+from recipes.common import classification, runner, training
 
 def kill(self, batch, logs=None, go_on=training.ProgressBar.on_train_batch_end):
     go_on(self, batch, logs)
@@ -55,9 +55,9 @@ def trained(folder: Path, epochs: int, **changes) -> training.Outcome:
     described = {name: HyperParameter(value) for name, value in vars(values).items()}
     start = RunFolder.resume if (folder / "config.json").exists() else RunFolder.start
     run = start(folder, "semi_supervised", described)
-    data = semi_supervised.Data(values)
+    data = classification.ClassificationData(values)
     return training.fit(
-        semi_supervised.build_model(values, data),
+        runner.build_model(semi_supervised.RECIPE, values, data),
         data.train_from,
         run,
         epochs=epochs,
@@ -90,7 +90,8 @@ def newest_checkpoint(folder: Path) -> Path:
 def state_of(folder: Path) -> list[tuple[str, bytes]]:
     """All that the newest checkpoint holds of the model: each variable's path and its bytes."""
     values = hyper_parameters()
-    model = semi_supervised.build_model(values, semi_supervised.Data(values))
+    data = classification.ClassificationData(values)
+    model = runner.build_model(semi_supervised.RECIPE, values, data)
     RunCheckpoint.restore(model, folder / "checkpoints")
     return [(v.path, v.numpy().tobytes()) for v in state_variables(model)]
 

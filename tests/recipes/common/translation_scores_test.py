@@ -54,3 +54,11 @@ def test_each_generator_is_scored_in_its_direction(classifier):
         for answer, mask in zip(truth.answers[0], truth.masks[..., 0], strict=True)
     ]
     assert one["a_to_b_error_inside"] == pytest.approx(np.mean(expected))
+
+
+def test_table_without_truth_has_the_losses_alone():
+    results = dict.fromkeys((*translation_scores.TRUTH_SCORES, *translation_scores.PAIRED_SCORES))
+    results |= {"cycle_loss": 0.25, "identity_loss": 0.125, "classifier_accuracy": None}
+    rows = translation_scores.result_rows(results)
+    assert [row[:2] for row in rows] == [("cycle loss", "0.250"), ("identity loss", "0.125")]
+    assert translation_scores.headline(results) == "Cycle loss 0.250 on the test images."

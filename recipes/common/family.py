@@ -1,0 +1,117 @@
+"""What a family of recipes is: the part of a run that hangs on what its models are for."""
+
+import abc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from recipes.common.hyper_parameters import HyperParameters
+from recipes.common.measures import Measures
+from recipes.common.training import Outcome
+from zoo.common.adversarial import AdversarialModel
+
+Row = tuple[str, str, str]
+
+
+class RunData(abc.ABC):
+    """The streams of one run. Making them prepares the data set.
+
+    Attributes:
+        steps_per_epoch: of training.
+        validation: what `model.evaluate` takes at the end of each epoch.
+        model_arguments: what the data decide of the model, by the names of its constructor.
+        fingerprint: of all images.
+        stand_in: of a stand-in for another data set, how it differs; "" for others.
+    """
+
+    steps_per_epoch: int
+    validation: tf.data.Dataset
+    model_arguments: dict[str, Any]
+    fingerprint: str
+    stand_in: str
+
+    @abc.abstractmethod
+    def train_from(self, step: int) -> tf.data.Dataset:
+        """Returns the endless batches from that step on."""
+
+    def prepare_compiling(self) -> None:
+        """Makes what `compile_arguments` needs and takes long, when the model is built.
+
+        By then all hyper-parameters were found good. No strategy is in scope.
+        """
+        return
+
+    def compile_arguments(self) -> dict[str, Any]:
+        """Returns what `compile` takes of the data, by name; the model's strategy is in scope."""
+        return {}
+
+    def write_skipped_images(self, path: Path) -> None:
+        """Lists the files that are skipped or doubled; nothing for data without folders."""
+        return
+
+
+Values = TypeVar("Values", bound=HyperParameters)
+Data = TypeVar("Data", bound=RunData)
+
+
+class Family(abc.ABC, Generic[Values, Data]):
+    """How recipes of one kind load, sample and score, and how they tell of it.
+
+    Attributes:
+        monitor: quality measure to show in training and to stop on, smaller is better.
+        best: what early stopping takes for the best, for example "the least error".
+        columns: of the table.
+        num_samples: images in the sample grid.
+        measures: what is measured of runs, and how tables show it.
+        samples_note: says on the page what the grid shows; "" where it is plain.
+    """
+
+    measures: ClassVar[Measures]
+    monitor: ClassVar[str]
+    best: ClassVar[str] = ""
+    columns: ClassVar[Row] = ("", "score", "")
+    num_samples: ClassVar[int] = 64
+    samples_note: ClassVar[str] = ""
+
+    @abc.abstractmethod
+    def make_data(self, values: Values) -> Data:
+        """Returns the streams of a run.
+
+        Raises:
+            ValueError: if the data set can't serve.
+            RuntimeError: if it can't be downloaded.
+        """
+
+    def adapt(self, model: AdversarialModel, data: Data) -> None:
+        """Starts the weights of a model from the data, where its paper does; here not."""
+        return
+
+    def sample_drawer(
+        self, model: AdversarialModel, data: Data
+    ) -> Callable[[int, int], np.ndarray] | None:
+        """Returns what draws the sample grid, as for `SampleGrid`; None for `model.generate`."""
+        return None
+
+    @abc.abstractmethod
+    def score(
+        self, values: Values, data: Data, model: AdversarialModel, outcome: Outcome
+    ) -> dict[str, Any]:
+        """Returns what `results.json` holds of the family.
+
+        A `"protocol"` among it says in one line what the scores are taken on, and how.
+        """
+
+    def further_scores(self, values: Values, data: Data, model: AdversarialModel) -> dict[str, Any]:
+        """Returns scores that take so long that the others are written and reported before."""
+        return {}
+
+    @abc.abstractmethod
+    def headline(self, results: dict[str, Any]) -> str:
+        """Returns one line that says how the run went."""
+
+    @abc.abstractmethod
+    def table(self, values: Values, results: dict[str, Any]) -> list[Row]:
+        """Returns the table: a name, a value and how to read it, for each row."""
