@@ -1,7 +1,5 @@
 """The paper's losses in numbers, its networks, its known mistakes, and that it learns."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ import export
 import zoo
 from tests.case import ramp_images, state_of
 from zoo import cyclegan
+from zoo.common import translation_networks
 from zoo.common.tfgan import tfgan
 
 SHAPE = (16, 16, 1)
@@ -69,8 +68,8 @@ def test_losses_are_those_of_the_formula(images):
     model.compile(**resting())
     logs = logs_of(model, images_a, images_b)
 
-    to_b, to_a = (lambda x, n=n: n(x).numpy() for n in model.generator_networks)
-    judge_a, judge_b = (lambda x, n=n: n(x) for n in model.discriminator_networks)
+    to_b, to_a = (lambda x, n=n: n(x).numpy() for n in model.players["generator"])
+    judge_a, judge_b = (lambda x, n=n: n(x) for n in model.players["discriminator"])
     error = lambda x, y: np.abs(x - y).mean()  # noqa: E731
     cycle = 0.3 * error(to_a(to_b(images_a)), images_a) + error(to_b(to_a(images_b)), images_b)
     same = error(to_b(images_b), images_b) + error(to_a(images_a), images_a)
@@ -100,7 +99,7 @@ def test_train_step_lets_both_cycle_terms_move_both_generators(generator, images
     In a well-known implementation ‖F(G(x)) − x‖ never reaches G.
     """
     model = small(identity_weight=0.0, cycle_weight=1.0)
-    for network in model.discriminator_networks:
+    for network in model.players["discriminator"]:
         for variable in network.trainable_variables:
             variable.assign(tf.zeros_like(variable))  # the logits are 0, whatever G does
     variables = getattr(model, generator).trainable_variables
@@ -111,7 +110,10 @@ def test_train_step_lets_both_cycle_terms_move_both_generators(generator, images
         )
     gradients = tape.gradient(loss, variables)
     before = [variable.numpy() for variable in variables]
-    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.0))
+    model.compile(
+        generator_optimizer=keras.optimizers.SGD(0.1),
+        discriminator_optimizer=keras.optimizers.SGD(0.0),
+    )
     logs_of(model, *images)
     for old, variable, gradient in zip(before, variables, gradients, strict=True):
         np.testing.assert_allclose(variable, old - 0.1 * gradient, atol=1e-5)
@@ -121,7 +123,7 @@ def test_train_step_lets_both_cycle_terms_move_both_generators(generator, images
 def test_one_cycle_term_alone_is_that_direction(cycle_terms, images):
     model = small(cycle_terms=cycle_terms)
     model.compile(**resting())
-    first, second = model.generator_networks
+    first, second = model.players["generator"]
     real = images[0]
     if cycle_terms == "backward":
         first, second, real = second, first, images[1]
@@ -214,10 +216,10 @@ def test_averages_follow_both_generators(images):
     model.compile()
     data = tf.data.Dataset.from_tensors(images)
     model.fit(data, verbose=0)
-    first = [network.get_weights() for network in model.generator_networks]
+    first = [network.get_weights() for network in model.players["generator"]]
     model.fit(data, verbose=0)
     for network, average, before in zip(
-        model.generator_networks, model.translators, first, strict=True
+        model.players["generator"], model.translators, first, strict=True
     ):
         for now, mean, then in zip(network.weights, average.weights, before, strict=True):
             expected = (0.9 * then + now.numpy()) / 1.9
@@ -228,17 +230,17 @@ def test_averages_follow_both_generators(images):
 
 def test_without_averages_the_generators_translate():
     model = small()
-    assert model.translators == model.generator_networks and not model.averages
+    assert model.translators == model.players["generator"] and not model.averages
 
 
 # === Networks ===
 
 
 GENERATORS = {
-    "residual": cyclegan.build_residual_generator,
-    "residual_skip": functools.partial(cyclegan.build_residual_generator, keeps_colours=True),
-    "attention": cyclegan.build_attention_generator,
-    "u_net": cyclegan.build_u_net_generator,
+    "residual": cyclegan.build_generator,
+    "residual_skip": translation_networks.build_residual_skip_generator,
+    "attention": translation_networks.build_attention_generator,
+    "u_net": translation_networks.build_u_net_generator,
 }
 
 
@@ -258,7 +260,7 @@ def test_only_the_papers_generator_is_blind_to_light_and_colour_cast(architectur
 
 
 def test_generator_that_keeps_colours_can_leave_an_image_as_it_is():
-    generator = cyclegan.build_residual_generator(base_filters=3, keeps_colours=True)
+    generator = translation_networks.build_residual_skip_generator(base_filters=3)
     convolutions = [each for each in generator.layers if hasattr(each, "kernel")]
     first, last = convolutions[0], convolutions[-1]
     for convolution in (first, last):
@@ -290,7 +292,7 @@ def test_generator_ends_in_a_convolution_of_reflected_features(architecture, siz
 
 
 def attention_generator(mask_weights: float, mask_offset: float) -> keras.Model:
-    generator = cyclegan.build_attention_generator(base_filters=4, num_blocks=1)
+    generator = translation_networks.build_attention_generator(base_filters=4, num_blocks=1)
     (norm,) = [each for each in generator.layers if each.weights and "normalization" in each.name]
     norm.set_weights([np.array([mask_weights]), np.array([mask_offset])])
     return generator
@@ -326,10 +328,10 @@ def test_a_mask_can_not_shut_everywhere():
     np.testing.assert_allclose(mask(images), before, atol=1e-4)
 
 
-@pytest.mark.parametrize("architecture", cyclegan.GENERATORS)
+@pytest.mark.parametrize("architecture", cyclegan.ARCHITECTURES)
 def test_architecture_chooses_the_generator(architecture):
     model = zoo.CycleGAN((32, 32, 3), base_filters=4, architecture=architecture)
-    for network in model.generator_networks:
+    for network in model.players["generator"]:
         built = GENERATORS[architecture](base_filters=4)
         assert network.count_params() == built.count_params()
         assert [type(each) for each in network.layers] == [type(each) for each in built.layers]
@@ -361,7 +363,7 @@ def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path
 
 
 def test_networks_are_those_of_the_authors():
-    generator = cyclegan.build_residual_generator(num_blocks=9)
+    generator = cyclegan.build_generator(num_blocks=9)
     norms = [layer for layer in generator.layers if isinstance(layer, layers.GroupNormalization)]
     assert len(norms) == 5 + 2 * 9
     assert all(layer.groups == layer.input.shape[-1] and not layer.weights for layer in norms)
@@ -390,7 +392,7 @@ def test_a_logit_sees_the_patch_that_is_promised(num_scales, patch):
 
 @pytest.mark.parametrize("size", [(8, 8), (64, 64), (32, 100)])
 def test_the_generator_takes_any_size_that_4_divides(size):
-    generator = cyclegan.build_residual_generator(3, 2, 1)
+    generator = cyclegan.build_generator(3, 2, 1)
     images = ramp_images(1, (*size, 3))
     assert generator(images).shape == images.shape
 

@@ -136,7 +136,10 @@ def test_global_average_pooling_leaves_one_weight_a_filter():
 def test_learns_only_if_the_discriminator_does(rate, learns):
     keras.utils.set_random_seed(1)
     model = zoo.DCGAN((28, 28, 1), latent_dim=8, base_filters=8)
-    model.compile(keras.optimizers.Adam(1e-3, beta_1=0.5), keras.optimizers.Adam(rate, beta_1=0.5))
+    model.compile(
+        generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
+        discriminator_optimizer=keras.optimizers.Adam(rate, beta_1=0.5),
+    )
     half = np.where(np.arange(28) < 14, 0.8, -0.8)
     noise = np.random.default_rng(0).normal(0.0, 0.1, (16, 28, 28, 1))
     images = np.clip(half[:, None, None] + noise, -1, 1).astype("float32")

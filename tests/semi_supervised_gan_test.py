@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from tests import zoo_cases
+from tests.case import ramp_images, ramp_labels
+from tests.cases.semi_supervised_gan import CASE
 from zoo.common.layers import WeightNormalizedDense
 
 
@@ -46,7 +47,7 @@ def test_generator_for_mnist_gives_the_sigmoids_of_the_paper_in_our_range():
 
 def test_noise_acts_in_training_only():
     model = zoo.SemiSupervisedGAN()
-    images = zoo_cases.ramp_images(2)
+    images = ramp_images(2)
     noisy = [model.discriminator(images, training=True) for _ in range(2)]
     clean = [model.discriminator(images, training=False) for _ in range(2)]
     assert not np.array_equal(*noisy)
@@ -57,7 +58,7 @@ def test_noise_acts_in_training_only():
 def test_convolutional_networks_fit_every_size_they_promise(image_shape):
     model = zoo.SemiSupervisedGAN(image_shape, 4, architecture="convolutional", base_filters=2)
     assert model.generate(2).shape == (2, *image_shape)
-    probabilities = model.predict(zoo_cases.ramp_images(2, image_shape), verbose=0)
+    probabilities = model.predict(ramp_images(2, image_shape), verbose=0)
     assert probabilities.shape == (2, 4)
 
 
@@ -100,11 +101,11 @@ def test_adapt_normalises_the_first_pre_activations_and_the_average():
 
 
 def test_adapt_refuses_a_trained_model():
-    model = zoo_cases.SEMI_SUPERVISED.build()
+    model = CASE.build()
     model.compile()
-    model.fit(tf.data.Dataset.from_tensors(zoo_cases.SEMI_SUPERVISED.batch(4)), verbose=0)
+    model.fit(tf.data.Dataset.from_tensors(CASE.batch(4)), verbose=0)
     with pytest.raises(ValueError, match="before fit.*trained for 1 steps"):
-        model.adapt(zoo_cases.ramp_images(8))
+        model.adapt(ramp_images(8))
 
 
 @pytest.mark.parametrize(
@@ -117,9 +118,9 @@ def test_adapt_refuses_a_trained_model():
     ],
 )
 def test_batches_of_another_structure_are_named(batch):
-    model = zoo_cases.SEMI_SUPERVISED.build()
+    model = CASE.build()
     model.compile()
-    wrong = batch(zoo_cases.ramp_images(4), zoo_cases.ramp_labels(4))
+    wrong = batch(ramp_images(4), ramp_labels(4))
     with pytest.raises(ValueError, match=r"\(\(labelled_images, labels\), unlabelled_images\)"):
         model.fit(tf.data.Dataset.from_tensors(wrong), verbose=0)
 
@@ -129,7 +130,7 @@ def test_unlabelled_weight_0_leaves_the_supervised_loss():
         keras.utils.set_random_seed(0)
         model = zoo.SemiSupervisedGAN(unlabelled_weight=unlabelled_weight)
         model.compile()
-        data = tf.data.Dataset.from_tensors(zoo_cases.SEMI_SUPERVISED.batch(4))
+        data = tf.data.Dataset.from_tensors(CASE.batch(4))
         return {key: value[0] for key, value in model.fit(data, verbose=0).history.items()}
 
     alone, both = losses(0.0), losses(2.0)
@@ -139,9 +140,9 @@ def test_unlabelled_weight_0_leaves_the_supervised_loss():
 
 
 def test_evaluate_counts_the_wrong_answers_of_the_averaged_discriminator():
-    model = zoo_cases.SEMI_SUPERVISED.build()
+    model = CASE.build()
     model.compile()
-    images = zoo_cases.ramp_images(7)
+    images = ramp_images(7)
     answers = model.predict(images, verbose=0).argmax(axis=1)
     labels = np.where(np.arange(7) < 3, (answers + 1) % 10, answers).astype("int32")
     data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)

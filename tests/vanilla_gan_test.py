@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from tests import zoo_cases
+from tests.case import ramp_images
+from tests.cases.vanilla_gan import CASE
 from zoo.common.layers import Maxout
 
 PATTERN = 0.8 * np.where(np.indices((4, 4)).sum(axis=0) % 2, 1.0, -1.0)[..., None]
@@ -29,7 +30,10 @@ def test_the_best_discriminator_is_the_share_of_real_among_all():
     model = zoo.VanillaGAN(
         (1, 1, 1), latent_dim=1, generator=generator, discriminator=discriminator
     )
-    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.5))
+    model.compile(
+        generator_optimizer=keras.optimizers.SGD(0.0),
+        discriminator_optimizer=keras.optimizers.SGD(0.5),
+    )
     real_images = np.where(np.arange(500) < 400, 1.0, -1.0).reshape(-1, 1, 1, 1)
     model.fit(forever(real_images), steps_per_epoch=300, verbose=0)
     probability = tf.sigmoid(discriminator(np.array([1.0, -1.0]).reshape(2, 1, 1, 1)))
@@ -41,10 +45,14 @@ def test_the_best_discriminator_is_the_share_of_real_among_all():
     ("objective", "generator_loss"), [("minimax", -np.log(2)), ("non_saturating", np.log(2))]
 )
 def test_a_discriminator_that_can_not_tell_loses_log_2_a_image(objective, generator_loss):
-    model = zoo_cases.VANILLA.build_without_noise()
+    model = CASE.build_without_noise()
     model.discriminator.layers[-1].kernel.assign(tf.zeros((6, 1)))
-    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0), objective=objective)
-    logs = model.fit(zoo_cases.ramp_images(4), verbose=0).history
+    model.compile(
+        generator_optimizer=keras.optimizers.SGD(0.0),
+        discriminator_optimizer=keras.optimizers.SGD(0.0),
+        objective=objective,
+    )
+    logs = model.fit(ramp_images(4), verbose=0).history
     assert logs["discriminator_loss"] == pytest.approx([np.log(2)])
     assert logs["generator_loss"] == pytest.approx([generator_loss])
     assert logs["real_score"] == logs["generated_score"] == [0.5]
@@ -54,10 +62,14 @@ def test_minimax_hardly_moves_a_generator_whose_images_are_all_rejected():
     norms = {}
     for objective in ("minimax", "non_saturating"):
         keras.utils.set_random_seed(0)
-        model = zoo_cases.VANILLA.build_without_noise()
+        model = CASE.build_without_noise()
         model.discriminator.layers[-1].bias.assign([-10.0])
-        model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0), objective=objective)
-        logs = model.fit(zoo_cases.ramp_images(4), verbose=0).history
+        model.compile(
+            generator_optimizer=keras.optimizers.SGD(0.0),
+            discriminator_optimizer=keras.optimizers.SGD(0.0),
+            objective=objective,
+        )
+        logs = model.fit(ramp_images(4), verbose=0).history
         norms[objective] = logs["generator_gradient_norm"][0]
     # The slopes at logit l are σ(l) and 1 − σ(l).
     slopes = tf.sigmoid(-10.0).numpy(), tf.sigmoid(10.0).numpy()
@@ -96,10 +108,10 @@ def test_each_of_the_k_steps_sees_images_of_its_own():
 
 
 def test_refuses_a_batch_too_small_for_the_steps():
-    model = zoo_cases.VANILLA.build()
+    model = CASE.build()
     model.compile()
     with pytest.raises(ValueError, match="each of the 2 discriminator steps.*batch of 1"):
-        model.fit(zoo_cases.ramp_images(1), verbose=0)
+        model.fit(ramp_images(1), verbose=0)
 
 
 # === Networks ===
@@ -143,7 +155,7 @@ def test_default_optimizers_are_the_authors():
 
 
 def test_adapted_generator_starts_at_the_mean_image():
-    images = zoo_cases.ramp_images(50)
+    images = ramp_images(50)
     model = zoo.VanillaGAN()
     model.adapt(images)
     # Latents of zero leave the biases alone.
@@ -153,12 +165,12 @@ def test_adapted_generator_starts_at_the_mean_image():
 
 def test_adapt_is_refused_where_it_would_do_nothing_or_harm():
     with pytest.raises(ValueError, match="without a layer named pixel_logits"):
-        zoo_cases.VANILLA.build().adapt(zoo_cases.ramp_images(2))
+        CASE.build().adapt(ramp_images(2))
     model = zoo.VanillaGAN()
     model.compile()
-    model.fit(zoo_cases.ramp_images(2), verbose=0)
+    model.fit(ramp_images(2), verbose=0)
     with pytest.raises(ValueError, match="before fit.*trained for 1 steps"):
-        model.adapt(zoo_cases.ramp_images(2))
+        model.adapt(ramp_images(2))
 
 
 # === Learning ===
@@ -177,7 +189,10 @@ def test_learns_only_if_the_discriminator_does(rate, learns):
         generator=keras.Model(latents, y),
         discriminator=keras.Model(images, layers.Dense(1)(x)),
     )
-    model.compile(keras.optimizers.Adam(3e-3, beta_1=0.5), keras.optimizers.Adam(rate, beta_1=0.5))
+    model.compile(
+        generator_optimizer=keras.optimizers.Adam(3e-3, beta_1=0.5),
+        discriminator_optimizer=keras.optimizers.Adam(rate, beta_1=0.5),
+    )
     noise = np.random.default_rng(0).normal(0.0, 0.1, (64, 4, 4, 1))
     model.fit(forever(np.clip(PATTERN + noise, -1, 1)), steps_per_epoch=400, verbose=0)
     error = np.abs(model.generate(64, seed=0).mean(axis=0) - PATTERN).mean()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.zoo_cases import ramp_images
+from tests.case import ramp_images
 from zoo.common.augmentation import draw_shifts, shift_images
 
 # === Shifting ===

@@ -123,6 +123,22 @@ def cyclegan_decay(
     return _decay_after(1 / 2, initial_learning_rate, epochs, steps_per_epoch)
 
 
+def linear_decay(
+    initial_learning_rate: float, epochs: int, steps_per_epoch: int
+) -> ConstantThenLinearDecay:
+    """Linearly to zero over the whole run, as in the code of Gulrajani et al. 2017 for CIFAR-10.
+
+    Args:
+        initial_learning_rate: 2e-4 there.
+        epochs: length of the whole run.
+        steps_per_epoch: steps of the optimizer in an epoch.
+
+    Raises:
+        ValueError: if an argument is not above 0.
+    """
+    return _decay_after(0.0, initial_learning_rate, epochs, steps_per_epoch)
+
+
 def _decay_after(
     constant_share: float, initial_learning_rate: float, epochs: int, steps_per_epoch: int
 ) -> ConstantThenLinearDecay:
