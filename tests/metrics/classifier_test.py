@@ -3,7 +3,6 @@
 import random
 import shutil
 import sys
-import types
 
 import keras
 import numpy as np
@@ -369,11 +368,11 @@ def test_features_of_attributes_see_what_those_of_rotations_overlook(
 # === Refusals ===
 
 
-def test_refuses_small_images(tmp_path, monkeypatch):
-    tiny = types.SimpleNamespace(name="tiny", image_shape=(8, 8, 1))
-    monkeypatch.setattr(datasets, "describe", lambda name, **options: tiny)
-    with pytest.raises(ValueError, match=r"16 pixels a side.*'tiny', with images of shape \(8, 8"):
-        metrics.load_classifier("tiny", data_dir=tmp_path)
+def test_refuses_small_images(data_dir):
+    with pytest.raises(
+        ValueError, match=r"16 pixels a side.*'mnist_small', with images of shape \(8, 8, 1\)"
+    ):
+        load(data_dir, image_size=8)
 
 
 def test_refuses_a_training_of_no_steps(data_dir):
