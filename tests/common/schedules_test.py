@@ -42,7 +42,15 @@ def test_cyclegan_decay_follows_the_paper(epochs: int) -> None:
     np.testing.assert_allclose([schedule(step) for step in steps], expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("decay", [schedules.salimans_decay, schedules.cyclegan_decay])
+def test_linear_decay_falls_from_the_first_step() -> None:
+    schedule = schedules.linear_decay(2.0, 4, 5)
+    values = [float(schedule(step)) for step in (0, 5, 10, 20)]
+    assert values == pytest.approx([2.0, 1.5, 1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    "decay", [schedules.salimans_decay, schedules.cyclegan_decay, schedules.linear_decay]
+)
 def test_decays_end_at_zero_and_never_go_below(decay: Callable) -> None:
     schedule = decay(1.0, 12, STEPS_PER_EPOCH)
     assert float(schedule(12 * STEPS_PER_EPOCH)) == pytest.approx(0.0, abs=1e-6)
