@@ -5,7 +5,7 @@
     python -m benchmarks.measure --set unlabelled_weight=0.5 --epochs=60
 
 Runs that have a record are skipped, so that measuring may be stopped and begun again. Afterwards
-`python -m benchmarks.results` makes the tables.
+`python -m benchmarks.pages` makes the pages.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -29,9 +29,10 @@ from absl import flags
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tqdm import tqdm
 
-from benchmarks.recipe import MeasuredRecipe
 from benchmarks.records import FOLDER, Record, path_of, write_record
-from benchmarks.registry import RECIPES
+from benchmarks.registry import RECIPES, refuse_incomplete
+from recipes.common.recipe import Recipe
+from zoo.common.command_errors import one_line_errors
 from zoo.runs.folder import RunFolder
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -54,7 +55,7 @@ class Run:
     configuration: dict[str, Any]
 
     def __str__(self) -> str:
-        names = [axis.hyper_parameters[0] for axis in RECIPES[self.recipe].axes]
+        names = [axis.hyper_parameters[0] for axis in RECIPES[self.recipe].measures.axes]
         varied = ", ".join(f"{name} {self.configuration[name]}" for name in names)
         return f"{self.recipe} on {self.configuration['dataset']}, {varied}"
 
@@ -92,13 +93,13 @@ def plan_runs(
     Raises:
         ValueError: if the recipe refuses a value.
     """
-    axes = RECIPES[recipe].axes
+    axes = RECIPES[recipe].measures.axes
     runs = []
     for combination in itertools.product(*(dict.fromkeys(numbers[axis.flag]) for axis in axes)):
         chosen = zip(axes, combination, strict=True)
         changes = {name: number for axis, number in chosen for name in axis.hyper_parameters}
         configuration = dataclasses.replace(hyper_parameters, **changes)
-        RECIPES[recipe].module.check(configuration)
+        RECIPES[recipe].check(configuration)
         runs.append(Run(recipe, preset, dataclasses.asdict(configuration)))
     return runs
 
@@ -165,18 +166,18 @@ def measure_run(run: Run, run_recipe: RunRecipe, show: Callable[[str], None]) ->
 
 
 def _record_of(run: Run, folder: RunFolder, seconds: float) -> Record:
-    recipe = RECIPES[run.recipe]
+    measures = RECIPES[run.recipe].measures
     _refuse_other_configuration(run, folder)
     results = json.loads(folder.results_json.read_bytes())
     environment = json.loads(folder.environment_json.read_bytes())
-    absent = [name for name in recipe.optional_scores if results[name] is None]
-    scores = [name for name in (*recipe.scores, *recipe.optional_scores) if name not in absent]
+    absent = [name for name in measures.optional_scores if results[name] is None]
+    scores = [name for name in (*measures.scores, *measures.optional_scores) if name not in absent]
     recorded_elsewhere = {*scores, *absent, "protocol", "smoke"}
     record = Record(
         recipe=run.recipe,
         preset=run.preset,
         configuration=run.configuration,
-        protocol=recipe.protocol(run.configuration, results),
+        protocol=measures.protocol(run.configuration, results),
         scores={name: results[name] for name in scores},
         details={name: results[name] for name in results if name not in recorded_elsewhere},
         seconds=round(seconds, 3),
@@ -189,7 +190,7 @@ def _record_of(run: Run, folder: RunFolder, seconds: float) -> Record:
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         smoke=run.configuration["smoke"],
     )
-    recipe.refuse_incomplete(record)
+    refuse_incomplete(record)
     return record
 
 
@@ -263,7 +264,7 @@ def _summary(record: Record) -> str:
 # === Command ===
 
 
-def _recipe_asked_for(arguments: Sequence[str]) -> MeasuredRecipe:
+def _recipe_asked_for(arguments: Sequence[str]) -> Recipe:
     """Parses `--recipe` alone, because the other flags depend on it."""
     only_recipe = flags.FlagValues()
     _define_recipe_flag(only_recipe)
@@ -284,9 +285,9 @@ def _define_recipe_flag(flag_values: flags.FlagValues) -> None:
     )
 
 
-def _define_flags(recipe: MeasuredRecipe) -> None:
+def _define_flags(recipe: Recipe) -> None:
     _define_recipe_flag(flags.FLAGS)
-    for axis in recipe.axes:
+    for axis in recipe.measures.axes:
         flags.DEFINE_list(axis.flag, axis.default, axis.help)
         flags.register_validator(
             axis.flag,
@@ -295,12 +296,12 @@ def _define_flags(recipe: MeasuredRecipe) -> None:
         )
     flags.DEFINE_string("records", str(FOLDER), "Folder of the records.")
     command_line.define_flags(
-        recipe.module.preset, dataset=recipe.dataset, datasets_help="any that the recipe takes"
+        recipe.preset, dataset=recipe.dataset, datasets_help="any that the recipe takes"
     )
 
 
-def _refuse_flags_of_single_runs(recipe: MeasuredRecipe) -> None:
-    flag_of = {name: axis.flag for axis in recipe.axes for name in axis.hyper_parameters}
+def _refuse_flags_of_single_runs(recipe: Recipe) -> None:
+    flag_of = {name: axis.flag for axis in recipe.measures.axes for name in axis.hyper_parameters}
     for name in ("seed", "workdir", "resume"):
         if flags.FLAGS[name].present:
             raise ValueError(
@@ -319,8 +320,10 @@ def _planned_by_flags() -> list[Run]:
     with tempfile.TemporaryDirectory() as folder:
         # A run folder comes with the hyper-parameters; the runs get others.
         flags.FLAGS.workdir = folder
-        hyper_parameters, _ = command_line.configure(recipe.name, recipe.module.preset)
-    numbers = {axis.flag: list(map(int, flags.FLAGS[axis.flag].value)) for axis in recipe.axes}
+        hyper_parameters, _ = command_line.configure(recipe.name, recipe.preset)
+    numbers = {
+        axis.flag: list(map(int, flags.FLAGS[axis.flag].value)) for axis in recipe.measures.axes
+    }
     return plan_runs(recipe.name, flags.FLAGS.preset, hyper_parameters, numbers)
 
 
@@ -328,7 +331,7 @@ def main() -> None:
     """Measures what the flags say; ends with 1 if a run failed."""
     # As an exception it ends the run under way too, and removes its folder.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with command_line.one_line_errors():
+    with one_line_errors():
         runs = _planned_by_flags()
         records = Path(flags.FLAGS.records)
         records.mkdir(parents=True, exist_ok=True)
@@ -340,7 +343,7 @@ def main() -> None:
     if failed:
         print(f"{len(failed)} of {len(runs)} runs failed.", file=sys.stderr)
         sys.exit(1)
-    print("Every run has a record. `python -m benchmarks.results` makes the tables.")
+    print("Every run has a record. `python -m benchmarks.pages` makes the pages.")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,49 @@
-"""The recipes that can be measured, by name."""
+"""The recipes that can be measured, by name: each module of `recipes` that has a `RECIPE`."""
 
-from benchmarks import generation, semi_supervised, translation
+from recipes.common.recipe import Recipe  # first: it keeps TensorFlow's import quiet
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (semi_supervised.RECIPE, *generation.RECIPES, translation.RECIPE)
-}
+# isort: split
+import importlib
+import pkgutil
+
+import recipes
+from benchmarks.records import Record
+
+
+def _found() -> dict[str, Recipe]:
+    modules = [
+        importlib.import_module(f"recipes.{found.name}")
+        for found in pkgutil.iter_modules(recipes.__path__)
+    ]
+    found = [module.RECIPE for module in modules if hasattr(module, "RECIPE")]
+    return {recipe.name: recipe for recipe in found}
+
+
+RECIPES = _found()
+
+
+def refuse_incomplete(record: Record) -> None:
+    """Refuses a record of which there is no table, or that lacks something that the table shows.
+
+    Raises:
+        ValueError: naming what is absent.
+    """
+    if record.recipe not in RECIPES:
+        raise ValueError(
+            f"There is no table for records of {record.recipe}. There are tables for: "
+            f"{', '.join(RECIPES)}."
+        )
+    measures = RECIPES[record.recipe].measures
+    varied = [name for axis in measures.axes for name in axis.hyper_parameters]
+    wanted = (
+        (record.configuration, ("epochs", *varied)),
+        (record.scores, measures.scores),
+        (record.details, ("epochs", "stop_reason", *measures.details)),
+    )
+    absent = [name for values, names in wanted for name in names if name not in values]
+    if absent:
+        raise ValueError(
+            f"There is no table for the record of {record.recipe} on "
+            f"{record.configuration['dataset']}, preset {record.preset}, of {record.date}: "
+            f"it lacks {', '.join(absent)}."
+        )

@@ -1,138 +1,128 @@
-"""What the tables of all recipes share: groups of records, numbers, rows and where they ran."""
+"""Tables of results, drawn from records as `Measures` says, whatever the recipe."""
 
-import dataclasses
-import json
-import math
-import statistics
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-from benchmarks.recipe import recipe_module
+from benchmarks.cells import NOTHING, markdown_table, score_cell, span, title_of
+from benchmarks.configurations import (
+    Row,
+    axis_value,
+    comparable_key,
+    grouped,
+    legend,
+    measures_of,
+    rows_of,
+    shown_protocol,
+)
 from benchmarks.records import Record
+from recipes.common.measures import Measures, Reported
+from zoo.datasets.catalogue import OWN_DATASETS, base_name
 
-# === Groups ===
-
-
-def grouped(records: Iterable[Record], key: Callable[[Record], Hashable]) -> list[list[Record]]:
-    """Returns the records of equal keys together, in the order of the keys."""
-    groups: dict[Any, list[Record]] = {}
-    for record in records:
-        groups.setdefault(key(record), []).append(record)
-    return [groups[value] for value in sorted(groups)]
+# === Tables ===
 
 
-def protocol_key(record: Record) -> tuple[str, ...]:
-    """Returns what records must have in common to be compared."""
-    return (
-        record.recipe,
-        record.configuration["dataset"],
-        record.preset,
-        record.protocol,
-        str(record.dataset_fingerprint),
-    )
-
-
-def settings_key(record: Record, varied: Collection[str]) -> str:
-    """Returns the configuration as text, apart from the hyper-parameters that vary."""
-    settings = {name: value for name, value in record.configuration.items() if name not in varied}
-    return json.dumps(settings, sort_keys=True)
-
-
-def differences_from_preset(record: Record, varied: Collection[str]) -> str:
-    """Returns how the configuration differs from its preset as that is now; "" if it does not.
+def draw_tables(records: Iterable[Record]) -> list[str]:
+    """Returns a table for each recipe, data set, preset and protocol.
 
     Args:
-        record: of a run.
-        varied: hyper-parameters that are shown elsewhere.
+        records: complete, as `benchmarks.registry.refuse_incomplete` asks.
     """
-    module = recipe_module(record.recipe)
-    preset = module.preset(record.preset, record.configuration["dataset"])
-    return differences(record.configuration, dataclasses.asdict(preset), varied, "preset")
+    return [_draw_table(group) for group in grouped(records, comparable_key)]
 
 
-def differences(
-    values: Mapping[str, Any], usual: Mapping[str, Any], varied: Collection[str], usual_name: str
-) -> str:
-    """Returns how a configuration differs from a usual one; "" if it does not.
-
-    Args:
-        values: the configuration.
-        usual: the other one.
-        varied: hyper-parameters that are shown elsewhere.
-        usual_name: of the other one.
-    """
-    found = []
-    for name in sorted((values.keys() | usual.keys()) - set(varied)):
-        if name not in usual:
-            found.append(f"{name}={_as_set(values[name])} (no longer a setting)")
-        elif name not in values:
-            found.append(f"before there was {name}")
-        elif values[name] != usual[name]:
-            own, other = _as_set(values[name]), _as_set(usual[name])
-            found.append(f"{name}={own} ({usual_name}: {other})")
-    return ", ".join(found)
-
-
-def _as_set(value: Any) -> Any:
-    """Gives a value as the flag `--set` takes it."""
-    return "none" if value is None else value
+def _draw_table(records: Sequence[Record]) -> str:
+    first = records[0]
+    dataset = first.configuration["dataset"]
+    measures = measures_of(first)
+    rows = rows_of(records)
+    papers = _papers_beside(dataset, measures)
+    lines = [
+        *legend(records),
+        f"- Protocol: {shown_protocol(records)}",
+        *_tested(records, measures),
+        *_ran_on(records),
+    ]
+    paragraphs = [
+        f"### {first.recipe} on {dataset}, preset {first.preset}",
+        _draw_rows(rows, measures, papers),
+        "\n".join(lines),
+        *_early_ends(rows, measures),
+        *(f"[{number}] {_note(paper[0])}" for number, paper in enumerate(papers, start=1)),
+        *_note_on_stand_in(dataset),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
 
 
-# === Cells ===
+# === Rows ===
 
 
-def mean_and_deviation(values: Sequence[float], unit: str = "", decimals: int | None = None) -> str:
-    """Returns mean ± sample standard deviation over seeds; of one seed, the value.
-
-    Args:
-        values: one a seed.
-        unit: what stands behind the numbers.
-        decimals: of both numbers. Defaults to as many as give the larger one three digits.
-    """
-    mean = statistics.fmean(values)
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    if decimals is None:
-        decimals = _decimals_of_three_digits(max(abs(mean), deviation))
-    if len(values) == 1:
-        return f"{mean:.{decimals}f}{unit}"
-    return f"{mean:.{decimals}f} ± {deviation:.{decimals}f}{unit}"
+def _draw_rows(rows: Sequence[Row], measures: Measures, papers: Sequence[list[Reported]]) -> str:
+    texts = [*([measures.parts.column] if measures.parts else []), "Configuration"]
+    heading = [
+        *texts,
+        *(axis.column for axis in measures.row_axes),
+        *("Epochs", "Seeds"),
+        *(title_of(column, rows[0].runs) for column in measures.columns),
+        *(f"{_heading(paper[0])} [{number}]" for number, paper in enumerate(papers, start=1)),
+        *("Seconds a run", "Steps a second"),
+    ]
+    return markdown_table(heading, _lines(rows, measures, papers), num_texts=len(texts))
 
 
-def _decimals_of_three_digits(value: float) -> int:
-    return max(0, 2 - math.floor(math.log10(value))) if value else 2
+def _lines(
+    rows: Sequence[Row], measures: Measures, papers: Sequence[list[Reported]]
+) -> Iterator[list[str]]:
+    """Gives the cells of each line: part by part, what is compared with first."""
+    parts = measures.parts.names if measures.parts else {"": None}
+    no_numbers = [NOTHING] * (len(measures.row_axes) + 2)
+    behind = [NOTHING] * (len(papers) + 2)
+    for prefix, part in parts.items():
+        part_cell = [part] if part else []
+
+        def scores(runs: Sequence[Record], prefix: str = prefix) -> list[str]:
+            return [score_cell(column, runs, prefix) for column in measures.columns]
+
+        for companion in measures.untrained_companions:
+            own = scores(rows[0].runs[:1], companion.prefix + prefix)
+            yield [*part_cell, companion.title, *no_numbers, *own, *behind]
+        for row in rows:
+            for companion in measures.trained_companions:
+                if trained := row.runs_with(companion):
+                    numbers = _numbers(trained, trained[0].configuration[companion.epochs])
+                    own = scores(trained, companion.prefix + prefix)
+                    yield [*part_cell, row.name_beside(companion), *numbers, *own, *behind]
+            numbers = _numbers(row.runs, row.runs[0].configuration["epochs"])
+            reported = [_value(paper, row) for paper in papers]
+            seconds = span(run.seconds for run in row.runs_alone)
+            times = [seconds, span(run.steps_per_second for run in row.runs)]
+            yield [*part_cell, row.name, *numbers, *scores(row.runs), *reported, *times]
 
 
-def span(values: Iterable[float | None], digits: str = ".1f") -> str:
-    """Returns the least and the largest value that is known, or the one if these look equal."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return "unknown"
-    least, most = f"{min(known):{digits}}", f"{max(known):{digits}}"
-    return least if least == most else f"{least} to {most}"
-
-
-def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], first: str) -> str:
-    """Returns a table of right-aligned columns, the first of which is aligned as `first` says."""
-    lines = (columns, [first, *["---:"] * (len(columns) - 1)], *rows)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+def _numbers(runs: Sequence[Record], epochs: int) -> list[str]:
+    axes = measures_of(runs[0]).row_axes
+    return [*(str(axis_value(runs[0], axis)) for axis in axes), str(epochs), str(len(runs))]
 
 
 # === Below a table ===
 
 
-def ran_on(records: Sequence[Record]) -> list[str]:
-    """Returns what the runs of a table ran on, a line each."""
+def _tested(records: Iterable[Record], measures: Measures) -> list[str]:
+    if "weights" not in measures.details:
+        return []
+    # Whether weights are averaged is a setting, and so no other protocol.
+    return [f"- Tested: {_distinct(record.details['weights'] for record in records)}"]
+
+
+def _ran_on(records: Sequence[Record]) -> list[str]:
     return [
-        f"- Devices: {distinct(_devices(record) for record in records)}",
-        f"- Versions: {distinct(_versions(record) for record in records)}",
-        f"- Commits: {distinct(_commit(record) for record in records)}",
-        f"- Dates: {distinct(record.date for record in records)}",
+        f"- Devices: {_distinct(_devices(record) for record in records)}",
+        f"- Versions: {_distinct(_versions(record) for record in records)}",
+        f"- Commits: {_distinct(_commit(record) for record in records)}",
+        f"- Dates: {_distinct(record.date for record in records)}",
         f"- Data: {(records[0].dataset_fingerprint or 'unknown')[:12]}",
     ]
 
 
-def distinct(values: Iterable[str]) -> str:
-    """Returns the different values, in one line."""
+def _distinct(values: Iterable[str]) -> str:
     return "; ".join(sorted(set(values)))
 
 
@@ -152,17 +142,56 @@ def _commit(record: Record) -> str:
     return commit[:10] + plus + changes
 
 
-def early_ends(records: Sequence[Record], name_of: Callable[[Record], str]) -> list[str]:
-    """Returns a paragraph on the runs that trained fewer epochs than asked for, if there are any.
-
-    Args:
-        records: of one table.
-        name_of: what tells a run from the others of the table.
-    """
+def _early_ends(rows: Sequence[Row], measures: Measures) -> list[str]:
+    """Gives a paragraph on the runs that trained fewer epochs than asked for, if there are any."""
     early = [
-        f"- {name_of(record)}, seed {record.configuration['seed']}: "
-        f"{record.details['epochs']} epochs, {record.details['stop_reason']}"
-        for record in records
-        if record.details["epochs"] < record.configuration["epochs"]
+        f"- {_run_name(row, run, measures)}: "
+        f"{run.details['epochs']} epochs, {run.details['stop_reason']}"
+        for row in rows
+        for run in row.runs
+        if run.details["epochs"] < run.configuration["epochs"]
     ]
     return ["Ended early:\n\n" + "\n".join(early)] if early else []
+
+
+def _run_name(row: Row, run: Record, measures: Measures) -> str:
+    numbers = [f"{axis_value(run, axis)} {axis.column.lower()}" for axis in measures.row_axes]
+    return ", ".join([row.name, *numbers, f"seed {run.configuration['seed']}"])
+
+
+def _note_on_stand_in(dataset: str) -> list[str]:
+    own = OWN_DATASETS.get(base_name(dataset))
+    return [f"`{dataset}`: {own.stand_in}"] if own else []
+
+
+# === Beside papers ===
+
+
+def _papers_beside(dataset: str, measures: Measures) -> list[list[Reported]]:
+    """Gives what is reported of this data set or the one it stands in for, paper by paper."""
+    own = OWN_DATASETS.get(base_name(dataset))
+    original = own.replaces if own else dataset
+    scores = {column.score for column in measures.columns}
+    papers: dict[str, list[Reported]] = {}
+    for reported in measures.reported:
+        if reported.dataset == original and reported.score in scores:
+            papers.setdefault(reported.by, []).append(reported)
+    return list(papers.values())
+
+
+def _heading(reported: Reported) -> str:
+    return f"{reported.by}, on {reported.shown_dataset}"
+
+
+def _value(paper: Sequence[Reported], row: Row) -> str:
+    configuration = row.runs[0].configuration
+    values = [reported.value for reported in paper if reported.belongs_to(configuration)]
+    return values[0] if values else "not quoted"
+
+
+def _note(reported: Reported) -> str:
+    return (
+        f"Another protocol: {reported.measure} as {reported.by} report it, with "
+        f"{reported.protocol}. It stands beside ours for orientation; the two are not comparable "
+        "one to one."
+    )

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import zoo
 from recipes.common.hyper_parameters import WithAdam, sourced
+from recipes.common.measures import Reported
 from recipes.common.recipe import Recipe
 from zoo.common import schedules
 from zoo.cyclegan import ARCHITECTURES, CYCLE_TERMS
@@ -107,6 +108,16 @@ RECIPE = Recipe(
     dataset=translation.DATASET_WITH_TRUTH,
     datasets_help=f"{translation.DATASET_WITH_TRUTH}, {translation.DATASETS_HELP}",
     positive=("base_filters", "num_blocks"),
+    reported=(
+        Reported(
+            by=PAPER,
+            measure="accuracy of pixels, of classes, and overlap",
+            value="0.52, 0.17, 0.11",
+            dataset="cycle_gan/cityscapes",
+            shown_dataset="Cityscapes, labels → photo",
+            protocol="a network that names what each pixel of the generated photos shows",
+        ),
+    ),
 )
 
 if __name__ == "__main__":

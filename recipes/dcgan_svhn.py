@@ -15,6 +15,7 @@ import dataclasses
 
 import zoo
 from recipes.common.hyper_parameters import WithAdam, WithObjective, sourced
+from recipes.common.measures import Reported
 from recipes.common.recipe import Recipe
 
 PAPER = "Radford et al. 2015"
@@ -71,6 +72,16 @@ RECIPE = Recipe(
     dataset="drawn_house_numbers",
     datasets_help=f"drawn_house_numbers, svhn_cropped, {generation.DATASETS_HELP}",
     positive=("base_filters", "kernel_size"),
+    reported=(
+        Reported(
+            by=PAPER,
+            measure="test error with 1,000 labels",
+            value="22.48 %",
+            dataset="svhn_cropped",
+            shown_dataset="SVHN",
+            protocol="a linear classifier on all layers of a discriminator",
+        ),
+    ),
 )
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ no sharper than the network's images are. They also need less memory so: the net
 `quick` takes some 0.8 GB for each million pixels that it sees at once.
 """
 
-from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
+import recipes  # noqa: F401  first: it keeps TensorFlow's import quiet
 
 # isort: split
 import argparse
@@ -42,7 +42,9 @@ from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
 import export
+from zoo.common.command_errors import one_line_errors
 from zoo.common.files import write_atomically
+from zoo.common.messages import counted, printable
 from zoo.datasets.decoding import (
     ImageForm,
     UnusableImageError,
@@ -50,7 +52,7 @@ from zoo.datasets.decoding import (
     recognise_image,
     without_pillow_warnings,
 )
-from zoo.datasets.listing import SkippedFile, counted, list_files, printable
+from zoo.datasets.listing import SkippedFile, list_files
 
 SKIPPED_IMAGES = "skipped_images.csv"
 # Networks that halve their images from 2 to 8 times; the paper's does it twice.
@@ -483,7 +485,7 @@ def _interruptible(existing: str) -> Iterator[None]:
 def main() -> None:
     """Translates a folder as the command line says."""
     arguments = _parse(sys.argv[1:])
-    with _interruptible(arguments.existing), command_line.one_line_errors():
+    with _interruptible(arguments.existing), one_line_errors():
         # Before the model, which takes a while to load.
         _check_folders(arguments.inputs, arguments.outputs)
         translator = load_translator(arguments.export, arguments.direction)

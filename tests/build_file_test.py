@@ -1,186 +1,344 @@
-"""BUILD keeps step with the files: each in one target, whose deps are what it imports.
+"""BUILD, MODULE.bazel and the lock keep step with the files, their imports and setup.cfg.
 
-The checks read BUILD and the imports themselves, apart from the first: they share no code with the
-tool that writes it.
+Both files are Starlark that is Python too: they are run with stand-ins for what Bazel brings.
+
+Bazel's own word on BUILD needs no network. In a copy of the repository with an empty WORKSPACE:
+
+    bazel query --noimplicit_deps 'deps(//...)' --override_repository=rules_python=RULES \\
+        --override_repository=pypi=HUB --override_repository=remote_coverage_tools=COVERAGE
+
+The three are folders with an empty WORKSPACE. In RULES, `python/defs.bzl` defines the three rules
+with the attributes used here; in HUB, a folder for each distribution holds a BUILD with an empty
+`py_library` of its name; in COVERAGE, BUILD has a `filegroup` named `coverage_report_generator`,
+on which Bazel makes every test depend. Bazel 4.2.3, as Debian has it, loads all targets so.
 """
 
 import ast
 import configparser
-import importlib.util
+import dataclasses
+import functools
+import importlib.metadata
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOMS = ("zoo", "recipes", "export", "benchmarks", "tests")
-PYTHON_RULES = ("py_library", "py_binary", "py_test")
+RULES = ("py_library", "py_binary", "py_test")
+LIBRARIES = ("zoo", "export", "recipes", "benchmarks", "testlib")
+# What checks the files from outside: nothing imports it.
+TOOLS = {"ruff"}
 
 
-def read_targets() -> dict[str, dict[str, Any]]:
-    """The Python targets of BUILD by name: their attributes, and the `rule` that makes them."""
-    targets: dict[str, dict[str, Any]] = {}
-    for statement in ast.parse((REPOSITORY / "BUILD").read_text(encoding="utf-8")).body:
-        assert isinstance(statement, ast.Expr)
-        assert isinstance(statement.value, ast.Call)
-        rule = ast.unparse(statement.value.func)
-        if rule not in PYTHON_RULES:
-            continue
-        attributes = {
-            keyword.arg: ast.literal_eval(keyword.value) for keyword in statement.value.keywords
-        }
-        assert attributes["name"] not in targets, f"two targets are named {attributes['name']}"
-        targets[attributes["name"]] = {"rule": rule, "data": [], "deps": [], **attributes}
-    return targets
+def files(pattern: str) -> set[str]:
+    paths = (path for path in REPOSITORY.glob(pattern) if path.is_file())
+    return {path.relative_to(REPOSITORY).as_posix() for path in paths}
 
 
-@pytest.fixture(scope="module")
+def python_files() -> set[str]:
+    return set().union(*(files(f"{room}/**/*.py") for room in ROOMS))
+
+
+def files_of_tests() -> set[str]:
+    return files("tests/**/*_test.py")
+
+
+def glob(include: list[str], exclude: list[str] = (), allow_empty: bool = False) -> list[str]:
+    """Bazel's, for the patterns that BUILD uses; `bazel` itself refuses one that finds nothing."""
+    for pattern in include:
+        assert allow_empty or files(pattern), f"BUILD: no file is like {pattern}"
+    return sorted(set().union(*map(files, include)).difference(*map(files, exclude)))
+
+
+@functools.cache
 def targets() -> dict[str, dict[str, Any]]:
-    return read_targets()
+    """The Python targets of BUILD by name: their attributes, and the `rule` that makes them."""
+    found: dict[str, dict[str, Any]] = {}
+
+    def define(rule: str, *, name: str, **attributes: Any) -> None:
+        assert name not in found, f"two targets are named {name}"
+        found[name] = {"rule": rule, "srcs": [], "data": [], "deps": [], **attributes}
+
+    rules = {rule: functools.partial(define, rule) for rule in RULES}
+    others = {"glob": glob, "load": ignore, "package": ignore}
+    exec((REPOSITORY / "BUILD").read_text(encoding="utf-8"), others | rules)
+    return found
 
 
-def present_files() -> set[str]:
-    return {
-        path.relative_to(REPOSITORY).as_posix()
-        for room in ROOMS
-        for path in REPOSITORY.glob(f"{room}/**/*.py")
-    }
+def ignore(*arguments: Any, **attributes: Any) -> None:
+    pass
 
 
-def module_files() -> dict[str, str]:
-    """The file of each module of the repository, by dotted name."""
-    return {
-        file.removesuffix(".py").removesuffix("/__init__").replace("/", "."): file
-        for file in present_files()
-    }
+def of_rule(rule: str) -> dict[str, dict[str, Any]]:
+    return {name: target for name, target in targets().items() if target["rule"] == rule}
 
 
-def imported_files(file: str) -> set[str]:
-    """The files of the repository that a file imports, in functions too."""
-    modules = module_files()
+@functools.cache
+def trees(library: str) -> dict[str, ast.Module]:
+    """The files of a library, parsed; the tests themselves count among those of `testlib`."""
+    sources = files("tests/**/*.py") if library == "testlib" else targets()[library]["srcs"]
+    return {file: ast.parse((REPOSITORY / file).read_text(encoding="utf-8")) for file in sources}
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """The dotted names that a file imports, in functions too; relative imports are its own room."""
     found = set()
-    for node in ast.walk(ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                folder = Path(file).parents[node.level - 1].as_posix().replace("/", ".")
-                base = f"{folder}.{base}".rstrip(".")
-            names = {f"{base}.{alias.name}" for alias in node.names}
-            found |= names & modules.keys()
-            if names - modules.keys():
-                found.add(base)
-    return {modules[name] for name in found if name in modules} - {file}
-
-
-def imported_top_levels(file: str) -> set[str]:
-    """The first names of what a file imports from outside the repository and Python's library."""
-    found = set()
-    for node in ast.walk(ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add(node.module.split(".")[0])
-    return {name for name in found if name not in ROOMS and name not in sys.stdlib_module_names}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
 
 
-def declared_distributions() -> set[str]:
-    """What setup.cfg requires, in any extra, as names in the form of labels."""
+def imported_top_levels(library: str) -> set[str]:
+    names = set().union(*map(imports, trees(library).values()))
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names
+
+
+distributions_of_modules = functools.cache(importlib.metadata.packages_distributions)
+
+
+def imported_distributions(library: str) -> set[str]:
+    modules = imported_top_levels(library) - set(ROOMS)
+    names = {name for module in modules for name in distributions_of_modules()[module]}
+    return {canonicalize_name(name) for name in names}
+
+
+def distributions(library: str) -> set[str]:
+    """The distributions that BUILD names for a library itself."""
+    labels = (label for label in targets()[library]["deps"] if label.startswith("@"))
+    return {canonicalize_name(label.removeprefix("@pypi//")) for label in labels}
+
+
+def rooms(library: str) -> set[str]:
+    deps = targets()[library]["deps"]
+    return {label.removeprefix(":") for label in deps if label.startswith(":")}
+
+
+def brought_by_rooms(library: str) -> set[str]:
+    """The distributions of the rooms that a library depends on, and of those below them."""
+    return set().union(*(distributions(room) | brought_by_rooms(room) for room in rooms(library)))
+
+
+@functools.cache
+def setup_cfg() -> configparser.ConfigParser:
     config = configparser.ConfigParser()
     config.read(REPOSITORY / "setup.cfg", encoding="utf-8")
-    lines = [config["options"]["install_requires"], *config["options.extras_require"].values()]
-    names = re.findall(r"^[A-Za-z0-9._-]+", "\n".join(lines), flags=re.MULTILINE)
-    return {re.sub(r"[-_.]+", "_", name).lower() for name in names}
+    return config
 
 
-def load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "update_build", REPOSITORY / ".ci" / "update_build.py"
-    )
-    tool = importlib.util.module_from_spec(spec)
-    # Dataclasses look their own module up by name.
-    sys.modules[spec.name] = tool
-    spec.loader.exec_module(tool)
-    return tool
+def extras() -> list[str]:
+    return list(setup_cfg()["options.extras_require"])
 
 
-def test_build_is_what_the_tool_writes() -> None:
-    tool = load_tool()
-    written = (REPOSITORY / "BUILD").read_text(encoding="utf-8")
-    expected = tool.render(tool.make_targets(REPOSITORY))
-    assert written == expected, "run `python .ci/update_build.py`"
+def requirements(*sections: str) -> list[Requirement]:
+    """What setup.cfg requires always (`install_requires`) or in an extra."""
+    values = {**setup_cfg()["options"], **setup_cfg()["options.extras_require"]}
+    lines = "\n".join(values[section] for section in sections).splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-def test_each_file_is_in_exactly_one_target(targets: dict[str, dict[str, Any]]) -> None:
-    sources = [source for target in targets.values() for source in target["srcs"]]
+def declared(*sections: str) -> set[str]:
+    return {canonicalize_name(requirement.name) for requirement in requirements(*sections)}
+
+
+@functools.cache
+def lock() -> dict[str, Requirement]:
+    """The pins of the lock, by name of the distribution."""
+    lines = (REPOSITORY / "requirements_lock.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line.rstrip(" \\")) for line in lines if re.match(r"\w", line)]
+    return {canonicalize_name(pin.name): pin for pin in pins}
+
+
+def is_command(tree: ast.Module) -> bool:
+    guards = (node.test for node in tree.body if isinstance(node, ast.If))
+    return any(ast.unparse(guard) == "__name__ == '__main__'" for guard in guards)
+
+
+def test_each_file_is_in_exactly_one_target() -> None:
+    sources = [source for target in targets().values() for source in target["srcs"]]
     assert len(sources) == len(set(sources)), "a file is in two targets"
-    assert set(sources) == present_files()
+    assert set(sources) == python_files()
 
 
-def test_named_files_exist(targets: dict[str, dict[str, Any]]) -> None:
-    for name, target in targets.items():
-        for file in (*target["srcs"], *target["data"]):
-            assert file == ":repository" or (REPOSITORY / file).is_file(), f"{name}: {file}"
+def test_each_test_file_is_a_test_that_pytest_runs() -> None:
+    tests = of_rule("py_test")
+    assert tests.keys() == {file.removesuffix(".py") for file in files_of_tests()}
+    for name, target in tests.items():
+        assert target["srcs"] == [f"{name}.py"]
+        assert target["args"][-1] == f"{name}.py"
+        assert target["main_module"] == "pytest"
+        assert target["deps"] == [":testlib"]
 
 
-def test_labels_resolve(targets: dict[str, dict[str, Any]]) -> None:
-    known = {f":{name}" for name in targets} | {
-        f"@pypi//{distribution}" for distribution in declared_distributions()
+def test_arguments_run_slow_tests_too_in_one_process(tmp_path: Path) -> None:
+    """Bazel splits an argument into words as a shell does."""
+    arguments = targets()["tests/build_file_test"]["args"][:-1]
+    options = [word for argument in arguments for word in shlex.split(argument)]
+    (tmp_path / "slow_test.py").write_text(
+        "import os, pytest\n\n\n@pytest.mark.slow\ndef test_it():\n"
+        "    assert 'PYTEST_XDIST_WORKER' not in os.environ\n",
+        encoding="utf-8",
+    )
+    config = f"--config-file={REPOSITORY / 'pyproject.toml'}"
+    command = [sys.executable, "-m", "pytest", config, *options, "slow_test.py"]
+    environment = {"PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist"}
+    finished = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "1 passed" in finished.stdout
+    assert not (tmp_path / ".pytest_cache").exists()
+
+
+def test_each_command_is_a_binary() -> None:
+    commands = {
+        file.removesuffix(".py"): file.split("/")[0]
+        for library in LIBRARIES
+        for file, tree in trees(library).items()
+        if is_command(tree)
     }
-    unknown = {
-        (name, dependency)
-        for name, target in targets.items()
-        for dependency in target["deps"]
-        if dependency not in known
+    binaries = of_rule("py_binary")
+    assert {name: target["deps"] for name, target in binaries.items()} == {
+        name: [f":{room}"] for name, room in commands.items()
     }
-    assert not unknown, "no such target in BUILD, or no such requirement in setup.cfg"
+    assert all(target["main_module"] == name.replace("/", ".") for name, target in binaries.items())
 
 
-def test_deps_are_the_imports(targets: dict[str, dict[str, Any]]) -> None:
-    target_of_file = {file: name for name, target in targets.items() for file in target["srcs"]}
-    for name, target in targets.items():
-        expected = {
-            ":" + target_of_file[imported]
-            for file in target["srcs"]
-            for imported in imported_files(file)
-        }
-        deps = {dependency for dependency in target["deps"] if dependency.startswith(":")}
-        # pytest loads these; nothing imports them.
-        conftests = {dependency for dependency in deps if dependency.endswith("/conftest")}
-        assert deps - conftests == expected - conftests, name
-        assert not conftests or target["rule"] == "py_test"
+def test_no_test_imports_another() -> None:
+    """Bazel lays beside a test what `testlib` holds, and no other test."""
+    modules = {file.removesuffix(".py").replace("/", ".") for file in files_of_tests()}
+    for file, tree in trees("testlib").items():
+        names = imports(tree) | {name.rpartition(".")[0] for name in imports(tree)}
+        assert not names & modules, f"{file}: move what is shared to a file that is no test"
 
 
-def test_third_party_deps_are_as_many_as_the_imports(targets: dict[str, dict[str, Any]]) -> None:
-    for name, target in targets.items():
-        outside = {dependency for dependency in target["deps"] if dependency.startswith("@")}
-        imported = set().union(*(imported_top_levels(file) for file in target["srcs"]))
-        if target["rule"] == "py_test":
-            imported.add("pytest")
-        assert len(outside) == len(imported), f"{name}: {outside} for {imported}"
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_depends_on_the_rooms_it_imports(library: str) -> None:
+    room = "tests" if library == "testlib" else library
+    assert rooms(library) == (imported_top_levels(library) & set(ROOMS)) - {room}
 
 
-def test_no_target_depends_on_itself(targets: dict[str, dict[str, Any]]) -> None:
-    """Bazel refuses circles: takes away what depends on nothing left, until nothing is left."""
-    remaining = {name: {dep[1:] for dep in target["deps"]} for name, target in targets.items()}
-    while remaining:
-        free = {name for name, deps in remaining.items() if not deps & remaining.keys()}
-        assert free, f"imports run in a circle among {sorted(remaining)}"
-        remaining = {name: deps for name, deps in remaining.items() if name not in free}
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_names_the_distributions_that_the_rooms_below_do_not_bring(library: str) -> None:
+    needed = imported_distributions(library)
+    if library == "zoo":
+        # Setup.cfg says why these are needed though nothing here imports them.
+        imported = set().union(*map(imported_distributions, LIBRARIES))
+        needed |= declared("install_requires") - imported
+    if library == "testlib":
+        needed |= declared("test") - TOOLS
+    assert distributions(library) == needed - brought_by_rooms(library)
 
 
-def test_rules_fit_their_files(targets: dict[str, dict[str, Any]]) -> None:
-    for name, target in targets.items():
-        (file,) = target["srcs"]
-        if file.endswith("_test.py"):
-            assert target["rule"] == "py_test", name
-            assert target["args"] == [file], name
-        else:
-            assert target["rule"] != "py_test", name
-        if file.startswith("recipes/") and not file.endswith("__init__.py"):
-            has_guard = "__main__" in (REPOSITORY / file).read_text(encoding="utf-8")
-            assert (target["rule"] == "py_binary") == has_guard, name
+def test_what_setup_requires_is_what_the_rooms_depend_on() -> None:
+    """A program may do without an optional one, but Bazel knows no extras: it is always there."""
+    required = declared("install_requires")
+    assert required <= brought_by_rooms("testlib") <= required | declared(*extras())
+
+
+def test_builders_have_beside_them_what_the_package_ships() -> None:
+    patterns = setup_cfg()["options.package_data"]["zoo.datasets"].split()
+    shipped = set().union(*(files(f"zoo/datasets/{pattern}") for pattern in patterns))
+    assert shipped
+    assert set(targets()["zoo"]["data"]) == shipped
+
+
+def test_named_data_exists() -> None:
+    for name, target in targets().items():
+        for file in target["data"]:
+            assert (REPOSITORY / file).is_file(), f"{name}: {file}"
+
+
+def test_there_is_no_other_build_file() -> None:
+    """One in a folder would hide that folder's files from the patterns of this one."""
+    assert {file for room in (*ROOMS, "docs") for file in files(f"{room}/**/BUILD*")} == set()
+
+
+class Extension:
+    """What `use_extension` gives: it notes the attributes of each call of a tag."""
+
+    def __init__(self, label: str, name: str) -> None:
+        self.label = label
+        self.name = name
+        self.calls: dict[str, list[dict[str, Any]]] = {}
+
+    def __getattr__(self, tag: str) -> Any:
+        return lambda **attributes: self.calls.setdefault(tag, []).append(attributes)
+
+
+@dataclasses.dataclass
+class Module:
+    """What MODULE.bazel says."""
+
+    name: str = ""
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    extensions: dict[str, Extension] = dataclasses.field(default_factory=dict)
+    hubs: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def use_extension(self, label: str, name: str) -> Extension:
+        return self.extensions.setdefault(name, Extension(label, name))
+
+
+@functools.cache
+def module() -> Module:
+    said = Module()
+    exec(
+        (REPOSITORY / "MODULE.bazel").read_text(encoding="utf-8"),
+        {
+            "module": lambda name: setattr(said, "name", name),
+            "bazel_dep": lambda name, version: said.versions.update({name: version}),
+            "use_extension": said.use_extension,
+            "use_repo": lambda extension, hub: said.hubs.append((extension.name, hub)),
+        },
+    )
+    return said
+
+
+def test_module_brings_what_the_build_file_loads() -> None:
+    text = (REPOSITORY / "BUILD").read_text(encoding="utf-8")
+    loaded = set(re.findall(r'load\("@(\w+)//', text))
+    assert module().name == setup_cfg()["metadata"]["name"].replace("-", "_")
+    assert loaded == module().versions.keys() == {"rules_python"}
+    assert {hub for _, hub in module().hubs} == set(re.findall(r'"@(\w+)//', text)) - loaded
+
+
+def test_module_takes_the_distributions_from_the_lock() -> None:
+    (toolchain,) = module().extensions["python"].calls["toolchain"]
+    (parse,) = module().extensions["pip"].calls["parse"]
+    assert parse["requirements_lock"] == "//:requirements_lock.txt"
+    assert module().hubs == [("pip", parse["hub_name"])]
+    assert toolchain["python_version"] == parse["python_version"]
+    assert parse["python_version"] in SpecifierSet(setup_cfg()["options"]["python_requires"])
+    for extension in module().extensions.values():
+        assert extension.label == f"@rules_python//python/extensions:{extension.name}.bzl"
+
+
+@pytest.mark.parametrize("requirement", requirements("install_requires", "heic", "test"), ids=str)
+def test_lock_pins_what_setup_requires(requirement: Requirement) -> None:
+    pin = lock()[canonicalize_name(requirement.name)]
+    (specifier,) = pin.specifier
+    assert specifier.operator == "=="
+    assert specifier.version in requirement.specifier
+    assert pin.extras >= requirement.extras
+
+
+def test_lock_pins_all_that_the_build_file_names() -> None:
+    assert set().union(*map(distributions, LIBRARIES)) <= lock().keys()
+
+
+def test_lock_has_hashes_and_names_no_index() -> None:
+    text = (REPOSITORY / "requirements_lock.txt").read_text(encoding="utf-8")
+    pins = re.findall(r"^\w.*(?:\n +--hash=sha256:[0-9a-f]{64}(?: \\)?)+", text, re.MULTILINE)
+    assert len(pins) == len(lock()) == len(re.findall(r"^\w", text, re.MULTILINE))
+    assert "://" not in text
+    assert "index-url" not in text

@@ -190,7 +190,8 @@ def test_the_graph_shows_each_player_s_update_in_its_scope(model, case):
         written = {
             outside.get(id(operation.inputs[0]))
             for operation in graph.get_operations()
-            if operation.name.startswith(f"{player}_player") and operation.type.startswith("Assign")
+            if operation.name.startswith(f"{player}_player")
+            and operation.type.startswith(("Assign", "ResourceScatter"))
         }
         for other in model.players:
             handles = {id(v.value.handle) for v in model.trainable_variables_of(other)}

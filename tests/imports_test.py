@@ -1,6 +1,7 @@
 """Imports point one way, and `import zoo` brings in no more than it needs."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ def module_name(file: str) -> str:
 MODULES = {module_name(file) for room in ROOMS for file in files_of(room)}
 
 
+@functools.cache
 def imports(file: str) -> set[str]:
     """The dotted names that a file imports, in functions too, relative ones made absolute."""
     found = set()
@@ -77,6 +79,14 @@ def test_only_the_root_of_zoo_imports_variants(file: str) -> None:
     assert not {name for name in imports(file) if is_variant(name) or name == "zoo"}
 
 
+@pytest.mark.parametrize(
+    "file", [file for file in files_of("zoo") if not file.startswith(("zoo/runs/", "zoo/__init__"))]
+)
+def test_only_the_root_of_zoo_imports_runs(file: str) -> None:
+    """A run knows nothing of variants, as the test above holds; so nor do they of runs."""
+    assert not {name for name in imports(file) if is_inside(name, "zoo.runs")}
+
+
 @pytest.mark.parametrize("file", files_of("export"))
 def test_export_does_not_import_scripts(file: str) -> None:
     assert not {name for name in imports(file) if is_inside(name, "recipes", "benchmarks", "tests")}
@@ -97,16 +107,31 @@ def test_one_file_imports_tfgan() -> None:
     assert importers == {"zoo/common/tfgan.py"}
 
 
-def test_importing_zoo_adds_nothing_slow_to_keras() -> None:
-    """Keras brings some of these itself, for its scikit-learn wrappers."""
+@pytest.fixture(scope="module")
+def added_by_zoo() -> set[str]:
+    """The modules that `import zoo` adds to those that Keras brings."""
     script = (
         "import sys, keras\n"
         "before = set(sys.modules)\n"
         "import zoo\n"
-        f"added = sorted(set({NOT_WITH_ZOO}) & (set(sys.modules) - before))\n"
-        "sys.exit(f'imported: {added}' if added else 0)"
+        "print(*set(sys.modules) - before)"
     )
     finished = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, cwd=REPOSITORY
     )
     assert finished.returncode == 0, finished.stderr
+    return set(finished.stdout.split())
+
+
+def test_importing_zoo_adds_nothing_slow_to_keras(added_by_zoo: set[str]) -> None:
+    """Keras brings some of these itself, for its scikit-learn wrappers."""
+    assert not added_by_zoo & set(NOT_WITH_ZOO)
+
+
+def test_importing_zoo_registers_all_that_a_saved_model_may_name(added_by_zoo: set[str]) -> None:
+    registering = {
+        module_name(file)
+        for file in files_of("zoo")
+        if "register_keras_serializable" in (REPOSITORY / file).read_text(encoding="utf-8")
+    }
+    assert registering and registering <= added_by_zoo

@@ -1,89 +1,135 @@
-"""What README.md tells a newcomer to type, and what it claims, is so."""
+"""What README.md and the other documents tell a newcomer to type, and what they claim, is so."""
 
+import functools
+import itertools
 import json
 import os
-import pathlib
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+from benchmarks.registry import RECIPES
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+README = REPOSITORY / "README.md"
+DOCUMENTS = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
+# Their Python is for a reader to run; that of a variant's page only shows its arguments.
+TAUGHT = [README, REPOSITORY / "docs" / "usage.md"]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(document: Path, language: str) -> list[str]:
+    text = document.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def test_python_blocks_run_one_after_another(tmp_path, data_dir):
-    script = tmp_path / "readme.py"
-    script.write_text("\n".join(blocks("python")), encoding="utf-8")
+def run_python(code: str, folder: Path, data_dir: Path, **environment: str) -> str:
+    """Runs code in a process of its own; returns what it printed."""
+    script = folder / "script.py"
+    script.write_text(code, encoding="utf-8")
+    paths = {"TFDS_DATA_DIR": str(data_dir), "PYTHONPATH": str(REPOSITORY)}
     result = subprocess.run(
         [sys.executable, "-W", "ignore", str(script)],
-        cwd=tmp_path,
-        env=_environment(data_dir),
+        cwd=folder,
+        env=os.environ | paths | environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
+
+
+def test_python_blocks_run_one_after_another(tmp_path, data_dir):
+    code = "\n".join(block for document in TAUGHT for block in blocks(document, "python"))
+    output = run_python(code, tmp_path, data_dir)
     assert (tmp_path / "digits" / "1" / "saved_model.pb").is_file()
-    assert "error: 0." in result.stdout
+    assert "error: 0." in output
+    assert "val_frechet_distance: " in output
 
 
-def _environment(data_dir) -> dict[str, str]:
-    return os.environ | {"TFDS_DATA_DIR": str(data_dir), "PYTHONPATH": str(REPOSITORY)}
+# === Commands ===
 
 
 def recipe_commands() -> list[list[str]]:
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
-    commands = [line.rpartition("&& ")[2] for line in lines]
-    return [shlex.split(command) for command in commands if command.startswith("python ")]
+    """The words of each command of every document that runs a file with Python."""
+    lines = [
+        line
+        for document in DOCUMENTS
+        for block in blocks(document, "sh")
+        for line in block.splitlines()
+    ]
+    commands = [shlex.split(line.rpartition("&& ")[2], comments=True) for line in lines]
+    return [command for command in commands if command[:1] == ["python"]]
 
 
-def test_commands_name_files_that_exist_and_flags_that_parse():
-    commands = recipe_commands()
-    assert ["python", "recipes/semi_supervised.py"] in commands
-    for command in commands:
-        assert (REPOSITORY / command[1]).is_file(), command
-    flags = {word.partition("=")[0] for command in commands for word in command if "--" in word}
-    result = subprocess.run(
+@functools.cache
+def shared_flags() -> str:
+    return subprocess.run(
         [sys.executable, "recipes/semi_supervised.py", "--help"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,
-    )
+    ).stdout
+
+
+def test_commands_name_recipes_that_exist_and_flags_that_parse():
+    commands = recipe_commands()
+    assert ["python", "recipes/semi_supervised.py"] in commands
+    for command in commands:
+        assert (REPOSITORY / command[1]).is_file(), command
+    flags = {word.partition("=")[0] for command in commands for word in command if "--" in word}
     for flag in flags - {"--help"}:
-        assert re.search(rf"{flag}\b|--\[no\]{flag[2:]}\b", result.stdout), flag
+        assert re.search(rf"{flag}\b|--\[no\]{flag[2:]}\b", shared_flags()), flag
+
+
+def test_commands_set_hyper_parameters_that_the_recipe_has():
+    for command in recipe_commands():
+        recipe = RECIPES[Path(command[1]).stem]
+        values = vars(recipe.preset("quick", recipe.dataset))
+        names = [
+            word.partition("=")[0]
+            for before, word in itertools.pairwise(command)
+            if before == "--set"
+        ]
+        assert set(names) <= values.keys(), command
 
 
 @pytest.mark.parametrize("command", ["pip install -e '.[test]' && pytest"])
 def test_the_continuous_integration_runs_the_test_command_of_the_readme(command):
-    assert command in README
+    assert command in README.read_text(encoding="utf-8")
     script = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
     install, test = command.removeprefix("pip install -e ").split(" && ")
     assert f"pip install --quiet --disable-pip-version-check --editable {install}" in script
     assert f"\n{test}\n" in script
 
 
-def test_every_row_of_results_is_one_of_the_generated_page():
-    generated = (REPOSITORY / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
-    section = README.partition("## Results\n")[2].partition("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("|")]
-    assert len(rows) > 2
-    for row in rows:
-        assert row in generated.splitlines(), row
+# === Claims ===
 
 
-def test_links_and_pictures_lead_to_files():
-    targets = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
-    assert targets
-    for target in targets:
-        assert (REPOSITORY / target).exists(), target
+def test_readme_is_short():
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_and_pictures_lead_to_files_and_headings(document):
+    text = document.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?://)([^)]+)\)", text):
+        name, _, anchor = target.partition("#")
+        path = document.parent / name if name else document
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), target
+
+
+def anchors(text: str) -> set[str]:
+    """The names that GitHub gives to headings."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.slow
@@ -91,16 +137,6 @@ def test_the_tutorial_runs(tmp_path, data_dir):
     notebook = json.loads((REPOSITORY / "docs" / "tutorial.ipynb").read_text(encoding="utf-8"))
     cells = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
     code = "\n".join("".join(source) for source in cells)
-    script = tmp_path / "tutorial.py"
-    script.write_text(code, encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", str(script)],
-        cwd=tmp_path,
-        env=_environment(data_dir) | {"MPLBACKEND": "Agg"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    wrong = re.search(r"averaged weights: ([\d.]+)% wrong", result.stdout)
+    output = run_python(code, tmp_path, data_dir, MPLBACKEND="Agg")
+    wrong = re.search(r"averaged weights: ([\d.]+)% wrong", output)
     assert float(wrong[1]) < 35

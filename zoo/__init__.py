@@ -49,7 +49,7 @@ _require_tensorflow_backend()
 if _tensorflow_came_first:
     _warn_if_onednn_is_off()
 
-from zoo import datasets, metrics  # noqa: E402
+from zoo import datasets, metrics, runs  # noqa: E402
 from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402
@@ -69,4 +69,5 @@ __all__ = [
     "__version__",
     "datasets",
     "metrics",
+    "runs",
 ]

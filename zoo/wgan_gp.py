@@ -73,8 +73,8 @@ def _critic_block(x, downsamples: bool):
     y = _convolution(layers.ReLU()(x), filters)
     y = _convolution(layers.ReLU()(y), filters)
     if downsamples:
-        y = layers.AveragePooling2D()(y)
-        x = layers.AveragePooling2D()(_convolution(x, filters, 1, "glorot_uniform"))
+        y = layers.AveragePooling2D(2)(y)
+        x = layers.AveragePooling2D(2)(_convolution(x, filters, 1, "glorot_uniform"))
     return layers.Add()([x, y])
 
 
@@ -109,9 +109,9 @@ def build_residual_critic(image_shape=(32, 32, 3), filters: int = 128) -> keras.
     """
     _, doublings = coarsest_side(image_shape[0])
     images = keras.Input(image_shape, name="images")
-    shortcut = _convolution(layers.AveragePooling2D()(images), filters, 1, "glorot_uniform")
+    shortcut = _convolution(layers.AveragePooling2D(2)(images), filters, 1, "glorot_uniform")
     x = _convolution(layers.ReLU()(_convolution(images, filters)), filters)
-    x = layers.Add()([shortcut, layers.AveragePooling2D()(x)])
+    x = layers.Add()([shortcut, layers.AveragePooling2D(2)(x)])
     for number in range(1, doublings + 1):
         x = _critic_block(x, downsamples=number < doublings - 1)
     x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
@@ -175,8 +175,8 @@ class WGANGP(LatentModel):
         latent_dim: size of z ~ N(0, I). Defaults to 128, as in the authors' code for CIFAR-10.
         filters: of every layer of the residual networks, or of the finest of the strided ones.
             Defaults to 128, as in the paper's for CIFAR-10.
-        architecture: `"residual"`, the paper's networks for CIFAR-10, or `"strided"`, DCGAN's, of
-            which a step takes a tenth of the time.
+        architecture: `"residual"`, the paper's networks for CIFAR-10, or `"strided"`, DCGAN's,
+            which take much less time a step.
         gradient_penalty_weight: λ. Defaults to 10, as in the paper; 0 leaves the penalty out.
         critic_steps: k, steps of the critic for each one of G. Defaults to 5, as in the paper.
         average_decay: decay of an average of G with which `generate`, `evaluate` and the export
@@ -194,8 +194,8 @@ class WGANGP(LatentModel):
     Raises:
         ValueError: if an argument is out of range, or a network does not fit.
 
-    Differs from the authors' code: G's step has as many latents as one of the critic's, where theirs
-    has twice as many; bytes are scaled without noise to hide their steps.
+    Differs from the authors' code: G's step has as many latents as one of the critic's, where
+    theirs has twice as many; no noise is added to bytes to hide their steps.
 
     Reference: [Gulrajani et al., 2017](https://arxiv.org/abs/1704.00028)
     """

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import difflib
 import math
-import pathlib
 import re
 import shlex
 import sys
@@ -17,11 +16,10 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import tensorflow as tf
 from absl import app, flags, logging
 
 from recipes.common.hyper_parameters import HyperParameters
-from zoo.datasets.splits import first_line
+from zoo.common.command_errors import end
 from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
 
 PRESETS = ("quick", "paper")
@@ -219,37 +217,6 @@ def _described(
 
 
 @contextlib.contextmanager
-def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Ends the program with the message alone when something can't be used as asked.
-
-    So it does, whatever the kinds, when TensorFlow or NumPy is refused memory, or TensorFlow disk
-    space.
-
-    Args:
-        *kinds: the exceptions whose message says all that the user needs. Defaults to those of
-            the checks before training: `ValueError`, `RuntimeError`, `OSError`.
-    """
-    kinds = kinds or (ValueError, RuntimeError, OSError)
-    try:
-        yield
-    except kinds as error:
-        message = re.sub(r"^\[Errno \d+\] ", "", str(error))
-        _end(2, f"error: {message}")
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        _end(2, f"error: {_describe_exhaustion(error)}")
-
-
-def _describe_exhaustion(error: tf.errors.ResourceExhaustedError | MemoryError) -> str:
-    # TensorFlow's message quotes the program, and names the tensor in its midst.
-    pattern = r"allocating tensor with shape(\[[\d,]*\]).*device:(\w+:\d+)"
-    tensor = re.search(pattern, str(error))
-    if not (tensor or isinstance(error, MemoryError) or re.search("OOM|[Mm]emory", str(error))):
-        return first_line(error)  # a full disk
-    what = f" for a tensor of shape {tensor[1]} on {tensor[2]}" if tensor else ""
-    return f"Not enough memory{what}; smaller batches, images, networks or image pools need less."
-
-
-@contextlib.contextmanager
 def interruptible(run: RunFolder) -> Iterator[None]:
     """Ends the program, at Ctrl-C in a run that has begun, with the command that continues it."""
     try:
@@ -257,7 +224,7 @@ def interruptible(run: RunFolder) -> Iterator[None]:
     except KeyboardInterrupt:
         if not run.has_begun:
             raise
-        _end(
+        end(
             130,
             f"interrupted; epochs saved: {run.trained_epochs}. Go on with: {resume_command(run)}",
         )
@@ -275,11 +242,11 @@ def run(main: Callable[[], None]) -> None:
         # TensorFlow and TFDS log each file that they open.
         logging.set_verbosity(logging.ERROR)
         if len(words) > 1:
-            _end(2, f"error: Only flags are taken; see --help. Received: {' '.join(words[1:])}")
+            end(2, f"error: Only flags are taken; see --help. Received: {' '.join(words[1:])}")
         try:
             main()
         except KeyboardInterrupt:
-            _end(130, "interrupted before training; there is no run to resume.")
+            end(130, "interrupted before training; there is no run to resume.")
 
     app.run(checked, flags_parser=_parse_flags)
 
@@ -291,14 +258,6 @@ def _parse_flags(arguments: list[str]) -> list[str]:
         message = re.sub(r"invalid literal for int\(\).*", "should be a whole number", str(error))
         message = re.sub(r"\('Non-boolean argument.*", "should be true or false", message)
         question = message.endswith("?")
-        _end(2, f"error: {message.rstrip(' .?')}{'?' if question else '.'} See --help.")
+        end(2, f"error: {message.rstrip(' .?')}{'?' if question else '.'} See --help.")
     except SystemExit:
         sys.exit(0)  # only --help ends here, and absl has it end with 1
-
-
-def _end(exit_code: int, message: str) -> typing.NoReturn:
-    script = pathlib.Path(sys.argv[0]).name
-    # A progress bar leaves the cursor at its end.
-    start = "\n" if exit_code == 130 and sys.stderr.isatty() else ""
-    print(f"{start}{script}: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(exit_code)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.common.hyper_parameters import HyperParameters
+from recipes.common.measures import Measures
 from recipes.common.training import Outcome
 from zoo.common.adversarial import AdversarialModel
 
@@ -60,6 +61,7 @@ class Family(abc.ABC, Generic[Values, Data]):
     """How recipes of one kind load, sample and score, and how they tell of it.
 
     Attributes:
+        measures: what of `results.json` is recorded, and how tables show it.
         monitor: quality measure to show in training and to stop on, smaller is better.
         best: what early stopping takes for the best, for example "the least error".
         columns: of the table.
@@ -67,6 +69,7 @@ class Family(abc.ABC, Generic[Values, Data]):
         samples_note: says on the page what the grid shows; "" where it is plain.
     """
 
+    measures: ClassVar[Measures]
     monitor: ClassVar[str]
     best: ClassVar[str] = ""
     columns: ClassVar[Row] = ("", "score", "")

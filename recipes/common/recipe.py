@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from recipes.common import checks
 from recipes.common.family import Family
 from recipes.common.hyper_parameters import HyperParameters
+from recipes.common.measures import Measures, Reported
 from zoo.common.adversarial import AdversarialModel
 
 
@@ -22,6 +23,7 @@ class Recipe:
         dataset: default of `--dataset`.
         datasets_help: which names `--dataset` takes.
         positive: hyper-parameters of its own that must be above 0.
+        reported: numbers of the paper, beside those that the family knows.
         own_flags: help of each flag of its own, a whole number and a hyper-parameter of that name.
     """
 
@@ -33,7 +35,14 @@ class Recipe:
     dataset: str
     datasets_help: str
     positive: tuple[str, ...] = ()
+    reported: tuple[Reported, ...] = ()
     own_flags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def measures(self) -> Measures:
+        """What is measured of its runs, and how tables show it."""
+        measures = self.family.measures
+        return dataclasses.replace(measures, reported=(*measures.reported, *self.reported))
 
     def check(self, values: HyperParameters) -> None:
         """Refuses hyper-parameters that no later stage would name.

@@ -31,7 +31,7 @@ def write_curves(history_rows: Sequence[Mapping[str, float]], path: str | os.Pat
     Training is a solid line, validation (`val_...`) a dashed one in the same panel.
 
     Args:
-        history_rows: the logs of each epoch, with `epoch`; see `zoo.runs.callbacks.HistoryFile`.
+        history_rows: the logs of each epoch, with `epoch`; see `zoo.runs.HistoryFile`.
         path: the PNG to write.
 
     Raises:

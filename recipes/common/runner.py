@@ -13,8 +13,8 @@ from recipes.common.family import RunData
 from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.recipe import Recipe
 from zoo.common.adversarial import AdversarialModel
-from zoo.runs.checkpoints import CheckpointError
-from zoo.runs.folder import RunFolder, RunFolderError
+from zoo.common.command_errors import one_line_errors
+from zoo.runs import CheckpointError, RunFolder, RunFolderError
 
 # Flags defined on behalf of a recipe are its own, so that its --help shows them.
 flags.disclaim_key_flags()
@@ -32,14 +32,12 @@ def run(recipe: Recipe) -> None:
 
 
 def _run_as_flags_say(recipe: Recipe) -> None:
-    with command_line.one_line_errors():
+    with one_line_errors():
         values, folder = command_line.configure(recipe.name, recipe.preset)
         recipe.check(values)
         data = recipe.family.make_data(values)
         model = build_model(recipe, values, data)
-    errors = command_line.one_line_errors(
-        CheckpointError, RunFolderError, training.TrainingError, OSError
-    )
+    errors = one_line_errors(CheckpointError, RunFolderError, training.TrainingError, OSError)
     with command_line.interruptible(folder), errors:
         results = train_and_report(recipe, values, data, model, folder)
     if results["is_broken"]:

@@ -16,9 +16,9 @@ import export
 from recipes.common import report_page
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.files import replaced_folder
+from zoo.common.messages import counted
 from zoo.datasets import FolderScan
-from zoo.datasets.listing import counted
-from zoo.runs.callbacks import (
+from zoo.runs import (
     HistoryFile,
     PlayersTensorBoard,
     ProgressBar,
@@ -160,6 +160,7 @@ def fit(
         ProgressBar(epochs, validation_key=monitor),
     ]
     run.begin(dataset_fingerprint)
+    run.write_model(model)
     if on_begin is not None:
         on_begin()
     print(f"Training on {_devices()}; the run is in {run.path}", file=sys.stderr)
@@ -176,7 +177,7 @@ def fit(
         on_quality.stop_reason = on_quality.standstill()
     reasons = [c.stop_reason for c in (on_non_finite, on_quality) if c and c.stop_reason]
     return Outcome(
-        stop_reason=reasons[0] if reasons else f"all {epochs} epochs done",
+        stop_reason=reasons[0] if reasons else f"all {counted(epochs, 'epoch')} done",
         epochs=len(history.rows),
         history=history.rows,
         is_broken=on_non_finite.stop_reason is not None,

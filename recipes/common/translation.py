@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import functools
-import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +15,14 @@ import zoo
 from recipes.common import checks, training, translation_scores
 from recipes.common.family import Family, Row, RunData
 from recipes.common.hyper_parameters import HyperParameters, sourced
+from recipes.common.measures import TRANSLATION
 from recipes.common.paired_regression import train_on_pairs
 from recipes.common.training import Outcome
 from recipes.common.translation_scores import EVALUATION_BATCH, PAIRED_SCORES, TRUTH_SCORES
 from zoo import metrics
 from zoo.common.files import write_atomically
 from zoo.datasets.catalogue import base_name
-from zoo.datasets.unpaired import PARTS, domains
+from zoo.datasets.drawn_horse2zebra.truth import draw_pairs
 
 DATASET_WITH_TRUTH = "drawn_horse2zebra"
 # A row of the sample grid is an image, its translation and what comes back, for both domains.
@@ -107,6 +107,7 @@ class TranslationData(RunData):
     Making it prepares the data set, and trains the classifier of the domains if there is none yet.
 
     Attributes:
+        images: the data set.
         steps_per_epoch: as many as the larger domain has batches.
         test: batches of the test images of both domains, in their stored order, as many as the
             smaller domain has.
@@ -123,53 +124,35 @@ class TranslationData(RunData):
 
     def __init__(self, values: TranslationHyperParameters):
         self._values = values
-        self._options = {
-            "image_size": values.image_size,
-            "drop_duplicates": values.drop_duplicates,
-        }
-        names = dict.fromkeys(n for part in PARTS for n, _ in domains(self._name, part))
-        self._folder_scans = self._scan_folders(names)
+        self.images = zoo.datasets.open(
+            values.dataset,
+            image_size=values.image_size,
+            drop_duplicates=values.drop_duplicates,
+        )
         self.steps_per_epoch = 3 if values.smoke else self._steps_in_larger_domain()
-        test = self._unpaired("test", batch_size=1, shuffle=False, repeat=False).unbatch()
+        test = self.images.unpaired("test", shuffle=False, repeat=False).unbatch()
         test = test.take(SMOKE_PAIRS) if values.smoke else test
         self.num_test_pairs = sum(1 for _ in test)
         # Keras warns of data that end without having said when.
         test = test.apply(tf.data.experimental.assert_cardinality(self.num_test_pairs))
         self.test = test.batch(EVALUATION_BATCH)
         self.validation = test.take(values.validation_pairs).batch(EVALUATION_BATCH)
-        descriptions = [zoo.datasets.describe(name, **self._options) for name in names]
-        self.num_train_scenes = descriptions[0].num_examples.get("trainA", 0)
-        self.model_arguments = {"image_shape": descriptions[0].image_shape}
-        self.stand_in = descriptions[0].stand_in
-        self.fingerprint = _joined([each.fingerprint for each in descriptions])
+        description = self.images.description
+        self.num_train_scenes = description.num_examples["trainA"]
+        self.model_arguments = {"image_shape": description.image_shape}
+        self.stand_in = description.stand_in
+        self.fingerprint = description.fingerprint
         self.classifier = None
-        if values.knows_truth:
+        if self.images.has_truth:
             steps = {"training_steps": SMOKE_CLASSIFIER_STEPS} if values.smoke else {}
-            self.classifier = metrics.load_classifier(self._name, **steps)
-
-    @property
-    def _name(self) -> str:
-        return self._values.dataset
-
-    def _scan_folders(self, names: dict[str, None]) -> list[zoo.datasets.FolderScan]:
-        if not self._name.startswith("folder:"):
-            return []
-        return [
-            zoo.datasets.scan_folder(name.removeprefix("folder:"), **self._options)
-            for name in names
-        ]
+            self.classifier = metrics.load_classifier(values.dataset, **steps)
 
     def _steps_in_larger_domain(self) -> int:
         batch_size = self._values.batch_size
         return max(
-            int(
-                zoo.datasets.load(name, split, batch_size=batch_size, **self._options).cardinality()
-            )
-            for name, split in domains(self._name, "train")
+            int(self.images.batches(split, batch_size=batch_size).cardinality())
+            for split in ("trainA", "trainB")
         )
-
-    def _unpaired(self, part: str, **options) -> tf.data.Dataset:
-        return zoo.datasets.load_unpaired(self._name, part, **self._options, **options)
 
     def augment(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Augments an image as the hyper-parameters say; see `enlarge_crop_flip`."""
@@ -177,7 +160,7 @@ class TranslationData(RunData):
 
     def train_from(self, step: int) -> tf.data.Dataset:
         """Returns the batches `(images_a, images_b)` from that step on."""
-        return self._unpaired(
+        return self.images.unpaired(
             "train",
             batch_size=self._values.batch_size,
             seed=self._values.seed,
@@ -193,23 +176,17 @@ class TranslationData(RunData):
 
     def write_skipped_images(self, path: Path) -> None:
         """Lists the files of both domains that are skipped or doubled; nothing without folders."""
-        if not self._folder_scans:
+        if not self.images.scans:
             return
         table = io.StringIO()
         writer = csv.DictWriter(table, ["folder", "path", "used", "remark"], lineterminator="\n")
         writer.writeheader()
-        for scan in self._folder_scans:
+        for scan in self.images.scans:
             for row in scan.report_rows():
                 used = "yes" if row["used"] else "no"
                 writer.writerow({"folder": scan.path, **row, "used": used})
         write_atomically(path, table.getvalue())
-        training.tell_of_skipped_images(self._folder_scans, path)
-
-
-def _joined(fingerprints: list[str]) -> str:
-    if len(fingerprints) == 1:
-        return fingerprints[0]
-    return hashlib.sha256("\n".join(fingerprints).encode()).hexdigest()
+        training.tell_of_skipped_images(self.images.scans, path)
 
 
 # === Samples ===
@@ -259,8 +236,9 @@ def scores_of_training_on_pairs(
     num_scenes = SMOKE_PAIRS if values.smoke else data.num_train_scenes
     of_pairs = dataclasses.replace(values, epochs=epochs)
     generators = []
-    for direction, network in zip(metrics.DIRECTIONS, model.players["generator"], strict=True):
-        inputs, answers = metrics.drawn_horse2zebra_pairs(direction, num_scenes)
+    networks = model.players["generator"]
+    for direction, network in zip(zoo.datasets.DIRECTIONS, networks, strict=True):
+        inputs, answers = draw_pairs(direction, num_scenes)
         # The strategy of the CycleGAN: a second one in a process can fail.
         with model.distribute_strategy.scope():
             generators.append(
@@ -286,6 +264,7 @@ def scores_of_training_on_pairs(
 class Translation(Family[TranslationHyperParameters, TranslationData]):
     """Recipes whose generators translate both ways, judged by the truth where it is known."""
 
+    measures = TRANSLATION
     monitor = "val_cycle_loss"
     num_samples = SAMPLE_ROWS * IMAGES_IN_ROW
     samples_note = (

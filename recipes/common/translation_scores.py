@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo import metrics
+from zoo import datasets, metrics
 
 EVALUATION_BATCH = 8
 
@@ -26,7 +26,7 @@ UNTRAINED = ("untranslated_", "silhouette_")
 def _score_names(*prefixes: str) -> tuple[str, ...]:
     return tuple(
         f"{prefix}{direction}_{name}"
-        for direction in metrics.DIRECTIONS
+        for direction in datasets.DIRECTIONS
         for prefix in prefixes
         for name in (*ERROR_LABELS, "taken_for_target")
     )
@@ -51,7 +51,7 @@ def scores_against_truth(
         num_pairs: test images of each domain.
     """
 
-    def translators(generator: keras.Model, truth: metrics.TranslationTruth) -> Translators:
+    def translators(generator: keras.Model, truth: datasets.TranslationTruth) -> Translators:
         return {
             "": _in_batches(generator),
             "untranslated_": lambda images: images,
@@ -69,7 +69,7 @@ def scores_of_paired(
     Arguments are as for `scores_against_truth`.
     """
 
-    def translators(generator: keras.Model, truth: metrics.TranslationTruth) -> Translators:
+    def translators(generator: keras.Model, truth: datasets.TranslationTruth) -> Translators:
         return {"paired_": _in_batches(generator)}
 
     return _scores(generators, translators, classifier, num_pairs)
@@ -77,13 +77,13 @@ def scores_of_paired(
 
 def _scores(
     generators: Sequence[keras.Model],
-    translators: Callable[[keras.Model, metrics.TranslationTruth], Translators],
+    translators: Callable[[keras.Model, datasets.TranslationTruth], Translators],
     classifier: metrics.Classifier,
     num_pairs: int,
 ) -> dict[str, float]:
     scores = {}
-    for direction, generator in zip(metrics.DIRECTIONS, generators, strict=True):
-        truth = metrics.drawn_horse2zebra_truth(direction, num_pairs)
+    for direction, generator in zip(datasets.DIRECTIONS, generators, strict=True):
+        truth = datasets.open("drawn_horse2zebra").truth(direction, num_pairs)
         for prefix, translate in translators(generator, truth).items():
             found = metrics.score_translation(translate, truth, classifier, _target(direction))
             scores |= {f"{prefix}{direction}_{name}": value for name, value in found.items()}
@@ -107,7 +107,7 @@ def headline(results: dict[str, Any]) -> str:
         f"{_target(direction)}, blurred error in the animal "
         f"{results[f'{direction}_blurred_error_inside']:.3f} where doing nothing has "
         f"{results[f'untranslated_{direction}_blurred_error_inside']:.3f}"
-        for direction in metrics.DIRECTIONS
+        for direction in datasets.DIRECTIONS
     )
     return f"A → B: {to_b}. B → A: {to_a}."
 
@@ -116,7 +116,7 @@ def result_rows(results: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Returns the table: a measure, its value and how to read it, for each row."""
     rows = []
     if results["a_to_b_taken_for_target"] is not None:
-        rows = [row for each in metrics.DIRECTIONS for row in _rows_of_direction(results, each)]
+        rows = [row for each in datasets.DIRECTIONS for row in _rows_of_direction(results, each)]
     return [
         *rows,
         (

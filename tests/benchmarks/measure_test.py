@@ -27,6 +27,12 @@ RESULTS = {
     "epochs": semi_supervised.preset("quick", "mnist_small").epochs,
     "smoke": False,
 }
+README = """\
+<!-- variants: made by `python -m benchmarks.pages` -->
+<!-- end of variants -->
+<!-- results: made by `python -m benchmarks.pages` -->
+<!-- end of results -->
+"""
 GENERATING_RESULTS = {
     "frechet_distance": 12.5,
     "kernel_distance": -0.001,
@@ -300,7 +306,7 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("--label_seeds=", "should be whole numbers such as 0,1,2"),
         ("--label_seeds=4294967296", "seed must be at least 0 and below 2**32"),
         ("--seeds=3", "Unknown command line flag 'seeds'"),
-        ("--recipe=pix2pix", "should be one of <semi_supervised|"),
+        ("--recipe=pix2pix", "should be one of <cyclegan|"),
     ],
 )
 def test_wrong_flag_ends_with_one_line(tmp_path: Path, argument: str, message: str) -> None:
@@ -313,7 +319,9 @@ def test_wrong_flag_ends_with_one_line(tmp_path: Path, argument: str, message: s
 @pytest.mark.slow
 def test_smoke_run_from_command_to_page(tmp_path: Path) -> None:
     """One number of labels can be measured, the other is not a multiple of the classes."""
-    records, page = tmp_path / "records", tmp_path / "RESULTS.md"
+    records, repository = tmp_path / "records", tmp_path / "repository"
+    repository.mkdir()
+    (repository / "README.md").write_text(README, encoding="utf-8")
     finished = run_command(
         *("benchmarks.measure", "--smoke", f"--records={records}"),
         *("--num_labels=25,20", "--label_seeds=4", "--set=average_decay=0.5"),
@@ -328,6 +336,8 @@ def test_smoke_run_from_command_to_page(tmp_path: Path) -> None:
     assert record.configuration["label_seed"] == record.configuration["seed"] == 4
     assert record.details["epochs"] == 2
     assert record.steps_per_second > 0
-    finished = run_command("benchmarks.results", f"--records={records}", f"--output={page}")
+    finished = run_command("benchmarks.pages", f"--records={records}", f"--repository={repository}")
     assert finished.returncode == 0, finished.stderr
-    assert "No run is recorded yet." in page.read_text(encoding="utf-8")
+    for page in ("benchmarks/RESULTS.md", "docs/variants/semi_supervised_gan.md"):
+        assert "No run is recorded yet." in (repository / page).read_text(encoding="utf-8")
+    assert "`zoo.SemiSupervisedGAN`" in (repository / "README.md").read_text(encoding="utf-8")

@@ -115,6 +115,13 @@ def test_attributes_stay_with_their_images(load, order, form):
         np.testing.assert_array_equal(attributes, _shown(images))
 
 
+def test_the_open_data_set_gives_the_same(load, tiles_dir):
+    tiles = datasets.open("spotted_tiles", data_dir=tiles_dir)
+    options = {"shuffle": True, "repeat": True, "batch_size": 16, "seed": 3}
+    asked = _take(tiles.attributes(**options), 3)
+    _assert_equal_batches(asked, _take(load(with_attributes=True, **options), 3))
+
+
 def test_images_and_order_are_those_without_attributes(load):
     options = {"shuffle": True, "repeat": True, "batch_size": 16, "seed": 3}
     with_attributes = _take(load(with_attributes=True, **options), 6)

@@ -14,9 +14,9 @@ from tensorflow_datasets.datasets.celeb_a.celeb_a_dataset_builder import ATTR_HE
 
 from tests.datasets.picture_files import encoded, noise
 from zoo import datasets
+from zoo.common.messages import listed
 from zoo.datasets import catalogue, memory
 from zoo.datasets.catalogue import OWN_DATASETS
-from zoo.datasets.splits import listed
 
 
 @pytest.fixture(autouse=True)

@@ -76,6 +76,13 @@ def test_stored_order_in_one_pass(name, tmp_path):
     assert images_b.shape == (16, SIDE, SIDE, 3)
 
 
+def test_the_open_data_set_gives_the_same(name, tmp_path):
+    images = datasets.open(name, image_size=SIDE, data_dir=tmp_path)
+    options = {"batch_size": 3, "seed": 2, "first_step": 30}
+    asked, loaded = images.unpaired(**options), load(name, tmp_path, **options)
+    np.testing.assert_array_equal(levels(asked, 5), levels(loaded, 5))
+
+
 def test_two_paths_are_a_domain_each(name, tmp_path):
     folder = name.removeprefix("folder:")
     both = f"folder:{folder}/trainA,{folder}/trainB"

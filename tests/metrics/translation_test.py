@@ -1,13 +1,13 @@
-"""Scores of translations, by hand, and the truth of `drawn_horse2zebra`."""
+"""Scores of translations, by hand."""
 
 import keras
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from zoo import datasets, metrics
-from zoo.datasets.drawn_horse2zebra.render import draw_sample
-from zoo.metrics import Classifier, TranslationTruth, masked_errors
+from zoo import metrics
+from zoo.datasets import TranslationTruth
+from zoo.metrics import Classifier, masked_errors
 
 LEFT_HALF = np.zeros((1, 4, 4, 1), bool)
 LEFT_HALF[:, :, :2] = True
@@ -141,52 +141,7 @@ def test_class_that_there_is_not_is_refused(bright_or_dark):
         metrics.share_taken_for("zebra", even(0), bright_or_dark)
 
 
-def test_answers_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"`answers` must have the shape \(num_answers, 1, 4, 4, "):
-        TranslationTruth(even(0), even(0), LEFT_HALF)
-
-
-# === Truth ===
-
-
-def stored(split: str, data_dir) -> np.ndarray:
-    name = "drawn_horse2zebra/tiny"
-    return next(iter(datasets.load(name, split, batch_size=3, data_dir=data_dir))).numpy()
-
-
-@pytest.fixture(scope="module")
-def truths() -> dict[str, TranslationTruth]:
-    return {each: metrics.drawn_horse2zebra_truth(each, 3) for each in metrics.DIRECTIONS}
-
-
-def test_truth_is_of_the_stored_test_images(truths, data_dir):
-    horses, zebras = stored("testA", data_dir), stored("testB", data_dir)
-    to_zebra, to_horse = truths["a_to_b"], truths["b_to_a"]
-    np.testing.assert_allclose(to_zebra.inputs, horses, atol=1e-6)
-    np.testing.assert_allclose(to_horse.inputs, zebras, atol=1e-6)
-    np.testing.assert_allclose(to_zebra.answers, zebras[np.newaxis], atol=1e-6)
-    nearest = np.abs(to_horse.answers - horses).max(axis=(2, 3, 4)).min(axis=0)
-    np.testing.assert_allclose(nearest, 0, atol=1e-6)
-
-
-@pytest.mark.parametrize("direction", metrics.DIRECTIONS)
-def test_doing_nothing_is_right_outside_of_the_animal_and_wrong_inside(truths, direction):
-    truth = truths[direction]
-    for answer in truth.answers:
-        assert masked_errors(truth.inputs, answer, ~truth.masks).max() == 0
-        assert masked_errors(truth.inputs, answer, truth.masks).min() > 0.1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("A", 1), "`direction` must be one of a_to_b, b_to_a. Received: direction='A'"),
-        (("a_to_b", 0), "`num_scenes` must be positive. Received: num_scenes=0"),
-    ],
-)
-def test_truth_that_there_is_not_is_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        metrics.drawn_horse2zebra_truth(*arguments)
+# === What scores stand beside ===
 
 
 def test_silhouette_is_the_animal_in_the_mean_colour_of_the_answers():
@@ -198,21 +153,3 @@ def test_silhouette_is_the_animal_in_the_mean_colour_of_the_answers():
     inside = filled[0, :, :2].reshape(-1, 3)
     np.testing.assert_allclose(inside, np.tile([-0.375, -0.5, -0.5], (8, 1)))
     np.testing.assert_array_equal(filled[0, :, 2:], inputs[0, :, 2:])
-
-
-def test_pairs_differ_within_the_mask_alone_and_are_those_of_the_training_split():
-    for direction, split in (("a_to_b", "trainA"), ("b_to_a", "trainB")):
-        inputs, answers = metrics.drawn_horse2zebra_pairs(direction, 3)
-        assert inputs.shape == answers.shape == (3, 64, 64, 3)
-        for index in range(3):
-            sample = draw_sample(split, index)
-            np.testing.assert_array_equal(inputs[index], sample.image)
-            changed = (inputs[index] != answers[index]).any(axis=-1)
-            assert changed.any() and not changed[sample.mask[..., 0] == 0].any()
-
-
-def test_pairs_of_no_direction_are_refused():
-    with pytest.raises(
-        ValueError, match="must be one of a_to_b, b_to_a. Received: direction='a_to_a'"
-    ):
-        metrics.drawn_horse2zebra_pairs("a_to_a", 3)

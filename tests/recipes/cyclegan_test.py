@@ -24,7 +24,7 @@ from recipes.common.translation_scores import (
     scores_against_truth,
 )
 from tests.recipes.command import Ended, contents, run_recipe
-from zoo import metrics
+from zoo import datasets
 from zoo.runs.folder import HyperParameter, RunFolder
 
 TINY = "drawn_horse2zebra/tiny"
@@ -100,7 +100,7 @@ def test_table_results_and_report_agree(smoke):
 def test_scores_stand_beside_those_of_doing_nothing(smoke):
     results = results_of(smoke[0])
     assert {*TRUTH_SCORES, *PAIRED_SCORES} <= set(results)
-    for direction in metrics.DIRECTIONS:
+    for direction in datasets.DIRECTIONS:
         assert results[f"untranslated_{direction}_error_outside"] == 0
         assert results[f"untranslated_{direction}_error_inside"] > 0.1
         assert results[f"silhouette_{direction}_error_outside"] == 0

@@ -126,7 +126,7 @@ def test_too_little_room_is_seen_before_writing(
 def test_flipped_byte_is_detected(tmp_path: Path, name: str) -> None:
     train(make_model(), tmp_path, epochs=2)
     flip_byte(tmp_path / "epoch-0002" / name)
-    message = rf"epoch-0002 is damaged: {name} .*; remove it to resume from epoch-0001"
+    message = rf"epoch-0002 is damaged: {name} .*; remove it to use epoch-0001 instead"
     with pytest.raises(CheckpointError, match=message) as raised:
         RunCheckpoint.restore(make_model(), tmp_path)
     assert "\n" not in str(raised.value)
@@ -146,7 +146,7 @@ def test_only_checkpoint_damaged(tmp_path: Path, name: str) -> None:
     train(make_model(), tmp_path, epochs=1)
     path = tmp_path / "epoch-0001" / name
     os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(CheckpointError, match="there is no earlier one: start anew without --res"):
+    with pytest.raises(CheckpointError, match="there is no other: train anew, in another"):
         RunCheckpoint.restore(make_model(), tmp_path)
     path.unlink()
     with pytest.raises(CheckpointError, match=f"{name} cannot be read .No such file"):

@@ -58,11 +58,11 @@ def test_layout(tmp_path: Path) -> None:
     run = RunFolder.start(tmp_path, "dcgan", CONFIG)
     names = [
         *("checkpoints", "samples", "tensorboard", "export", "history_csv", "curves_png"),
-        *("samples_gif", "results_json", "environment_json", "report_html"),
+        *("samples_gif", "results_json", "environment_json", "model_json", "report_html"),
     ]
     assert [str(getattr(run, name).relative_to(tmp_path)) for name in names] == [
         *("checkpoints", "samples", "tensorboard", "export/1", "history.csv", "curves.png"),
-        *("samples.gif", "results.json", "environment.json", "report.html"),
+        *("samples.gif", "results.json", "environment.json", "model.json", "report.html"),
     ]
 
 
@@ -195,7 +195,7 @@ def test_damaged_configuration(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     message = refusal(RunFolder.resume, tmp_path, "dcgan", CONFIG)
     assert f"config.json of {tmp_path} is damaged or no run's: " in message
-    assert "start anew without --resume in another --workdir" in message
+    assert "start a new run in another folder" in message
 
 
 def test_configuration_of_another_format(tmp_path: Path) -> None:

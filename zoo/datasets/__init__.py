@@ -1,33 +1,44 @@
 """Images for every variant: ours, which need no network, any set of TFDS, any folder of images.
 
-    train = zoo.datasets.load("mnist_small", "train", shuffle=True, repeat=True)
-    model.fit(train, steps_per_epoch=zoo.datasets.steps_per_epoch(4000, 64), epochs=10)
+    images = zoo.datasets.open("drawn_faces", image_size=32)
+    train = images.batches("train", shuffle=True, repeat=True)
+    steps = zoo.datasets.steps_per_epoch(images.description.num_examples["train"], 64)
+    model.fit(train, steps_per_epoch=steps, epochs=10)
 
-    mine = zoo.datasets.load("folder:~/pictures", "train", image_size=64)
+    mine = zoo.datasets.open("folder:~/pictures", image_size=64).batches("train")
 
-What comes out is a `tf.data.Dataset` of float32 `(batch, height, width, channels)` in [-1, 1].
+What comes out is a `tf.data.Dataset` of float32 `(batch, height, width, channels)` in [-1, 1]; see
+`ImageDataset` for labels, attributes, few labels, two domains and pairs. `load`, `load_few_labels`,
+`load_unpaired`, `describe` and `scan_folder` ask the same in one call.
 """
 
+from zoo.datasets.catalogue import stands_in_for
+from zoo.datasets.dataset import ImageDataset, open
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.few_labels import few_label_split
 from zoo.datasets.folder import DuplicateFile, FolderScan, scan_folder
 from zoo.datasets.listing import SkippedFile
 from zoo.datasets.memory import clear_memory
-from zoo.datasets.pipeline import load, load_few_labels, steps_per_epoch
-from zoo.datasets.sources import describe
-from zoo.datasets.unpaired import load_unpaired
+from zoo.datasets.pipeline import steps_per_epoch
+from zoo.datasets.short_forms import describe, load, load_few_labels, load_unpaired
+from zoo.datasets.translation_truth import DIRECTIONS, TranslationTruth
 
 __all__ = [
+    "DIRECTIONS",
     "DatasetDescription",
     "DuplicateFile",
     "FolderScan",
+    "ImageDataset",
     "SkippedFile",
+    "TranslationTruth",
     "clear_memory",
     "describe",
     "few_label_split",
     "load",
     "load_few_labels",
     "load_unpaired",
+    "open",
     "scan_folder",
+    "stands_in_for",
     "steps_per_epoch",
 ]

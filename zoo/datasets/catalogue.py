@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.common.messages import first_line, listed
 from zoo.datasets.disk import DataDir
-from zoo.datasets.splits import check_names, first_line, listed
+from zoo.datasets.splits import check_names
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -26,15 +27,20 @@ class OwnDataset:
         builder_module: where its TFDS builder is.
         split_names: of its splits.
         replaces: the set of TFDS in place of which it can be used.
+        original: what that is called, for readers.
         stand_in: how it differs from that set.
         work: what its preparation does, if that takes long enough to be told; else "".
+        truth_module: draws aligned pairs and the truth of translations, where they are known: see
+            `zoo.datasets.drawn_horse2zebra.truth`; else "".
     """
 
     builder_module: str
     split_names: tuple[str, ...]
     replaces: str
+    original: str
     stand_in: str
     work: str = ""
+    truth_module: str = ""
 
 
 OWN_DATASETS = {
@@ -42,12 +48,14 @@ OWN_DATASETS = {
         builder_module="zoo.datasets.mnist_small.mnist_small_dataset_builder",
         split_names=("train", "validation", "test"),
         replaces="mnist",
+        original="MNIST, 15 times larger",
         stand_in="5,000 of the 70,000 real digits of `mnist`; its scores are not scores on MNIST.",
     ),
     "drawn_house_numbers": OwnDataset(
         builder_module="zoo.datasets.drawn_house_numbers.drawn_house_numbers_dataset_builder",
         split_names=("train", "validation", "test", "extra"),
         replaces="svhn_cropped",
+        original="SVHN",
         stand_in="house numbers drawn in place of `svhn_cropped`; its scores are not SVHN's.",
         work="drawing house numbers, which takes a minute or two",
     ),
@@ -55,6 +63,7 @@ OWN_DATASETS = {
         builder_module="zoo.datasets.drawn_faces.drawn_faces_dataset_builder",
         split_names=("train", "validation", "test", "quads"),
         replaces="celeb_a",
+        original="CelebA",
         stand_in="faces drawn in place of `celeb_a`; its scores are not scores on CelebA.",
         work="drawing faces, which takes a few minutes",
     ),
@@ -62,9 +71,11 @@ OWN_DATASETS = {
         builder_module="zoo.datasets.drawn_horse2zebra.drawn_horse2zebra_dataset_builder",
         split_names=("trainA", "trainB", "testA", "testB"),
         replaces="cycle_gan/horse2zebra",
+        original="horse2zebra",
         stand_in="horses and zebras drawn in place of `cycle_gan/horse2zebra`; its scores are not "
         "scores on horse2zebra.",
         work="drawing horses and zebras, which takes about half a minute",
+        truth_module="zoo.datasets.drawn_horse2zebra.truth",
     ),
 }
 # A dict of bool, as in `celeb_a`: any number of them can be true of an image.
@@ -83,7 +94,7 @@ def find_builder(name: str, data_dir: DataDir) -> tfds.core.DatasetBuilder:
     """Gives the TFDS builder of that name; a ValueError if there is none."""
     import tensorflow_datasets as tfds
 
-    own = OWN_DATASETS.get(base_name(name))
+    own = own_dataset(name)
     if own is not None:
         # Importing a builder is what makes TFDS know its name.
         importlib.import_module(own.builder_module)
@@ -100,6 +111,20 @@ def find_builder(name: str, data_dir: DataDir) -> tfds.core.DatasetBuilder:
 def base_name(name: str) -> str:
     """Drops what TFDS allows after a name: `name/config:version`."""
     return re.split("[/:]", name, maxsplit=1)[0]
+
+
+def own_dataset(name: str) -> OwnDataset | None:
+    """Gives ours of that name, whatever its config or version; None if it is not ours."""
+    return OWN_DATASETS.get(base_name(name))
+
+
+def stands_in_for(name: str) -> str:
+    """Gives what the set of that name replaces, such as `"SVHN"`; "" if it is no stand-in.
+
+    Nothing is prepared for it, nor checked: any name may be asked for.
+    """
+    own = own_dataset(name)
+    return own.original if own else ""
 
 
 def _unknown_name(name: str) -> str:
@@ -125,7 +150,7 @@ def check_split_name(name: str, split: str, builder: tfds.core.DatasetBuilder) -
     The splits of our own sets are known from the start, those of others once they are prepared.
     What TFDS understands beside names, such as `"train[:1000]"` or `"train+test"`, passes.
     """
-    own = OWN_DATASETS.get(base_name(name))
+    own = own_dataset(name)
     check_names(name, split, tuple(builder.info.splits) or (own.split_names if own else ()))
 
 

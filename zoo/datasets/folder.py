@@ -24,11 +24,12 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.common.files import write_atomically
+from zoo.common.messages import counted, printable
 from zoo.datasets import disk, folder_cache, memory, splits
 from zoo.datasets.decoding import image_form
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.folder_cache import DecodedFolder
-from zoo.datasets.listing import SkippedFile, counted, printable
+from zoo.datasets.listing import SkippedFile
 
 PREFIX = "folder:"
 SPLITS = ("train", "validation", "test")
@@ -202,9 +203,10 @@ def scan_folder(
 
 
 class FolderSource:
-    """A folder as `load` and `describe` see it; arguments as for `load`."""
+    """A folder as an `ImageDataset` sees it; arguments as for `open`."""
 
     class_names = None
+    is_resized = True
 
     def __init__(
         self,
@@ -237,7 +239,19 @@ class FolderSource:
                 f"{self._name!r} has no {'labels' if with_labels else 'attributes'}, for a folder "
                 "has none; use it without, or use a data set with them."
             )
+        if split in DOMAIN_SPLITS:
+            self._check_has_both_domains(split)
         splits.check_names(self._name, split, _given_splits(self._path) or SPLITS)
+
+    def _check_has_both_domains(self, split: str) -> None:
+        both = [each for each in DOMAIN_SPLITS if each[:-1] == split[:-1]]
+        missing = [each for each in both if not (self._path / each).is_dir()]
+        if missing:
+            raise ValueError(
+                f"{self._name!r} has no folder {' and no '.join(missing)}; sort the images into "
+                f"{', '.join(DOMAIN_SPLITS[:-1])} and {DOMAIN_SPLITS[-1]}, or write "
+                "'folder:PATH,PATH', one a domain."
+            )
 
     def describe(self) -> DatasetDescription:
         """Tells what the folder holds."""
@@ -271,6 +285,10 @@ class FolderSource:
     def scan(self) -> FolderScan:
         """Tells which files can be used."""
         return self._scan_of(*self._read())
+
+    def scans(self) -> tuple[FolderScan, ...]:
+        """Tells the same, as the only folder's."""
+        return (self.scan(),)
 
     def _read(self) -> tuple[DecodedFolder, dict[str, np.ndarray]]:
         """Decodes the folder and shares the images that are used out among the splits."""

@@ -37,16 +37,6 @@ class FoundFile:
     stamps: tuple[int, int]
 
 
-def printable(path: str) -> str:
-    """Shows the bytes of a name that are not UTF-8 as \\xNN."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns "1 file" or "2,000 files"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 @dataclasses.dataclass(frozen=True)
 class Listing:
     """All that lies in a folder, in the order of the bytes of the paths."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from zoo.datasets.catalogue import OWN_DATASETS, base_name, find_builder
+from zoo.common.messages import first_line, listed
+from zoo.datasets.catalogue import OWN_DATASETS, base_name, find_builder, own_dataset
 from zoo.datasets.disk import DataDir, check_writable
-from zoo.datasets.splits import first_line, listed
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -40,7 +40,7 @@ def prepare(name: str, data_dir: DataDir) -> tfds.core.DatasetBuilder:
     builder = find_builder(name, data_dir)
     if builder.data_path.exists():
         return builder
-    own = OWN_DATASETS.get(base_name(name))
+    own = own_dataset(name)
     _refuse_missing_library(name)
     config = tfds.download.DownloadConfig(try_download_gcs=own is None)
     try:
@@ -129,7 +129,7 @@ def _impatiently() -> Iterator[None]:
 
 def _failed_preparation(name: str, error: Exception) -> str:
     reason = f"{type(error).__name__}: {first_line(error)}"
-    if base_name(name) in OWN_DATASETS:
+    if own_dataset(name):
         return f"The preparation of {name!r} failed ({reason})."
     return (
         f"The download or preparation of {name!r} failed ({reason}). If there is no network, use "

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from zoo.common.messages import first_line, listed
+
 
 def check_names(name: str, split: str, known: Iterable[str]) -> None:
     """Raises a ValueError if `split` speaks of a split that is not among the known ones.
@@ -52,17 +54,3 @@ def select(name: str, split: str, rows_of_splits: Mapping[str, np.ndarray]) -> n
             f"split={split!r} of {name!r} can't be read ({first_line(error)}); choose another."
         ) from error
     return np.concatenate([rows_of_splits[part.splitname][part.from_ : part.to] for part in parts])
-
-
-def first_line(error: Exception) -> str:
-    """Gives what a message of many lines begins with, without the operations TensorFlow names."""
-    line = (str(error).strip().splitlines() or ["no message"])[0]
-    return re.sub(r"\{\{[^}]*\}\} *| *\[Op:[^]]*\].*", "", line)
-
-
-def listed(names: Iterable[str], last: str = ", ") -> str:
-    """Writes names in quotes, one after the other, with `last` before the last."""
-    quoted = [repr(name) for name in names]
-    if len(quoted) < 2:
-        return "".join(quoted) or "none"
-    return ", ".join(quoted[:-1]) + last + quoted[-1]

@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from zoo.common.messages import first_line
 from zoo.datasets import catalogue, decoding, disk, fingerprints, memory, preparation
 from zoo.datasets.decoding import ImageForm
 from zoo.datasets.description import DatasetDescription
-from zoo.datasets.splits import first_line
 from zoo.datasets.threads import map_in_threads
 
 if TYPE_CHECKING:
@@ -29,7 +29,12 @@ _NOTES = "notes.json"
 
 
 class TfdsSource:
-    """A data set of TFDS as `load` and `describe` see it; arguments as for `load`."""
+    """A data set of TFDS as an `ImageDataset` sees it; arguments as for `open`.
+
+    Attributes:
+        full_name: with config and version.
+        form: to which images are brought; None if they stay as they are.
+    """
 
     def __init__(
         self,
@@ -48,12 +53,23 @@ class TfdsSource:
         self._data_dir = data_dir
         self._builder = catalogue.find_builder(name, data_dir)
         self._features = catalogue.image_features(self._builder, name)
-        self._form = _wanted_form(name, self._features.image_shape, image_size, channels)
+        self.full_name = self._builder.info.full_name
+        self.form = _wanted_form(name, self._features.image_shape, image_size, channels)
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """One a label, or None if there are no labels."""
         return self._features.class_names
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return self.form.shape if self.form else self._features.image_shape
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether images are brought to another size or other channels than their own."""
+        return self.form is not None
 
     def check(self, split: str, with_labels: bool, with_attributes: bool) -> None:
         """Raises a ValueError for what can be refused before anything is prepared."""
@@ -68,10 +84,10 @@ class TfdsSource:
     def describe(self) -> DatasetDescription:
         """Tells what the data set holds, after preparing it."""
         info = preparation.prepare(self._name, self._data_dir).info
-        own = catalogue.OWN_DATASETS.get(catalogue.base_name(self._name))
+        own = catalogue.own_dataset(self._name)
         return DatasetDescription(
             name=self._name,
-            image_shape=self._form.shape if self._form else self._features.image_shape,
+            image_shape=self.image_shape,
             class_names=self._features.class_names,
             attribute_names=self._features.attribute_names,
             num_examples={split: info.splits[split].num_examples for split in info.splits},
@@ -80,6 +96,10 @@ class TfdsSource:
             fingerprint=self._fingerprint(),
             stand_in=own.stand_in if own else "",
         )
+
+    def scans(self) -> tuple:
+        """Gives nothing, for there is no folder."""
+        return ()
 
     def _fingerprint(self) -> str:
         builder = preparation.prepare(self._name, self._data_dir)
@@ -90,22 +110,22 @@ class TfdsSource:
             self._data_dir,
         )
         fingerprint = hashlib.sha256(bytes.fromhex(digest))
-        if self._form is not None:
-            fingerprint.update(repr(self._form).encode())
+        if self.form is not None:
+            fingerprint.update(repr(self.form).encode())
         return fingerprint.hexdigest()
 
     def decode(self, split: str) -> memory.DecodedSplit:
         """Prepares and decodes a split, or gives the copy that is already in memory."""
         builder = preparation.prepare(self._name, self._data_dir)
         catalogue.check_split_name(self._name, split, builder)
-        key = (str(builder.data_path), str(split), self._form)
+        key = (str(builder.data_path), str(split), self.form)
         return memory.share(key, lambda: self._decode(builder, split))
 
     def _decode(self, builder: tfds.core.DatasetBuilder, split: str) -> memory.DecodedSplit:
-        examples = self._examples(builder, split, encoded=self._form is not None)
-        shape = self._form.shape if self._form else self._features.image_shape
+        examples = self._examples(builder, split, encoded=self.form is not None)
+        shape = self.image_shape
         num_bytes = int(examples.cardinality()) * int(np.prod(shape))
-        if self._form is None and memory.fits_in_memory(num_bytes):
+        if self.form is None and memory.fits_in_memory(num_bytes):
             with preparation.reading_records(self._name, builder):
                 arrays = examples.batch(examples.cardinality()).get_single_element()
             images = memory.ImagesInMemory(arrays[self._features.image_key])
@@ -155,6 +175,13 @@ class TfdsSource:
                 "another."
             ) from error
 
+    def made_to_form(self, images: np.ndarray) -> np.ndarray:
+        """Brings uint8 images of the set's own shape to the form of all: uint8."""
+        if self.form is None:
+            return images
+        files = (tf.io.encode_png(image).numpy() for image in images)
+        return np.stack([self._made_to_form(each) for each in enumerate(files)])
+
     # === On disk ===
 
     def _kept_on_disk(
@@ -171,7 +198,7 @@ class TfdsSource:
             str(builder.data_path),
             _time_of_preparation(builder),
             str(split),
-            repr(self._form),
+            repr(self.form),
             int(examples.cardinality()),
             # Copies of sets without attributes are older than this entry, and stay valid.
             *([list(self._features.attribute_names)] if self._features.attribute_names else []),
@@ -238,10 +265,10 @@ class TfdsSource:
 
     def _made_to_form(self, numbered: tuple[int, bytes | np.ndarray]) -> np.ndarray:
         number, image = numbered
-        if self._form is None:
+        if self.form is None:
             return image
         try:
-            return decoding.decode_image(image, self._form)[0]
+            return decoding.decode_image(image, self.form)[0]
         except decoding.UnusableImageError as error:
             raise RuntimeError(
                 f"Image number {number} of {self._name!r} can't be used ({error}); prepare the "

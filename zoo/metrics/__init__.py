@@ -21,10 +21,6 @@ from zoo.metrics.inception import inception_extractor
 from zoo.metrics.measure import GeneratorMeasure
 from zoo.metrics.translation import (
     BLUR_SIGMA,
-    DIRECTIONS,
-    TranslationTruth,
-    drawn_horse2zebra_pairs,
-    drawn_horse2zebra_truth,
     masked_errors,
     score_translation,
     share_taken_for,
@@ -33,16 +29,12 @@ from zoo.metrics.translation import (
 
 __all__ = [
     "BLUR_SIGMA",
-    "DIRECTIONS",
     "ClassImbalance",
     "Classifier",
     "FrechetDistance",
     "GeneratorMeasure",
     "KernelDistance",
     "MeanConfidence",
-    "TranslationTruth",
-    "drawn_horse2zebra_pairs",
-    "drawn_horse2zebra_truth",
     "evaluate",
     "inception_extractor",
     "load_classifier",

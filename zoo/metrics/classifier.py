@@ -27,8 +27,10 @@ from zoo import datasets
 from zoo.common.files import write_atomically
 from zoo.datasets.disk import DataDir, data_dir_or_default
 from zoo.metrics.classifier_training import (
-    DataSource,
+    default_training_steps,
     digest_of,
+    has_attributes_only,
+    has_labels,
     train_classifier,
 )
 
@@ -87,15 +89,15 @@ def load_classifier(
     begin with "test", or else "validation", or else on a tenth of "train" that is kept back.
 
     Args:
-        name: as for `zoo.datasets.load`.
+        name: as for `zoo.datasets.open`.
         data_dir: where data sets are kept; classifiers lie there too, in `zoo_classifiers/`.
             Defaults to TFDS's own place, `TFDS_DATA_DIR` or `~/tensorflow_datasets`. If it can't
             be written, the classifier is not kept, and one line on stderr says so.
         seed: of weights and order. Defaults to 0.
         training_steps: batches of 100 images. Defaults to 600, or for attributes 1,500, enough for
             every set of the zoo; fewer make a classifier that is quick and bad, for tests.
-        **data_options: what else both `zoo.datasets.load` and `describe` take and decides on the
-            images, such as `image_size` where they have no size of their own.
+        **data_options: what else `zoo.datasets.open` takes, such as `image_size` where the images
+            have no size of their own.
 
     Returns:
         A `Classifier`, all of it float32.
@@ -115,17 +117,17 @@ def load_classifier(
             "depend on the number of replicas. Received: a call within the scope of a "
             f"{type(tf.distribute.get_strategy()).__name__}."
         )
-    source = DataSource(
-        datasets.describe(name, data_dir=data_dir, **data_options), data_dir, data_options
-    )
-    _check_sides(source.description)
-    training_steps = training_steps or source.default_training_steps
-    path = _path_of(source, seed, training_steps)
+    images = datasets.open(name, data_dir=data_dir, **data_options)
+    description = images.description
+    _check_sides(description)
+    training_steps = training_steps or default_training_steps(description)
+    file = _file_name(description, data_options, seed, training_steps)
+    path = data_dir_or_default(data_dir) / FOLDER / file
     kept = _load(path, name)
     if kept is None:
-        kept = train_classifier(source, seed, training_steps)
+        kept = train_classifier(images, seed, training_steps)
         _keep(path, *kept)
-    return _classifier_of(source, *kept)
+    return _classifier_of(description, *kept)
 
 
 def _check_sides(description: datasets.DatasetDescription) -> None:
@@ -136,11 +138,13 @@ def _check_sides(description: datasets.DatasetDescription) -> None:
         )
 
 
-def _classifier_of(source: DataSource, model: keras.Model, facts: dict[str, Any]) -> Classifier:
+def _classifier_of(
+    description: datasets.DatasetDescription, model: keras.Model, facts: dict[str, Any]
+) -> Classifier:
     extractor = keras.Model(
         model.input, model.get_layer("features").output, name="feature_extractor"
     )
-    description, labelled = source.description, source.has_labels
+    labelled = has_labels(description)
     attribute_names = tuple(facts.get("attribute_names", ())) or None
     kind, accuracy = "rotation classifier, trained without labels,", "accuracy"
     if labelled:
@@ -166,18 +170,21 @@ def _classifier_of(source: DataSource, model: keras.Model, facts: dict[str, Any]
 # === Keeping ===
 
 
-def _path_of(source: DataSource, seed: int, training_steps: int) -> Path:
-    description = source.description
+def _file_name(
+    description: datasets.DatasetDescription,
+    data_options: dict[str, Any],
+    seed: int,
+    training_steps: int,
+) -> str:
     name = re.sub(r"[^\w.-]+", "_", description.name)[-80:]
-    unusual = "-attributes" if source.has_attributes_only else ""
+    unusual = "-attributes" if has_attributes_only(description) else ""
     unusual += f"-seed{seed}" if seed else ""
-    if training_steps != source.default_training_steps:
+    if training_steps != default_training_steps(description):
         unusual += f"-steps{training_steps}"
-    if source.options:
-        options = repr(sorted(source.options.items())).encode()
+    if data_options:
+        options = repr(sorted(data_options.items())).encode()
         unusual += f"-{hashlib.sha256(options).hexdigest()[:8]}"
-    file = f"{name}-{description.fingerprint[:12]}{unusual}-v{_VERSION}.keras"
-    return data_dir_or_default(source.data_dir) / FOLDER / file
+    return f"{name}-{description.fingerprint[:12]}{unusual}-v{_VERSION}.keras"
 
 
 def _keep(path: Path, model: keras.Model, facts: dict[str, Any]) -> None:

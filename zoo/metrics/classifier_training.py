@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,46 +25,20 @@ _BATCH_SIZE = 100
 _PEAK_LEARNING_RATE = 3e-3
 
 
-@dataclasses.dataclass(frozen=True)
-class DataSource:
-    """A data set, and how to load it.
+def has_labels(description: datasets.DatasetDescription) -> bool:
+    """Whether the images are of two classes or more."""
+    names = description.class_names
+    return names is not None and len(names) > 1
 
-    Attributes:
-        description: of the data set.
-        data_dir: where data sets are kept.
-        options: further ones for `zoo.datasets.load`.
-    """
 
-    description: datasets.DatasetDescription
-    data_dir: str | os.PathLike[str] | None
-    options: dict[str, Any]
+def has_attributes_only(description: datasets.DatasetDescription) -> bool:
+    """Whether the images have attributes and no labels."""
+    return description.attribute_names is not None and not has_labels(description)
 
-    def load(self, split: str, batch_size: int, **options) -> tf.data.Dataset:
-        """Loads a split as `zoo.datasets.load` does."""
-        return datasets.load(
-            self.description.name,
-            split,
-            batch_size=batch_size,
-            data_dir=self.data_dir,
-            **self.options,
-            **options,
-        )
 
-    @property
-    def has_labels(self) -> bool:
-        """Whether the images are of two classes or more."""
-        names = self.description.class_names
-        return names is not None and len(names) > 1
-
-    @property
-    def has_attributes_only(self) -> bool:
-        """Whether the images have attributes and no labels."""
-        return self.description.attribute_names is not None and not self.has_labels
-
-    @property
-    def default_training_steps(self) -> int:
-        """Steps that make a good classifier."""
-        return _STEPS_FOR_ATTRIBUTES if self.has_attributes_only else _STEPS_FOR_CLASSES
+def default_training_steps(description: datasets.DatasetDescription) -> int:
+    """Gives the steps that make a good classifier."""
+    return _STEPS_FOR_ATTRIBUTES if has_attributes_only(description) else _STEPS_FOR_CLASSES
 
 
 # === Network ===
@@ -138,7 +112,7 @@ class _Task:
     """What a classifier is asked.
 
     Attributes:
-        load: a split and options of `zoo.datasets.load` → batches of images and right answers.
+        load: a split and options of `ImageDataset.batches` → batches of images and right answers.
         num_outputs: of the network.
         attribute_names: one an output, of which any number can be true; None if the outputs are
             classes.
@@ -149,36 +123,35 @@ class _Task:
     attribute_names: list[str] | None = None
 
 
-def _task_of(source: DataSource, train_split: str) -> _Task:
-    if source.has_labels:
-        return _labels_task(source)
-    varying = _varying_attributes(source, train_split) if source.has_attributes_only else []
-    return _attributes_task(source, varying) if varying else _rotations_task(source)
+def _task_of(dataset: datasets.ImageDataset, train_split: str) -> _Task:
+    if has_labels(dataset.description):
+        return _labels_task(dataset)
+    only_attributes = has_attributes_only(dataset.description)
+    varying = _varying_attributes(dataset, train_split) if only_attributes else []
+    return _attributes_task(dataset, varying) if varying else _rotations_task(dataset)
 
 
-def _labels_task(source: DataSource) -> _Task:
-    def load(split, **options):
-        return source.load(split, _BATCH_SIZE, with_labels=True, **options)
-
-    return _Task(load, len(source.description.class_names))
+def _labels_task(dataset: datasets.ImageDataset) -> _Task:
+    load = functools.partial(dataset.labelled, batch_size=_BATCH_SIZE)
+    return _Task(load, len(dataset.description.class_names))
 
 
-def _attributes_task(source: DataSource, numbers: list[int]) -> _Task:
+def _attributes_task(dataset: datasets.ImageDataset, numbers: list[int]) -> _Task:
     """Asks for the attributes of these numbers, each true or false whatever the others are."""
 
     def chosen(images, attributes):
         return images, tf.cast(tf.gather(attributes, numbers, axis=1), tf.float32)
 
     def load(split, **options):
-        return source.load(split, _BATCH_SIZE, with_attributes=True, **options).map(chosen)
+        return dataset.attributes(split, batch_size=_BATCH_SIZE, **options).map(chosen)
 
-    names = [source.description.attribute_names[number] for number in numbers]
+    names = [dataset.description.attribute_names[number] for number in numbers]
     return _Task(load, len(names), names)
 
 
-def _varying_attributes(source: DataSource, split: str) -> list[int]:
+def _varying_attributes(dataset: datasets.ImageDataset, split: str) -> list[int]:
     """Gives the numbers of those attributes that some of the images have and others lack."""
-    batches = source.load(split, _BATCH_SIZE, with_attributes=True)
+    batches = dataset.attributes(split, batch_size=_BATCH_SIZE)
     attributes = np.concatenate([attributes for _, attributes in batches])
     return np.flatnonzero(attributes.any(axis=0) & ~attributes.all(axis=0)).tolist()
 
@@ -199,9 +172,9 @@ def _mean_balanced_accuracy(model: keras.Model, data: tf.data.Dataset) -> float:
     return float(np.mean(accuracies)) if accuracies else float("nan")
 
 
-def _rotations_task(source: DataSource) -> _Task:
+def _rotations_task(dataset: datasets.ImageDataset) -> _Task:
     """Gives each image turned in all ways there are; one that is not square, in two."""
-    height, width, _ = source.description.image_shape
+    height, width, _ = dataset.description.image_shape
     quarter_turns = (0, 1, 2, 3) if height == width else (0, 2)
 
     def turned(images):
@@ -209,7 +182,8 @@ def _rotations_task(source: DataSource) -> _Task:
         return tf.concat([tf.image.rot90(images, k) for k in quarter_turns], axis=0), labels
 
     def load(split, **options):
-        return source.load(split, _BATCH_SIZE // len(quarter_turns), **options).map(turned)
+        batch_size = _BATCH_SIZE // len(quarter_turns)
+        return dataset.batches(split, batch_size=batch_size, **options).map(turned)
 
     return _Task(load, len(quarter_turns))
 
@@ -218,12 +192,12 @@ def _rotations_task(source: DataSource) -> _Task:
 
 
 def train_classifier(
-    source: DataSource, seed: int, training_steps: int
+    dataset: datasets.ImageDataset, seed: int, training_steps: int
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Trains the classifier of a data set, and tests it on images held out.
 
     Args:
-        source: the data set; without labels, the classifier learns its attributes, and without
+        dataset: its images; without labels, the classifier learns its attributes, and without
             those, or if none of them varies, rotations.
         seed: of weights, dropout and order.
         training_steps: batches of 100 images.
@@ -236,9 +210,9 @@ def train_classifier(
     Raises:
         ValueError: if the data set has no split to train on.
     """
-    description = source.description
+    description = dataset.description
     train_split, held_out_split, held_out = _splits(description)
-    task = _task_of(source, train_split)
+    task = _task_of(dataset, train_split)
     multi_label = task.attribute_names is not None
     shift = _shifted_by(max(1, min(description.image_shape[:2]) // 14))
     train_data = task.load(

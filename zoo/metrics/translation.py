@@ -1,6 +1,6 @@
 """How near do translated images come to the truth, where the truth is known?
 
-    truth = metrics.drawn_horse2zebra_truth("a_to_b", num_scenes=128)
+    truth = zoo.datasets.open("drawn_horse2zebra").truth("a_to_b", num_scenes=128)
     classifier = metrics.load_classifier("drawn_horse2zebra")
     metrics.score_translation(model.generator_ab.predict, truth, classifier, target="B")
     metrics.score_translation(lambda images: images, truth, classifier, target="B")  # doing nothing
@@ -12,47 +12,15 @@ of pixels in [0, 1], so 0 is best and 1 is black for white.
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from collections.abc import Callable
 
 import numpy as np
 
-from zoo.common.checks import check_choice
+from zoo.datasets.translation_truth import TranslationTruth, check_masks
 from zoo.metrics.classifier import Classifier
 
-DIRECTIONS = ("a_to_b", "b_to_a")
 # In pixels. Stripes of up to 10 pixels from black to black fade to less than a twentieth.
 BLUR_SIGMA = 4.0
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class TranslationTruth:
-    """Images, and what they are to be translated to.
-
-    Attributes:
-        inputs: float32 `(num_images, height, width, channels)`, pixels in [-1, 1].
-        answers: float32 `(num_answers, num_images, height, width, channels)`: each right answer for
-            each image, one where the input determines it.
-        masks: bool `(num_images, height, width, 1)`, true where the translated thing is. Outside of
-            it every answer equals the input.
-
-    Raises:
-        ValueError: if the shapes do not fit.
-    """
-
-    inputs: np.ndarray
-    answers: np.ndarray
-    masks: np.ndarray
-
-    def __post_init__(self):
-        wanted = self.inputs.shape
-        if self.answers.ndim != 5 or not len(self.answers) or self.answers.shape[1:] != wanted:
-            raise ValueError(
-                f"`answers` must have the shape (num_answers, {', '.join(map(str, wanted))}), as "
-                f"`inputs` has. Received: answers.shape={self.answers.shape}"
-            )
-        _check_masks(self.masks, wanted)
 
 
 def score_translation(
@@ -133,7 +101,7 @@ def masked_errors(
             f"Images are compared with as many of their shape, {images.shape}. Received: "
             f"{others.shape}"
         )
-    _check_masks(masks, images.shape)
+    check_masks(masks, images.shape)
     sizes = masks.sum(axis=(1, 2, 3))
     if not sizes.all():
         raise ValueError(
@@ -156,14 +124,6 @@ def _blurred(images: np.ndarray, sigma: float) -> np.ndarray:
 def _gaussian_weights(side: int, sigma: float) -> np.ndarray:
     places = np.arange(side)
     return np.exp(-0.5 * ((places[:, np.newaxis] - places) / sigma) ** 2)
-
-
-def _check_masks(masks: np.ndarray, shape_of_images: tuple[int, ...]) -> None:
-    wanted = (*shape_of_images[:-1], 1)
-    if masks.dtype != bool or masks.shape != wanted:
-        raise ValueError(
-            f"Masks must be bool of shape {wanted}. Received: {masks.dtype} of shape {masks.shape}"
-        )
 
 
 # === Domains ===
@@ -190,76 +150,7 @@ def share_taken_for(target: str, images: np.ndarray, classifier: Classifier) -> 
     return float(np.mean(np.argmax(probabilities, axis=-1) == names.index(target)))
 
 
-# === Truth ===
-
-
-def drawn_horse2zebra_truth(direction: str, num_scenes: int = 128) -> TranslationTruth:
-    """Draws the first test scenes of `drawn_horse2zebra` with the truth of one direction.
-
-    The stripes of a zebra follow from its pose, so `a_to_b` has one answer for each horse;
-    `b_to_a` has one for each coat. Drawing takes some 10 ms a picture, 9 pictures a zebra.
-
-    Args:
-        direction: `"a_to_b"`, horse to zebra, or `"b_to_a"`.
-        num_scenes: Defaults to 128, all there are in `testA` and `testB`.
-
-    Returns:
-        A `TranslationTruth` with images of 64×64×3; the masks are those of the animals.
-
-    Raises:
-        ValueError: if there is no such direction, or `num_scenes` is not positive.
-    """
-    check_choice("direction", direction, DIRECTIONS)
-    if num_scenes < 1:
-        raise ValueError(f"`num_scenes` must be positive. Received: num_scenes={num_scenes}")
-    from tqdm import tqdm
-
-    from zoo.datasets.drawn_horse2zebra.coats import COATS, ZEBRA
-    from zoo.datasets.drawn_horse2zebra.render import draw_sample
-
-    source, coats = ("testA", (ZEBRA,)) if direction == "a_to_b" else ("testB", COATS)
-    scenes = tqdm(
-        range(num_scenes),
-        desc=f"drawing the truth for {direction}",
-        unit="scene",
-        disable=not sys.stderr.isatty(),
-    )
-    inputs, masks, answers = [], [], []
-    for index in scenes:
-        sample = draw_sample(source, index)
-        inputs.append(sample.image)
-        masks.append(sample.mask > 0)
-        answers.append([draw_sample(source, index, coat).image for coat in coats])
-    return TranslationTruth(
-        inputs=_scaled(inputs),
-        answers=_scaled(answers).swapaxes(0, 1),
-        masks=np.stack(masks),
-    )
-
-
-def drawn_horse2zebra_pairs(direction: str, num_scenes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draws the first training scenes of `drawn_horse2zebra` with an answer to each.
-
-    Nothing that is to learn without pairs may see these.
-
-    Args:
-        direction: `"a_to_b"`, horse to zebra, or `"b_to_a"`, zebra to a horse of the first coat.
-        num_scenes: of `trainA` or `trainB`.
-
-    Returns:
-        Inputs and answers, both uint8 `(num_scenes, 64, 64, 3)`.
-
-    Raises:
-        ValueError: if there is no such direction.
-    """
-    check_choice("direction", direction, DIRECTIONS)
-    from zoo.datasets.drawn_horse2zebra.coats import COATS, ZEBRA
-    from zoo.datasets.drawn_horse2zebra.render import draw_sample
-
-    source, coat = ("trainA", ZEBRA) if direction == "a_to_b" else ("trainB", COATS[0])
-    inputs = [draw_sample(source, index).image for index in range(num_scenes)]
-    answers = [draw_sample(source, index, coat).image for index in range(num_scenes)]
-    return np.stack(inputs), np.stack(answers)
+# === What scores stand beside ===
 
 
 def silhouette(images: np.ndarray, truth: TranslationTruth) -> np.ndarray:
@@ -276,8 +167,3 @@ def silhouette(images: np.ndarray, truth: TranslationTruth) -> np.ndarray:
     """
     inside = np.broadcast_to(truth.masks[..., 0], truth.answers.shape[:-1])
     return np.where(truth.masks, truth.answers[inside].mean(axis=0), images).astype(np.float32)
-
-
-def _scaled(images: list) -> np.ndarray:
-    """Takes uint8 pixels to float32 in [-1, 1]."""
-    return np.asarray(images, np.float32) / np.float32(127.5) - np.float32(1)

@@ -1,1 +1,44 @@
-"""Runs: the folder that a training leaves behind, and the callbacks that fill it."""
+"""Runs: the folder that a training leaves behind, what fills it, and the model out of it again.
+
+    model = zoo.runs.load_model("runs/faces")
+
+`RunFolder` is the folder. The callbacks make a long run of a two-player model one that can be
+watched and resumed. Each looks after one thing. Their order matters, for some rely on what others
+found:
+
+    StopOnNonFinite    discards a broken epoch, of which the others then keep nothing
+    SampleGrid         pictures from the same latents
+    PlayersTensorBoard scalars, those pictures, the graph
+    StopOnQuality      early stopping, best weights
+    HistoryFile        history.csv
+    RunCheckpoint      saves the state of the two above with the model
+    ProgressBar        the last line on the screen
+"""
+
+from zoo.runs.checkpoints import CheckpointError, RunCheckpoint, RunState
+from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
+from zoo.runs.loading import load_model
+from zoo.runs.progress import HistoryFile, ProgressBar, read_history, write_history
+from zoo.runs.samples import SampleGrid, image_grid, save_picture
+from zoo.runs.stopping import StopOnNonFinite, StopOnQuality
+from zoo.runs.tensorboard import PlayersTensorBoard
+
+__all__ = [
+    "CheckpointError",
+    "HistoryFile",
+    "HyperParameter",
+    "PlayersTensorBoard",
+    "ProgressBar",
+    "RunCheckpoint",
+    "RunFolder",
+    "RunFolderError",
+    "RunState",
+    "SampleGrid",
+    "StopOnNonFinite",
+    "StopOnQuality",
+    "image_grid",
+    "load_model",
+    "read_history",
+    "save_picture",
+    "write_history",
+]

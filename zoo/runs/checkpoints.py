@@ -2,8 +2,6 @@
 
 import dataclasses
 import errno
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -14,6 +12,8 @@ from typing import Any, Protocol
 import keras
 
 from zoo.common.files import remove_folder, remove_partials, replaced_folder, sha256_of
+from zoo.common.messages import first_line
+from zoo.runs.checked_json import checked_json, read_checked_json
 from zoo.runs.training_state import is_discarded, state_variables, steps_done
 
 _WEIGHTS_FILE = "model.weights.h5"
@@ -141,8 +141,7 @@ class RunCheckpoint(keras.callbacks.Callback):
             "states": states,
             "sha256": {file.name: sha256_of(file) for file in sorted(partial.iterdir())},
         }
-        text = json.dumps({"checksum": _checksum(body), **body}, indent=1)
-        (partial / _STATE_FILE).write_text(text + "\n", encoding="utf-8")
+        (partial / _STATE_FILE).write_text(checked_json(body), encoding="utf-8")
 
     def _history_up_to(self, epoch: int) -> list[dict[str, float]]:
         rows = self.history.rows if self.history else []
@@ -169,6 +168,12 @@ class RunCheckpoint(keras.callbacks.Callback):
         return int(_FOLDER_NAME.fullmatch(Path(path).name)[1])
 
     @staticmethod
+    def is_one(path: str | os.PathLike[str]) -> bool:
+        """Whether `path` is a folder with the name of a checkpoint."""
+        path = Path(path)
+        return _FOLDER_NAME.fullmatch(path.name) is not None and path.is_dir()
+
+    @staticmethod
     def restore(
         model: keras.Model,
         folder: str | os.PathLike[str],
@@ -190,6 +195,27 @@ class RunCheckpoint(keras.callbacks.Callback):
         path = RunCheckpoint.latest(folder)
         if path is None:
             raise CheckpointError(f"no checkpoint in {folder}: start anew without --resume")
+        state = RunCheckpoint.load(model, path)
+        for name, owner in (states or {}).items():
+            if name in state.states:
+                owner.restore_state(path, state.states[name])
+        return state
+
+    @staticmethod
+    def load(model: keras.Model, path: str | os.PathLike[str]) -> RunState:
+        """Loads one checkpoint into a compiled model.
+
+        Args:
+            model: built and compiled with the same hyper-parameters as the saved one.
+            path: the checkpoint's folder.
+
+        Returns:
+            The rest of what was saved.
+
+        Raises:
+            CheckpointError: if it is damaged or of another model.
+        """
+        path = Path(path)
         try:
             state = _read_verified(path)
         except _DamageError as damage:
@@ -197,9 +223,6 @@ class RunCheckpoint(keras.callbacks.Callback):
                 f"checkpoint {path} is damaged: {damage}; {_how_to_mend(path)}"
             ) from damage
         _load_weights(model, state)
-        for name, owner in (states or {}).items():
-            if name in state.states:
-                owner.restore_state(path, state.states[name])
         return state
 
 
@@ -210,7 +233,7 @@ class _DamageError(Exception):
 def _checkpoints(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    found = [entry for entry in folder.iterdir() if _FOLDER_NAME.fullmatch(entry.name)]
+    found = [entry for entry in folder.iterdir() if RunCheckpoint.is_one(entry)]
     return sorted(found, key=RunCheckpoint.epoch_of)
 
 
@@ -226,15 +249,11 @@ def _require_room(folder: Path, model: keras.Model) -> None:
 
 def _read_verified(path: Path) -> RunState:
     try:
-        body = json.loads((path / _STATE_FILE).read_bytes())
-        checksum = body.pop("checksum")
-        state = RunState(path=path, **body)
+        state = RunState(path=path, **read_checked_json((path / _STATE_FILE).read_bytes()))
     except OSError as error:
         raise _DamageError(f"{_STATE_FILE} cannot be read ({error.strerror})") from error
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise _DamageError(f"{_STATE_FILE} is not what was written") from error
-    if checksum != _checksum(body):
-        raise _DamageError(f"{_STATE_FILE} differs from what was written (checksum)")
+    except ValueError as error:
+        raise _DamageError(f"{_STATE_FILE} {error}") from error
     for name, expected in state.sha256.items():
         _verify_file(path / name, expected)
     return state
@@ -255,7 +274,7 @@ def _load_weights(model: keras.Model, state: RunState) -> None:
     except (ValueError, KeyError, OSError) as error:
         # The bytes are those that were saved, so it is the model that differs.
         raise CheckpointError(
-            f"checkpoint {state.path} does not fit this model: {_first_line(error)}; "
+            f"checkpoint {state.path} does not fit this model: {first_line(error)}; "
             "build and compile the model with the hyper-parameters it was saved with"
         ) from error
     if steps_done(model) != state.step:
@@ -266,21 +285,13 @@ def _load_weights(model: keras.Model, state: RunState) -> None:
 
 
 def _how_to_mend(path: Path) -> str:
-    others = _checkpoints(path.parent)[:-1]
+    others = [other for other in _checkpoints(path.parent) if other.name != path.name]
     if others:
-        return f"remove it to resume from {others[-1].name}"
-    return "there is no earlier one: start anew without --resume"
-
-
-def _checksum(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        return f"remove it to use {others[-1].name} instead"
+    return "there is no other: train anew, in another folder"
 
 
 def _reason(error: OSError) -> str:
     # h5py packs a long report into its errors; the number says it in a few words.
     long = error.strerror is None or "\n" in error.strerror
     return os.strerror(error.errno) if long and error.errno else error.strerror or str(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from zoo.common.files import is_partial, remove_partials, write_atomically
+from zoo.common.messages import counted, first_line
+from zoo.runs.checked_json import checked_json
 from zoo.runs.checkpoints import RunCheckpoint
 
 _FORMAT = 1
@@ -36,7 +40,7 @@ _PACKAGES = (
 
 
 class RunFolderError(ValueError):
-    """A `--workdir` that cannot be used as asked; the message is one line and says what to do."""
+    """A run's folder that cannot be used as asked; the message is one line and says what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +158,7 @@ class RunFolder:
         Raises:
             RunFolderError: if its `config.json` is missing or damaged.
         """
-        path = Path(workdir)
+        path = Path(workdir).expanduser()
         try:
             config = json.loads((path / "config.json").read_bytes())
             parameters = {
@@ -166,13 +170,13 @@ class RunFolder:
             return cls(path, config["recipe"], parameters, config["resumes"])
         except OSError as error:
             raise RunFolderError(
-                f"config.json of {path} cannot be read: {error.strerror}. "
-                "Give the folder of a run as --workdir."
+                f"config.json of {path} cannot be read: {error.strerror}. Give the folder of a run."
             ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunFolderError(
-                f"config.json of {path} is damaged or no run's: {_one_line(error)}. "
-                "Mend it by hand, or start anew without --resume in another --workdir."
+                f"config.json of {path} is damaged or no run's: "
+                f"{type(error).__name__}: {first_line(error)}. "
+                "Mend it by hand, or start a new run in another folder."
             ) from error
 
     # === Layout ===
@@ -221,6 +225,11 @@ class RunFolder:
     def environment_json(self) -> Path:
         """What the run ran on."""
         return self.path / "environment.json"
+
+    @property
+    def model_json(self) -> Path:
+        """What `zoo.runs.load_model` rebuilds the model from."""
+        return self.path / "model.json"
 
     @property
     def report_html(self) -> Path:
@@ -297,6 +306,23 @@ class RunFolder:
         """Writes `results.json`: scores, why the run stopped, anything that JSON holds."""
         _write_json(self.results_json, results)
 
+    def write_model(self, model: keras.Model) -> None:
+        """Writes `model.json`: the model's configuration, and how it was compiled; no weights.
+
+        Call it when the run has begun.
+
+        Args:
+            model: compiled; of a class that is registered with Keras.
+
+        Raises:
+            RunFolderError: if it cannot be written.
+        """
+        text = checked_json({"model": keras.saving.serialize_keras_object(model)})
+        try:
+            write_atomically(self.model_json, text)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
     def _write_config(self) -> None:
         config = {
             "run_folder_format": _FORMAT,
@@ -332,8 +358,9 @@ class RunFolder:
             )
         epochs = hyper_parameters.get("epochs", HyperParameter(self.trained_epochs)).value
         if epochs < self.trained_epochs:
+            trained = counted(self.trained_epochs, "epoch")
             raise RunFolderError(
-                f"{self.path} has {self.trained_epochs} epochs trained already. Received: "
+                f"{self.path} has {trained} trained already. Received: "
                 f"--epochs={epochs}. Give at least {self.trained_epochs}, or another --workdir."
             )
 
@@ -483,7 +510,3 @@ def _json_value(parameter: HyperParameter | None) -> str:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(content, indent=1) + "\n")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__} {error}".split())

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.common.messages import counted
 from zoo.runs.training_state import discard_epoch, is_discarded, state_variables, steps_done
 
 _BEST_WEIGHTS_FILE = "best_weights.npz"
@@ -142,7 +143,7 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
         """One line that says since when the measure has not improved."""
         return (
             f"{self.monitor} has not improved on {self.best:.6g} (epoch {self.best_epoch + 1}) "
-            f"for {self.wait} epochs"
+            f"for {counted(self.wait, 'epoch')}"
         )
 
     def get_monitor_value(self, logs: Mapping[str, float] | None) -> float | None:
@@ -167,11 +168,21 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
 
     def restore_state(self, folder: Path, state: Mapping[str, Any]) -> None:
         """Takes up, at the next train begin, what `save_state` left in `folder` and returned."""
-        path = folder / _BEST_WEIGHTS_FILE
-        self._restored = {**state, "best_weights": _load_arrays(path) if path.exists() else None}
+        self._restored = {**state, "best_weights": best_weights_in(folder)}
 
 
-def _load_arrays(path: Path) -> list[np.ndarray]:
+def best_weights_in(checkpoint: Path) -> list[np.ndarray] | None:
+    """The best weights that a `StopOnQuality` left in a checkpoint.
+
+    Args:
+        checkpoint: the checkpoint's folder.
+
+    Returns:
+        What `model.set_weights` takes, or None if nothing was watched.
+    """
+    path = checkpoint / _BEST_WEIGHTS_FILE
+    if not path.exists():
+        return None
     with np.load(path) as arrays:
         return [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
 

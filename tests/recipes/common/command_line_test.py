@@ -2,17 +2,14 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
 from recipes import semi_supervised
-from recipes.common import command_line, training
+from recipes.common import training
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
-from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
+from zoo.runs.folder import HyperParameter, RunFolder
 
 SHARED_FLAGS = (
     *("dataset", "preset", "epochs", "batch_size", "seed", "workdir", "resume", "strategy"),
@@ -235,68 +232,3 @@ def test_interrupted_before_training(recipe, tmp_path, monkeypatch):
         "semi_supervised.py: interrupted before training; there is no run to resume.\n"
     )
     assert not (tmp_path / "run").exists()
-
-
-# === Errors on one line ===
-
-
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        (ValueError("first\n  second"), "first second"),
-        (OSError(28, "disk is full"), "disk is full"),
-        (RuntimeError("no network"), "no network"),
-    ],
-)
-def test_error_becomes_one_line(capsys, monkeypatch, error, line):
-    monkeypatch.setattr(sys, "argv", ["recipes/some.py"])
-    with pytest.raises(SystemExit) as ended, command_line.one_line_errors():
-        raise error
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == f"some.py: error: {line}\n"
-
-
-TOO_LARGE = (10**8, 10**8)
-
-
-@pytest.mark.parametrize(
-    ("ask_for", "line"),
-    [
-        (
-            lambda: tf.zeros(TOO_LARGE),
-            "Not enough memory for a tensor of shape [100000000,100000000] on CPU:0; smaller "
-            "batches, images, networks or image pools need less.",
-        ),
-        (
-            tf.function(lambda: tf.random.uniform(TOO_LARGE), autograph=False),
-            "Not enough memory for a tensor of shape [100000000,100000000] on CPU:0; smaller "
-            "batches, images, networks or image pools need less.",
-        ),
-        (
-            lambda: np.ones(TOO_LARGE),
-            "Not enough memory; smaller batches, images, networks or image pools need less.",
-        ),
-        (
-            lambda: tf.io.write_file("/dev/full", "x" * 100_000),
-            "/dev/full; No space left on device",
-        ),
-    ],
-)
-@pytest.mark.parametrize("kinds", [(), (RunFolderError,)])
-def test_too_little_memory_or_disk_space_is_one_line(capsys, monkeypatch, kinds, ask_for, line):
-    monkeypatch.setattr(sys, "argv", ["recipes/some.py"])
-    with (
-        pytest.raises(SystemExit) as ended,
-        command_line.one_line_errors(*kinds),
-        tf.device("CPU:0"),
-    ):
-        ask_for()
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == f"some.py: error: {line}\n"
-
-
-def test_mistake_in_the_program_keeps_its_traceback():
-    with pytest.raises(KeyError), command_line.one_line_errors():
-        raise KeyError("name")
-    with pytest.raises(ValueError), command_line.one_line_errors(OSError):
-        raise ValueError("name")

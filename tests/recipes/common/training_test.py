@@ -173,7 +173,7 @@ def test_damaged_checkpoint_leaves_the_folder_as_it_is(half, tmp_path, name):
         trained(tmp_path / "run", epochs=4)
     message = str(raised.value)
     assert f"checkpoint {damaged.parent} is damaged: {name} " in message
-    assert message.endswith("; remove it to resume from epoch-0001")
+    assert message.endswith("; remove it to use epoch-0001 instead")
     assert contents(tmp_path / "run") == before
     shutil.rmtree(damaged.parent)
     assert trained(tmp_path / "run", epochs=2).epochs == 2
@@ -185,7 +185,7 @@ def test_run_that_stopped_on_quality_stays_stopped(tmp_path):
     outcome = trained(tmp_path / "run", epochs=9, **changes)
     assert outcome.epochs == 2
     assert outcome.stop_reason.startswith("val_error has not improved on 0.")
-    assert outcome.stop_reason.endswith(" (epoch 1) for 1 epochs")
+    assert outcome.stop_reason.endswith(" (epoch 1) for 1 epoch")
     before = contents(tmp_path / "run" / "checkpoints")
     assert trained(tmp_path / "run", epochs=12, **changes) == outcome
     assert contents(tmp_path / "run" / "checkpoints") == before

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recipes.common import translation_scores
-from zoo import metrics
+from zoo import datasets, metrics
 
 NUM_PAIRS = 4
 
@@ -45,10 +45,10 @@ def test_each_generator_is_scored_in_its_direction(classifier):
     )
     paired = translation_scores.scores_of_paired([WHITE, BLACK], classifier, NUM_PAIRS)
     assert set(paired) == set(translation_scores.PAIRED_SCORES)
-    for direction in metrics.DIRECTIONS:
+    for direction in datasets.DIRECTIONS:
         name = f"{direction}_error_inside"
         assert paired[f"paired_{name}"] == other[name] != one[name]
-    truth = metrics.drawn_horse2zebra_truth("a_to_b", NUM_PAIRS)
+    truth = datasets.open("drawn_horse2zebra").truth("a_to_b", NUM_PAIRS)
     expected = [
         np.abs(answer[mask] / 2 + 0.5).mean()
         for answer, mask in zip(truth.answers[0], truth.masks[..., 0], strict=True)

@@ -1,4 +1,4 @@
-"""All callbacks together, in the order that the module tells."""
+"""All callbacks together, in the order that the package tells."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.runs.two_players import make_images, make_model
-from zoo.runs import callbacks
-from zoo.runs.callbacks import (
+from zoo import runs
+from zoo.runs import (
     HistoryFile,
     PlayersTensorBoard,
     ProgressBar,
@@ -82,4 +82,4 @@ def test_nothing_is_kept_of_a_broken_epoch(made: Path) -> None:
 
 
 def test_public_names_exist() -> None:
-    assert all(hasattr(callbacks, name) for name in callbacks.__all__)
+    assert all(hasattr(runs, name) for name in runs.__all__)

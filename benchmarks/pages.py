@@ -1,0 +1,92 @@
+"""Makes every page that is generated: of results, of each variant, and the tables of README.md.
+
+    python -m benchmarks.pages
+
+They are made from the recipes, the docstrings of the variants and the records of measured runs.
+"""
+
+from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
+
+# isort: split
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from benchmarks.readme_tables import in_order_of_papers, result_table, variant_table
+from benchmarks.records import FOLDER, Record, read_records
+from benchmarks.registry import RECIPES, refuse_incomplete
+from benchmarks.results import render_results
+from benchmarks.variant_page import file_name, render_variant
+from zoo.common.command_errors import one_line_errors
+from zoo.common.files import write_atomically
+
+REPOSITORY = FOLDER.parent.parent
+VARIANTS = Path("docs", "variants")
+
+
+def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> dict[Path, str]:
+    """Returns the text of each page by its path within the repository.
+
+    Args:
+        records: of measured runs; those of smoke runs are left out.
+        repository: holds README.md, of which only the tables are made anew, and pictures.
+
+    Raises:
+        ValueError: if a record lacks what tables show, or README.md a table's place.
+        OSError: if README.md can't be read.
+    """
+    for record in records:
+        refuse_incomplete(record)
+    recipes = in_order_of_papers(RECIPES.values())
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    readme = replace_block(readme, "variants", variant_table(recipes))
+    readme = replace_block(readme, "results", result_table(recipes, records))
+    pages = {Path("benchmarks", "RESULTS.md"): render_results(records), Path("README.md"): readme}
+    for model in dict.fromkeys(recipe.model for recipe in recipes):
+        own = [recipe for recipe in recipes if recipe.model is model]
+        pages[VARIANTS / file_name(model)] = render_variant(own, records, repository)
+    return pages
+
+
+def replace_block(text: str, name: str, block: str) -> str:
+    """Returns a page with another block between the comments that mark its place.
+
+    Args:
+        text: with `<!-- name: … -->` and `<!-- end of name -->`, each in a line of its own.
+        name: of the block.
+        block: the new one.
+
+    Raises:
+        ValueError: if the place is not marked once.
+    """
+    start, end = f"<!-- {name}: made by `python -m benchmarks.pages` -->", f"<!-- end of {name} -->"
+    pattern = rf"(?<={re.escape(start)}\n).*?(?={re.escape(end)})"
+    made, count = re.subn(pattern, lambda _: f"\n{block}\n\n", text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(
+            f"README.md should mark the place of the table of {name} once, by the lines {start} "
+            f"and {end}. Found: {count} such places."
+        )
+    return made
+
+
+def main() -> None:
+    """Writes the pages, and removes those of variants that are no more."""
+    with one_line_errors():
+        repository = Path(flags.FLAGS.repository)
+        pages = render_pages(read_records(flags.FLAGS.records), repository)
+        for path, text in pages.items():
+            (repository / path).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(repository / path, text)
+        for path in sorted((repository / VARIANTS).glob("*.md")):
+            if path.relative_to(repository) not in pages:
+                path.unlink()
+    print(f"Made {len(pages)} pages: {', '.join(map(str, pages))}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("records", str(FOLDER), "Folder of the records.")
+    flags.DEFINE_string("repository", str(REPOSITORY), "Folder to write the pages in.")
+    command_line.run(main)
