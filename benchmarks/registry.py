@@ -1,26 +1,25 @@
 """The recipes that can be measured, by name: each module of `recipes` that has a `RECIPE`."""
 
-from recipes.common import command_line  # first: it keeps TensorFlow's import quiet  # noqa: F401
+from recipes.common.recipe import Recipe  # first: it keeps TensorFlow's import quiet
 
 # isort: split
 import importlib
 import pkgutil
-from collections.abc import Iterator
 
 import recipes
 from benchmarks.records import Record
-from recipes.common.recipe import Recipe
 
 
-def _found() -> Iterator[Recipe]:
-    for found in pkgutil.iter_modules(recipes.__path__):
-        if not found.ispkg:
-            recipe = getattr(importlib.import_module(f"recipes.{found.name}"), "RECIPE", None)
-            if recipe is not None:
-                yield recipe
+def _found() -> dict[str, Recipe]:
+    modules = [
+        importlib.import_module(f"recipes.{found.name}")
+        for found in pkgutil.iter_modules(recipes.__path__)
+    ]
+    found = [module.RECIPE for module in modules if hasattr(module, "RECIPE")]
+    return {recipe.name: recipe for recipe in found}
 
 
-RECIPES = {recipe.name: recipe for recipe in _found()}
+RECIPES = _found()
 
 
 def refuse_incomplete(record: Record) -> None:

@@ -117,12 +117,6 @@ RECIPE = Recipe(
     dataset="mnist_small",
     datasets_help=f"mnist_small, mnist, svhn_cropped, cifar10, or {classification.DATASETS_HELP}",
     positive=("base_filters",),
-    reported=classification.reported_errors(
-        PAPER,
-        PAPER_RESULTS,
-        "the whole of the data to train and to test on, mean ± standard deviation of 10 draws of "
-        "the labels",
-    ),
     own_flags=classification.OWN_FLAGS,
 )
 

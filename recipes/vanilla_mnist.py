@@ -43,7 +43,7 @@ class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithA
     generator_learning_rate: float = sourced(0.1, CODE, quick=1e-3)
     discriminator_learning_rate: float = sourced(0.1, CODE, quick=3e-4)
     learning_rate_schedule: str = sourced("exponential", CODE)
-    learning_rate_decay: float = sourced(0.998, f"{CODE}: 1.000004 ** -500", quick=0.995)
+    learning_rate_decay: float = sourced(0.998, f"{CODE}: 1.000004 ** -500 an epoch", quick=0.995)
     momentum: float = sourced(0.5, f"{CODE}, of gradient descent; theirs grows to 0.7")
     adam_beta_1: float = sourced(0.5, "ours, of Adam")
     average_decay: float = sourced(0.0, PAPER, quick=0.998)

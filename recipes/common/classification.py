@@ -13,47 +13,20 @@ import zoo
 from recipes.common import checks
 from recipes.common.family import Family, Row, RunData
 from recipes.common.hyper_parameters import WithEarlyStopping, sourced
-from recipes.common.measures import CLASSIFICATION, Reported
+from recipes.common.measures import CLASSIFICATION, Measures, Reported
 from recipes.common.training import Outcome
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.layers import initialize_from_data
 
 EVALUATION_BATCH = 500
+# Data sets that papers classify, as readers know them.
+SHOWN_NAMES = {"mnist": "MNIST", "svhn_cropped": "SVHN", "cifar10": "CIFAR-10"}
 
 DATASETS_HELP = "any labelled images of TFDS"
 OWN_FLAGS = {
     "num_labels": "Images with a label; a multiple of the classes.",
     "label_seed": "Which images have one.",
 }
-
-
-_SHOWN_DATASETS = {"mnist": "MNIST", "svhn_cropped": "SVHN", "cifar10": "CIFAR-10"}
-
-
-def reported_errors(
-    paper: str, results: Mapping[str, Mapping[int, str]], protocol: str
-) -> tuple[Reported, ...]:
-    """Returns what a paper reports, for tables.
-
-    Args:
-        paper: its authors and year.
-        results: test errors by data set and number of labels.
-        protocol: how they were measured.
-    """
-    return tuple(
-        Reported(
-            by=paper,
-            measure="test error",
-            value=value,
-            dataset=dataset,
-            shown_dataset=_SHOWN_DATASETS[dataset],
-            protocol=protocol,
-            score="test_error",
-            settings={"num_labels": num_labels},
-        )
-        for dataset, values in results.items()
-        for num_labels, value in values.items()
-    )
 
 
 # === Hyper-parameters ===
@@ -95,41 +68,43 @@ class ClassificationData(RunData):
 
     def __init__(self, values: ClassificationHyperParameters):
         self._values = values
-        self._dataset = zoo.datasets.open(values.dataset)
+        self.images = zoo.datasets.open(values.dataset)
         self.train_from(0)  # first: it checks the labels before anything is downloaded
-        description = self._dataset.description
+        description = self.images.description
         self.model_arguments = {
             "image_shape": description.image_shape,
             "num_classes": len(description.class_names),
             "class_names": description.class_names,
         }
         self.fingerprint, self.stand_in = description.fingerprint, description.stand_in
-        self.validation = self._labelled_images(values.validation_split)
-        self.test = self._labelled_images(values.test_split)
+        self.validation, self.test = (
+            self.images.labelled(split, batch_size=EVALUATION_BATCH)
+            for split in (values.validation_split, values.test_split)
+        )
         self.num_test_images = sum(len(labels) for _, labels in self.test.as_numpy_iterator())
-        train = self._train_images(values.batch_size)
+        train = self.images.batches(values.train_split, batch_size=values.batch_size)
         self.steps_per_epoch = 3 if values.smoke else int(train.cardinality())
-
-    def _labelled_images(self, split: str) -> tf.data.Dataset:
-        return self._dataset.labelled(split, batch_size=EVALUATION_BATCH)
-
-    def _train_images(self, batch_size: int, **options) -> tf.data.Dataset:
-        return self._dataset.batches(self._values.train_split, batch_size=batch_size, **options)
 
     def train_from(self, step: int) -> tf.data.Dataset:
         """Returns the batches from that step on, `((images, labels), unlabelled_images)`."""
-        return self._dataset.few_labels(
+        return self.images.few_labels(
             self._values.num_labels,
+            self._values.train_split,
             batch_size=self._values.batch_size,
             label_seed=self._values.label_seed,
             seed=self._values.seed,
             first_step=step,
-            split=self._values.train_split,
         )
 
     def some_train_images(self, num_images: int) -> tf.Tensor:
         """Returns that many training images, the same ones for the same seed."""
-        images = self._train_images(num_images, shuffle=True, repeat=True, seed=self._values.seed)
+        images = self.images.batches(
+            self._values.train_split,
+            batch_size=num_images,
+            shuffle=True,
+            repeat=True,
+            seed=self._values.seed,
+        )
         return next(iter(images))
 
 
@@ -204,7 +179,6 @@ class Classification(Family[ClassificationHyperParameters, ClassificationData]):
         images_to_adapt_to: training images from which the weights of model and baseline start.
     """
 
-    measures = CLASSIFICATION
     monitor = "val_error"
     best = "the least error on the validation labels"
     columns = ("", "test error", "protocol")
@@ -218,6 +192,28 @@ class Classification(Family[ClassificationHyperParameters, ClassificationData]):
     def make_data(self, values: ClassificationHyperParameters) -> ClassificationData:
         """Returns the streams of a run; see `ClassificationData`."""
         return ClassificationData(values)
+
+    @property
+    def measures(self) -> Measures:
+        """What is measured of both errors, with those of the paper."""
+        reported = [
+            Reported(
+                by=self.paper,
+                measure="test error",
+                value=error,
+                dataset=dataset,
+                shown_dataset=SHOWN_NAMES[dataset],
+                protocol=(
+                    "the whole of the data to train and to test on, mean ± standard deviation of "
+                    "10 draws of the labels"
+                ),
+                score="test_error",
+                settings={"num_labels": num_labels},
+            )
+            for dataset, errors in self.paper_results.items()
+            for num_labels, error in errors.items()
+        ]
+        return dataclasses.replace(CLASSIFICATION, reported=tuple(reported))
 
     def adapt(self, model: AdversarialModel, data: ClassificationData) -> None:
         """Starts the weights of the discriminator from some training images."""

@@ -61,6 +61,7 @@ class Family(abc.ABC, Generic[Values, Data]):
     """How recipes of one kind load, sample and score, and how they tell of it.
 
     Attributes:
+        measures: what of `results.json` is recorded, and how tables show it.
         monitor: quality measure to show in training and to stop on, smaller is better.
         best: what early stopping takes for the best, for example "the least error".
         columns: of the table.

@@ -62,16 +62,16 @@ class GenerationData(RunData):
             self._options["image_size"] = values.image_size
         if values.dataset.startswith("folder:"):
             self._options["drop_duplicates"] = values.drop_duplicates
-        self._dataset = zoo.datasets.open(values.dataset, **self._options)
-        train = self._images(values.train_split, values.batch_size)
+        self.images = zoo.datasets.open(values.dataset, **self._options)
+        train = self.images.batches(values.train_split, batch_size=values.batch_size)
         self.steps_per_epoch = 3 if values.smoke else int(train.cardinality())
-        self.validation = self._images(values.validation_split)
-        self.test = self._images(values.test_split)
+        self.validation = self._evaluated(values.validation_split)
+        self.test = self._evaluated(values.test_split)
         self.num_test_images = sum(len(images) for images in self.test)
         self._refuse_too_few(values.test_split, self.num_test_images)
         num_validation_images = sum(len(images) for images in self.validation)
         self._refuse_too_few(values.validation_split, num_validation_images)
-        description = self._dataset.description
+        description = self.images.description
         self.model_arguments = {"image_shape": description.image_shape}
         self.fingerprint, self.stand_in = description.fingerprint, description.stand_in
 
@@ -91,14 +91,14 @@ class GenerationData(RunData):
                 "other splits by --set validation_split=... and --set test_split=..."
             )
 
-    def _images(self, split: str, batch_size: int = EVALUATION_BATCH, **options):
-        return self._dataset.batches(split, batch_size=batch_size, **options)
+    def _evaluated(self, split: str) -> tf.data.Dataset:
+        return self.images.batches(split, batch_size=EVALUATION_BATCH)
 
     def train_from(self, step: int) -> tf.data.Dataset:
         """Returns the batches of images from that step on."""
-        return self._images(
+        return self.images.batches(
             self._values.train_split,
-            self._values.batch_size,
+            batch_size=self._values.batch_size,
             shuffle=True,
             repeat=True,
             seed=self._values.seed,
@@ -111,8 +111,9 @@ class GenerationData(RunData):
 
     def _shuffled_train_images(self, batch_size: int) -> tf.data.Dataset:
         # Repeated, for the order of a single pass is another each time.
-        split = self._values.train_split
-        return self._images(split, batch_size, shuffle=True, repeat=True)
+        return self.images.batches(
+            self._values.train_split, batch_size=batch_size, shuffle=True, repeat=True
+        )
 
     def prepare_compiling(self) -> None:
         """Trains the classifier, if there is none yet."""
@@ -133,7 +134,7 @@ class GenerationData(RunData):
 
     def write_skipped_images(self, path: Path) -> None:
         """Lists the files of the folder that are skipped or doubled."""
-        for scan in self._dataset.scans:
+        for scan in self.images.scans:
             scan.write_report(path)
             training.tell_of_skipped_images([scan], path)
 

@@ -23,7 +23,7 @@ class Recipe:
         dataset: default of `--dataset`.
         datasets_help: which names `--dataset` takes.
         positive: hyper-parameters of its own that must be above 0.
-        reported: what the paper reports, for tables to show beside ours.
+        reported: numbers of the paper, beside those that the family knows.
         own_flags: help of each flag of its own, a whole number and a hyper-parameter of that name.
     """
 
@@ -41,7 +41,8 @@ class Recipe:
     @property
     def measures(self) -> Measures:
         """What is measured of its runs, and how tables show it."""
-        return dataclasses.replace(self.family.measures, reported=self.reported)
+        measures = self.family.measures
+        return dataclasses.replace(measures, reported=(*measures.reported, *self.reported))
 
     def check(self, values: HyperParameters) -> None:
         """Refuses hyper-parameters that no later stage would name.

@@ -14,8 +14,7 @@ from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.recipe import Recipe
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.command_errors import one_line_errors
-from zoo.runs.checkpoints import CheckpointError
-from zoo.runs.folder import RunFolder, RunFolderError
+from zoo.runs import CheckpointError, RunFolder, RunFolderError
 
 # Flags defined on behalf of a recipe are its own, so that its --help shows them.
 flags.disclaim_key_flags()

@@ -140,9 +140,10 @@ class TranslationData(RunData):
         description = self.images.description
         self.num_train_scenes = description.num_examples["trainA"]
         self.model_arguments = {"image_shape": description.image_shape}
-        self.stand_in, self.fingerprint = description.stand_in, description.fingerprint
+        self.stand_in = description.stand_in
+        self.fingerprint = description.fingerprint
         self.classifier = None
-        if values.knows_truth:
+        if self.images.has_truth:
             steps = {"training_steps": SMOKE_CLASSIFIER_STEPS} if values.smoke else {}
             self.classifier = metrics.load_classifier(values.dataset, **steps)
 
@@ -235,7 +236,8 @@ def scores_of_training_on_pairs(
     num_scenes = SMOKE_PAIRS if values.smoke else data.num_train_scenes
     of_pairs = dataclasses.replace(values, epochs=epochs)
     generators = []
-    for direction, network in zip(zoo.datasets.DIRECTIONS, model.players["generator"], strict=True):
+    networks = model.players["generator"]
+    for direction, network in zip(zoo.datasets.DIRECTIONS, networks, strict=True):
         inputs, answers = draw_pairs(direction, num_scenes)
         # The strategy of the CycleGAN: a second one in a process can fail.
         with model.distribute_strategy.scope():

@@ -6,8 +6,8 @@ from typing import Any
 import zoo
 from benchmarks.records import Record
 from recipes import cyclegan, semi_supervised
-from recipes.common import generation
-from recipes.common.hyper_parameters import WithAdam, WithObjective, sourced
+from recipes.common.generation import Generation
+from recipes.common.hyper_parameters import sourced
 from recipes.common.recipe import Recipe
 from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 
@@ -63,22 +63,24 @@ def record_of(
 # === Generation ===
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GeneratingHyperParameters(generation.GenerationHyperParameters, WithObjective, WithAdam):
+@dataclasses.dataclass(frozen=True)
+class GeneratingHyperParameters:
     """Those of a recipe that generates."""
 
     dataset: str = sourced("drawn_house_numbers", "ours")
-    train_split: str = sourced("train", "ours")
-    validation_split: str = sourced("validation", "ours")
     test_split: str = sourced("test", "ours")
     epochs: int = sourced(20, "ours")
     batch_size: int = sourced(64, "ours")
-    latent_dim: int = sourced(7, "ours")
+    seed: int = sourced(0, "ours")
     objective: str = sourced("non_saturating", "ours")
     learning_rate: float = sourced(2e-4, "ours")
-    learning_rate_schedule: str = sourced("constant", "ours")
-    adam_beta_1: float = sourced(0.5, "ours")
-    average_decay: float = sourced(0.0, "ours")
+    patience: int | None = sourced(None, "ours")
+    strategy: str = sourced("none", "ours")
+    precision: str = sourced("float32", "ours")
+    smoke: bool = sourced(False, "ours")
+
+    def check(self) -> None:
+        """Refuses nothing."""
 
 
 def generating_preset(name: str, dataset: str) -> GeneratingHyperParameters:
@@ -90,10 +92,11 @@ GENERATING = Recipe(
     name="made_by_hand",
     title="GAN made by hand",
     model=zoo.DCGAN,
-    preset=generating_preset,
-    family=generation.Generation(),
     dataset="drawn_house_numbers",
-    datasets_help="drawn_house_numbers",
+    preset=generating_preset,
+    family=Generation(),
+    datasets_help="any",
+    positive=("learning_rate",),
 )
 
 

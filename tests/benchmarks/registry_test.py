@@ -6,7 +6,8 @@ import pkgutil
 import pytest
 
 import recipes
-from benchmarks.registry import RECIPES, MeasuredRecipe, refuse_incomplete
+from benchmarks.registry import RECIPES, refuse_incomplete
+from recipes.common.recipe import Recipe
 from tests.benchmarks.hand_made import generated_record_of
 
 NOT_TRAINED_BY = {"common", "translate"}
@@ -20,7 +21,7 @@ def test_every_recipe_can_be_measured() -> None:
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 @pytest.mark.parametrize("preset", ["quick", "paper"])
 def test_axes_and_companions_are_hyper_parameters_of_the_recipe(
-    recipe: MeasuredRecipe, preset: str
+    recipe: Recipe, preset: str
 ) -> None:
     hyper_parameters = recipe.preset(preset, recipe.dataset)
     varied = {name: 7 for axis in recipe.measures.axes for name in axis.hyper_parameters}
@@ -31,7 +32,7 @@ def test_axes_and_companions_are_hyper_parameters_of_the_recipe(
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
-def test_columns_show_scores_that_are_measured(recipe: MeasuredRecipe) -> None:
+def test_columns_show_scores_that_are_measured(recipe: Recipe) -> None:
     measures = recipe.measures
     parts = measures.parts.names if measures.parts else [""]
     prefixes = ["", *(companion.prefix for companion in measures.companions)]
