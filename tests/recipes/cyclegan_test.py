@@ -65,7 +65,7 @@ def test_run_leaves_exactly_these_files(smoke):
     folder, _ = smoke
     assert re.fullmatch(r"cyclegan-\d{8}-\d{6}", folder.name)
     assert {path.name for path in folder.iterdir()} == {
-        *("config.json", "environment.json", "history.csv", "curves.png", "samples"),
+        *("config.json", "environment.json", "model.json", "history.csv", "curves.png", "samples"),
         *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
     }
     with open(folder / "history.csv", newline="") as file:
@@ -197,7 +197,10 @@ def test_failed_training_on_pairs_costs_neither_scores_nor_report(prepared, tmp_
         ("--set=load_scale=0.9", "load_scale must be at least 1, at which nothing is cut off."),
         ("--set=adam_beta_1=1", "adam_beta_1 must be at least 0 and below 1. Received: 1.0"),
         ("--set=seed=-1", "seed must be at least 0 and below 2**32. Received: -1"),
-        ("--dataset=folder:nowhere", "has no folder trainA and no trainB; sort the images into "),
+        (
+            "--dataset=folder:nowhere",
+            "nowhere does not exist; give the path of a folder of images.",
+        ),
         ("--dataset=folder:a,b,c", "names 3 folders; write 'folder:PATH,PATH', one a domain."),
         ("--dataset=mnist_small", "has no split 'testA'; choose from"),
         (
