@@ -21,6 +21,7 @@ from zoo.common.adversarial import AdversarialModel
 from zoo.common.latent_model import LatentModel
 
 SEED = 11
+RATE = 0.01
 PLAYER_LOGS = ("loss", "gradient_norm")
 
 
@@ -65,7 +66,7 @@ def model(case) -> AdversarialModel:
 
     To trace a train step takes seconds, to run it milliseconds.
     """
-    return build(case, rate=0.01)
+    return build(case, rate=RATE)
 
 
 def repeated(batch, times: int) -> tf.data.Dataset:
@@ -180,6 +181,8 @@ def test_an_update_of_one_player_changes_no_weight_of_the_others(model, case):
         train(model, case, steps=1)
         for player, weights in before.items():
             assert same(weights, weights_of(model, player)) == (player != moved)
+    for optimizer in model.optimizers.values():
+        optimizer.learning_rate = RATE  # that of the tests to come
 
 
 def test_the_graph_shows_each_player_s_update_in_its_scope(model, case):

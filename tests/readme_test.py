@@ -112,7 +112,9 @@ def test_the_continuous_integration_runs_the_test_command_of_the_readme(command)
 
 
 def test_readme_is_short():
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
+    # 150 lines with six variants, each of which has a row in both tables that are made.
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 138 + 2 * len(RECIPES)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))

@@ -180,6 +180,7 @@ class AdversarialModel(keras.Model):
             setattr(self, f"{player}_optimizer", optimizer)
 
     def _objective(self, objective):
+        """Returns the objective; None for a variant whose losses are its own."""
         if self.default_objective is not None:
             return objectives.get(objective or self.default_objective)
         if objective is not None:
