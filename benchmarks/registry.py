@@ -5,6 +5,7 @@ from recipes.common.recipe import Recipe  # first: it keeps TensorFlow's import 
 # isort: split
 import importlib
 import pkgutil
+import types
 
 import recipes
 from benchmarks.records import Record
@@ -15,8 +16,18 @@ def _found() -> dict[str, Recipe]:
         importlib.import_module(f"recipes.{found.name}")
         for found in pkgutil.iter_modules(recipes.__path__)
     ]
-    found = [module.RECIPE for module in modules if hasattr(module, "RECIPE")]
+    found = [_own(module) for module in modules if hasattr(module, "RECIPE")]
     return {recipe.name: recipe for recipe in found}
+
+
+def _own(module: types.ModuleType) -> Recipe:
+    file = module.__name__.rpartition(".")[2]
+    if module.RECIPE.name != file:
+        raise ValueError(
+            f"The recipe of recipes/{file}.py must have the name of its file, {file!r}. Received: "
+            f"name={module.RECIPE.name!r}"
+        )
+    return module.RECIPE
 
 
 RECIPES = _found()

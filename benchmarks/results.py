@@ -27,7 +27,9 @@ whole runs, and steps are train steps with what is done between them, on one cor
 different machines, that may have done other things too: rows can't be compared by them.
 
 *Data* is the fingerprint of the examples. Records from before 2026-11-24, when it was taken of
-files, were given that of the same data.
+files, were given that of the same data. Those of DCGAN and FaceGAN that say
+`fresh_generator_latents` are of a train step in which each player drew images of its own; it was no
+setting, but is written into them.
 """
 
 

@@ -48,15 +48,7 @@ class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithA
 
 def preset(name: str, dataset: str) -> HyperParameters:
     """Returns the hyper-parameters of `--preset` for a data set."""
-    splits = {}
-    # The test split of drawn house numbers has fonts that no training image has; these do not.
-    if dataset == "drawn_house_numbers":
-        splits = {"validation_split": "validation[:500]", "test_split": "extra[:2000]"}
-    elif dataset.startswith("drawn_house_numbers"):
-        splits = {"validation_split": "validation", "test_split": "extra"}
-    elif dataset == "mnist_small" or dataset.startswith("folder:"):
-        splits = {"validation_split": "validation", "test_split": "test"}
-    paper = HyperParameters(dataset=dataset, **splits)
+    paper = HyperParameters(dataset=dataset, **generation.own_splits(dataset))
     if name == "paper":
         return paper
     size = 64 if dataset.startswith("folder:") else None

@@ -50,14 +50,8 @@ class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithB
 
 def preset(name: str, dataset: str) -> HyperParameters:
     """Returns the hyper-parameters of `--preset` for a data set."""
-    changes = {}
-    if dataset.startswith("drawn_faces/tiny"):
-        changes = {"image_size": None, "validation_split": "validation", "test_split": "test"}
-    elif dataset.startswith("drawn_faces"):
-        changes = {"image_size": None, "validation_split": "validation[:500]", "test_split": "test"}
-    elif dataset.startswith("folder:"):
-        changes = {"validation_split": "validation", "test_split": "test"}
-    paper = HyperParameters(dataset=dataset, **changes)
+    size = {"image_size": None} if dataset.startswith("drawn_faces") else {}
+    paper = HyperParameters(dataset=dataset, **size, **generation.own_splits(dataset))
     return paper if name == "paper" else paper.quick()
 
 

@@ -31,8 +31,8 @@ class HyperParameters(generation.GenerationHyperParameters, WithBothBetas):
     train_split: str = sourced("train", PAPER)
     validation_split: str = sourced("test[:1000]", "ours: only watched")
     test_split: str = sourced("test[1000:]", "ours")
-    epochs: int = sourced(640, f"{CODE}: 100,000 steps of the generator", quick=30)
-    batch_size: int = sourced(320, f"{CODE}: 64 for each step of the critic")
+    epochs: int = sourced(640, f"{CODE}: 100,000 steps of the generator", quick=15)
+    batch_size: int = sourced(320, f"{CODE}: 64 for each step of the critic", quick=160)
     latent_dim: int = sourced(128, CODE)
     architecture: str = sourced("residual", f"{PAPER}; or strided, DCGAN's", quick="strided")
     filters: int = sourced(128, CODE, quick=32)
@@ -41,7 +41,7 @@ class HyperParameters(generation.GenerationHyperParameters, WithBothBetas):
     generator_learning_rate: float = sourced(2e-4, f"{CODE}; algorithm 1 has half", quick=5e-4)
     critic_learning_rate: float = sourced(2e-4, f"{CODE}; algorithm 1 has half", quick=5e-4)
     learning_rate_schedule: str = sourced("linear", f"{CODE}: to zero", quick="exponential")
-    learning_rate_decay: float = sourced(1.0, "factor an epoch, if exponential", quick=0.95)
+    learning_rate_decay: float = sourced(1.0, "factor an epoch, if exponential", quick=0.87)
     adam_beta_1: float = sourced(0.0, f"{PAPER}, algorithm 1")
     adam_beta_2: float = sourced(0.9, f"{PAPER}, algorithm 1")
     average_decay: float = sourced(0.0, PAPER, quick=0.99)
@@ -51,15 +51,7 @@ class HyperParameters(generation.GenerationHyperParameters, WithBothBetas):
 
 def preset(name: str, dataset: str) -> HyperParameters:
     """Returns the hyper-parameters of `--preset` for a data set."""
-    splits = {}
-    # The test split of drawn house numbers has fonts that no training image has; these do not.
-    if dataset == "drawn_house_numbers":
-        splits = {"validation_split": "validation[:500]", "test_split": "extra[:2000]"}
-    elif dataset.startswith("drawn_house_numbers"):
-        splits = {"validation_split": "validation", "test_split": "extra"}
-    elif dataset == "mnist_small" or dataset.startswith("folder:"):
-        splits = {"validation_split": "validation", "test_split": "test"}
-    paper = HyperParameters(dataset=dataset, **splits)
+    paper = HyperParameters(dataset=dataset, **generation.own_splits(dataset))
     if name == "paper":
         return paper
     size = 64 if dataset.startswith("folder:") else None

@@ -48,13 +48,7 @@ def model_of(critic: keras.Model) -> zoo.WGANGP:
 
 
 def test_logs_of_a_linear_critic_are_what_the_formula_gives():
-    model = zoo.WGANGP(
-        SHAPE,
-        latent_dim=3,
-        critic_steps=1,
-        generator=grey_generator(0.5),
-        critic=linear_critic(3.0),
-    )
+    model = model_of(linear_critic(3.0))
     model.compile(**optimizers(0.0, 0.0), run_eagerly=True)
     images = np.full((4, *SHAPE), -0.25, "float32")
     logs = {name: values[0] for name, values in model.fit(images, verbose=0).history.items()}
@@ -68,13 +62,7 @@ def test_logs_of_a_linear_critic_are_what_the_formula_gives():
 
 def test_a_critic_left_alone_finds_the_distance_between_two_images():
     """Of all slopes of at most 1 the steepest separates −¼ and ½ by ‖x − G(z)‖ = 28 · ¾."""
-    model = zoo.WGANGP(
-        SHAPE,
-        latent_dim=3,
-        critic_steps=1,
-        generator=grey_generator(0.5),
-        critic=linear_critic(0.1),
-    )
+    model = model_of(linear_critic(0.1))
     model.compile(**optimizers(0.0, 1e-3))
     images = forever(np.full((4, *SHAPE), -0.25, "float32"))
     history = model.fit(images, steps_per_epoch=150, epochs=2, verbose=0).history
@@ -96,6 +84,15 @@ def test_a_batch_too_small_for_the_critic_s_steps_is_refused():
     model.compile()
     with pytest.raises(ValueError, match="each of the 5 critic steps. Received: a batch of 4"):
         model.fit(ramp_images(4), verbose=0)
+
+
+def test_a_smaller_last_batch_is_refused_before_it_harms():
+    model = zoo.WGANGP(SHAPE, filters=2, architecture="strided", critic_steps=3)
+    model.compile(run_eagerly=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="each of the 3 critic steps; leave"):
+        model.fit(ramp_images(8), batch_size=6, verbose=0)
+    assert int(model.step) == 1
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
 def test_batch_norm_in_the_critic_goes_only_without_a_penalty():

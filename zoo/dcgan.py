@@ -216,7 +216,7 @@ class DCGAN(LatentModel):
         """Takes one step of the discriminator, then one of the generator, on the same images."""
         real_images = data
         latents = self.draw_latents(tf.shape(real_images)[0])
-        with tf.GradientTape() as generator_tape:
+        with tf.name_scope("generator_player"), tf.GradientTape() as generator_tape:
             generated_images = self.generator(latents, training=True)
 
         with tf.name_scope("discriminator_player"):

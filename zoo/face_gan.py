@@ -217,7 +217,7 @@ class FaceGAN(LatentModel):
         """Takes one step of the discriminator, then one of the generator, on the same images."""
         real_images = self.augment(data, draw=0)
         latents = self.draw_latents(tf.shape(data)[0])
-        with tf.GradientTape() as generator_tape:
+        with tf.name_scope("generator_player"), tf.GradientTape() as generator_tape:
             generated_images = self.augment(self.generator(latents, training=True), draw=1)
 
         with tf.name_scope("discriminator_player"):

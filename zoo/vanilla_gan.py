@@ -27,6 +27,7 @@ from zoo.common.checks import (
     check_not_negative,
     check_parts,
     check_positive_integers,
+    require_parts,
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.layers import Maxout
@@ -192,6 +193,7 @@ class VanillaGAN(LatentModel):
 
     def train_step(self, data):
         """Takes k steps of the discriminator, then one of the generator."""
+        require_parts(data, self.discriminator_steps, "discriminator")
         for number in range(self.discriminator_steps):
             # Every k-th image: where k divides the shares of all replicas, their parts are together
             # what one replica's would be.

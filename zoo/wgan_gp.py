@@ -17,7 +17,7 @@ residual networks for CIFAR-10.
 
 import keras
 import tensorflow as tf
-from keras import layers
+from keras import initializers, layers
 
 from zoo.common.checks import (
     check_choice,
@@ -27,6 +27,7 @@ from zoo.common.checks import (
     check_positive_integers,
     check_square,
     refuse_batch_norm,
+    require_parts,
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.penalties import interpolated_gradient_penalty
@@ -53,7 +54,9 @@ def coarsest_side(side: int) -> tuple[int, int]:
     return coarsest, (side // coarsest).bit_length() - 1
 
 
-def _convolution(x, filters: int, kernel_size: int = 3, initializer: str = "he_uniform"):
+def _convolution(x, filters: int, kernel_size: int = 3, initializer=None):
+    # The authors' "He" initialisation, which has the mean of inputs and outputs.
+    initializer = initializer or initializers.VarianceScaling(2.0, "fan_avg", "uniform")
     return layers.Conv2D(filters, kernel_size, padding="same", kernel_initializer=initializer)(x)
 
 
@@ -101,7 +104,7 @@ def build_residual_generator(
 def build_residual_critic(image_shape=(32, 32, 3), filters: int = 128) -> keras.Model:
     """Returns the authors' critic for CIFAR-10: four residual blocks, the mean, one number.
 
-    Blocks halve the side until it is 8 (or 7); two more follow.
+    Blocks halve the side until it is 8 (or 14); two more follow at 32 pixels.
 
     Args:
         image_shape: (side, side, channels).
@@ -160,6 +163,10 @@ def build_strided_critic(image_shape=(32, 32, 3), filters: int = 64) -> keras.Mo
 # === Model ===
 
 
+def _mean(outputs) -> tf.Tensor:
+    return tf.reduce_mean(tf.cast(outputs, tf.float32))
+
+
 @keras.saving.register_keras_serializable(package="zoo")
 class WGANGP(LatentModel):
     """Wasserstein GAN with gradient penalty; the game is at the top of this file.
@@ -194,8 +201,10 @@ class WGANGP(LatentModel):
     Raises:
         ValueError: if an argument is out of range, or a network does not fit.
 
-    Differs from the authors' code: G's step has as many latents as one of the critic's, where
-    theirs has twice as many; no noise is added to bytes to hide their steps.
+    Differs from the authors' code: theirs for CIFAR-10 is conditional as it stands, with labels in
+    G's batch norm and a classifier on the critic, and the paper has it without too; its G's step
+    has twice as many latents as one of the critic's, ours as many; no noise is added to bytes to
+    hide their steps.
 
     Reference: [Gulrajani et al., 2017](https://arxiv.org/abs/1704.00028)
     """
@@ -273,6 +282,7 @@ class WGANGP(LatentModel):
 
     def train_step(self, data):
         """Takes k steps of the critic, then one of the generator."""
+        require_parts(data, self.critic_steps, "critic")
         for number in range(self.critic_steps):
             # Every k-th image: where k divides the shares of all replicas, their parts are together
             # what one replica's would be.
@@ -283,7 +293,7 @@ class WGANGP(LatentModel):
         with tf.name_scope("generator_player"):
             with tf.GradientTape() as tape:
                 generated_images = self.generator(latents, training=True)
-                generator_loss = -tf.reduce_mean(self.critic(generated_images, training=True))
+                generator_loss = -_mean(self.critic(generated_images, training=True))
             generator_gradient_norm = self.update_player("generator", generator_loss, tape)
 
         return self.finish_step(
@@ -297,8 +307,8 @@ class WGANGP(LatentModel):
         generated_images = self.generator(latents, training=True)
         with tf.name_scope("critic_player"):
             with tf.GradientTape() as tape:
-                real_output = tf.reduce_mean(self.critic(real_images, training=True))
-                generated_output = tf.reduce_mean(self.critic(generated_images, training=True))
+                real_output = _mean(self.critic(real_images, training=True))
+                generated_output = _mean(self.critic(generated_images, training=True))
                 critic_loss = generated_output - real_output
                 gradient_penalty = self.gradient_penalty(real_images, generated_images, number)
                 penalized_loss = critic_loss + self.gradient_penalty_weight * gradient_penalty

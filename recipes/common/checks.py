@@ -17,7 +17,7 @@ def require_choice(hyper_parameters: Any, name: str, choices: Sequence[str]) -> 
 def require_positive(hyper_parameters: Any, *names: str) -> None:
     """Refuses values of 0 or below."""
     for name in names:
-        if getattr(hyper_parameters, name) <= 0:
+        if not getattr(hyper_parameters, name) > 0:
             raise ValueError(
                 f"{name} must be positive. Received: {getattr(hyper_parameters, name)}"
             )

@@ -66,7 +66,6 @@ class Family(abc.ABC, Generic[Values, Data]):
         best: what early stopping takes for the best, for example "the least error".
         columns: of the table.
         num_samples: images in the sample grid.
-        measures: what is measured of runs, and how tables show it.
         samples_note: says on the page what the grid shows; "" where it is plain.
     """
 

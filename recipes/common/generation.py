@@ -22,6 +22,29 @@ SMOKE_CLASSIFIER_STEPS = 10
 DATASETS_HELP = "folder:PATH for images of your own, or any images of TFDS by their name"
 
 
+# Which images to watch, and which to test on. The test split of drawn house numbers has fonts that
+# no training image has; those of `extra` the training images have too.
+_OWN_SPLITS = {
+    "drawn_house_numbers": ("validation[:500]", "extra[:2000]"),
+    "drawn_faces": ("validation[:500]", "test"),
+    "mnist_small": ("validation", "test"),
+}
+
+
+def own_splits(dataset: str) -> dict[str, str]:
+    """Returns the splits to watch and to test on, by hyper-parameter, of sets that have them.
+
+    Those are the zoo's own and folders; for others it is empty.
+    """
+    name, _, config = dataset.partition("/")
+    splits = ("validation", "test") if dataset.startswith("folder:") else _OWN_SPLITS.get(name)
+    if splits is None:
+        return {}
+    if config.startswith("tiny"):  # too few to leave some out
+        splits = tuple(split.partition("[")[0] for split in splits)
+    return dict(zip(("validation_split", "test_split"), splits, strict=True))
+
+
 # === Hyper-parameters ===
 
 

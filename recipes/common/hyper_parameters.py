@@ -80,6 +80,12 @@ class HyperParameters(abc.ABC):
         checks.require_positive(self, "epochs", "batch_size", "learning_rate_decay", *rates)
         checks.require_seeds(self, "seed")
         checks.require_momenta(self, "average_decay")
+        for name in (name for name in vars(self) if name.endswith("_steps")):
+            if self.batch_size < vars(self)[name]:
+                raise ValueError(
+                    f"batch_size must hold an image for each of the {name}. Received: "
+                    f"batch_size={self.batch_size}, {name}={vars(self)[name]}"
+                )
 
     # === Optimizers ===
 

@@ -19,14 +19,19 @@ _MOST_FRAMES = 40
 _FRAME_MILLISECONDS = 350
 _LAST_FRAME_MILLISECONDS = 2500
 _SMALLEST_FRAME_WIDTH = 384
-_PANELS = (("_gradient_norm", "Gradient norms"), ("_loss", "Losses"), ("_score", "Scores"))
+_PANELS = (
+    ("_gradient_norm", "Gradient norms"),
+    ("_loss", "Losses"),
+    ("_score", "Scores"),
+    ("_output", "Outputs"),
+)
 
 
 # === Curves ===
 
 
 def write_curves(history_rows: Sequence[Mapping[str, float]], path: str | os.PathLike[str]) -> None:
-    """Draws the history: losses, scores, gradient norms, then a panel for each other measure.
+    """Draws the history: losses, scores or outputs, gradient norms, then each other measure.
 
     Training is a solid line, validation (`val_...`) a dashed one in the same panel.
 

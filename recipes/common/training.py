@@ -62,11 +62,10 @@ class Outcome:
                 without early stopping leave it out.
         """
         kind = "averaged weights" if are_averaged else "weights"
-        if self.is_broken:
-            return f"{kind} of the last good epoch; the run broke"
+        broke = "; the run broke" if self.is_broken else ""
         if self.keeps_best:
-            return f"{kind} of the epoch with {best}"
-        return f"{kind} of the last step"
+            return f"{kind} of the epoch with {best}{broke}"
+        return f"{kind} of the last {'good epoch' if self.is_broken else 'step'}{broke}"
 
 
 def strategy_scope(strategy: str, batch_size: int) -> contextlib.AbstractContextManager:
@@ -181,7 +180,8 @@ def fit(
         epochs=len(history.rows),
         history=history.rows,
         is_broken=on_non_finite.stop_reason is not None,
-        keeps_best=on_quality is not None,
+        # A run that broke within its first epoch has none.
+        keeps_best=on_quality is not None and on_quality.best_weights is not None,
     )
 
 

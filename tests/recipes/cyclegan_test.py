@@ -65,7 +65,7 @@ def test_run_leaves_exactly_these_files(smoke):
     folder, _ = smoke
     assert re.fullmatch(r"cyclegan-\d{8}-\d{6}", folder.name)
     assert {path.name for path in folder.iterdir()} == {
-        *("config.json", "environment.json", "history.csv", "curves.png", "samples"),
+        *("config.json", "environment.json", "model.json", "history.csv", "curves.png", "samples"),
         *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
     }
     with open(folder / "history.csv", newline="") as file:

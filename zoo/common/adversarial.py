@@ -27,6 +27,9 @@ def _copy_of(network: keras.Model) -> keras.Model:
     return copy
 
 
+COMPILE_ARGUMENTS = ("run_eagerly", "steps_per_execution", "jit_compile")
+
+
 class AdversarialModel(keras.Model):
     """The plumbing of a Keras model in which several players each minimise a loss of their own.
 
@@ -145,7 +148,9 @@ class AdversarialModel(keras.Model):
         """Returns each player's optimizer, new and with the paper's constants."""
         raise NotImplementedError(f"{type(self).__name__} names no default optimizers.")
 
-    def compile(self, *, objective: str | objectives.Objective | None = None, **arguments):
+    def compile(
+        self, *optimizers, objective: str | objectives.Objective | None = None, **arguments
+    ):
         """Prepares the model for `fit`.
 
         Args:
@@ -157,11 +162,16 @@ class AdversarialModel(keras.Model):
                 `keras.Model.compile`.
 
         Raises:
-            ValueError: if there is no such player, two players were given one optimizer object, or
-                an objective was given to a variant that takes none.
+            ValueError: if there is no such player, two players were given one optimizer object, an
+                objective was given to a variant that takes none, or an argument is none of these.
         """
+        if optimizers:
+            self._refuse_optimizer(f"{optimizers[0]!r} without a player's name")
         self.objective = self._objective(objective)
         optimizers = self._optimizers_of(arguments)
+        self._refuse_other_arguments(arguments)
+        # Of those that Keras takes it alone decides what random numbers a step draws.
+        self._given_jit_compile = arguments.get("jit_compile", "auto")
         # Keras wants one optimizer to call its own, and would otherwise make an unused RMSprop.
         super().compile(
             optimizer=next(iter(optimizers.values())), auto_scale_loss=False, **arguments
@@ -184,11 +194,7 @@ class AdversarialModel(keras.Model):
         given = {player: arguments.pop(f"{player}_optimizer", None) for player in self.players}
         for name in arguments:
             if name.endswith("optimizer"):
-                wanted = ", ".join(f"{player}_optimizer" for player in self.players)
-                raise ValueError(
-                    f"{type(self).__name__} has an optimizer for each player: {wanted}. "
-                    f"Received: {name}={arguments[name]!r}"
-                )
+                self._refuse_optimizer(f"{name}={arguments[name]!r}")
         objects = [o for o in given.values() if isinstance(o, keras.optimizers.Optimizer)]
         if len({id(optimizer) for optimizer in objects}) < len(objects):
             raise ValueError(
@@ -199,6 +205,22 @@ class AdversarialModel(keras.Model):
             defaults = self.default_optimizers()
             given = {p: defaults[p] if o is None else o for p, o in given.items()}
         return {player: self._prepared(player, given[player]) for player in given}
+
+    def _refuse_optimizer(self, received: str) -> None:
+        wanted = ", ".join(f"{player}_optimizer" for player in self.players)
+        raise ValueError(
+            f"{type(self).__name__} has an optimizer for each player: {wanted}. "
+            f"Received: {received}"
+        )
+
+    def _refuse_other_arguments(self, arguments: dict) -> None:
+        unknown = [name for name in arguments if name not in COMPILE_ARGUMENTS]
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__} has losses and measures of its own; beside optimizers and "
+                f"objective compile() takes {', '.join(COMPILE_ARGUMENTS)}. Received: "
+                f"{unknown[0]}={arguments[unknown[0]]!r}"
+            )
 
     def _prepared(self, player: str, optimizer) -> keras.optimizers.Optimizer:
         """Wraps an optimizer for float16 and builds its slots, without which none are restored."""
@@ -211,13 +233,19 @@ class AdversarialModel(keras.Model):
         return optimizer
 
     def get_compile_config(self):
-        """Returns optimizers and objective, for the `.keras` format; nothing before `compile`."""
+        """Returns what `compile` was given, for the `.keras` format; nothing before `compile`.
+
+        Objective and optimizers, with the paper's in place of those that were not given, and
+        `jit_compile` if it was said.
+        """
         if not self.compiled:
             return {}
         config = {
             f"{player}_optimizer": keras.optimizers.serialize(optimizer)
             for player, optimizer in self.optimizers.items()
         }
+        if self._given_jit_compile != "auto":
+            config["jit_compile"] = self._given_jit_compile
         if self.objective is not None:
             config["objective"] = keras.saving.serialize_keras_object(self.objective)
         return config
@@ -236,7 +264,8 @@ class AdversarialModel(keras.Model):
         Raises:
             ValueError: if `check_batch` refuses that batch.
         """
-        first_batch = first_batch_of(x)
+        batch_size = kwargs.get("batch_size", args[1] if len(args) > 1 else None)
+        first_batch = first_batch_of(x, batch_size)
         if first_batch is not None:
             self.check_batch(first_batch)
         if isinstance(x, tf.data.Dataset) and len(args) < 8:
@@ -301,7 +330,17 @@ class AdversarialModel(keras.Model):
         return tf.linalg.global_norm(gradients) / scale
 
     def finish_step(self, **logs) -> dict[str, tf.Tensor]:
-        """Updates the averages, counts the step and returns the running means of the logs."""
+        """Updates the averages, counts the step and returns the running means of the logs.
+
+        Raises:
+            ValueError: if a log was not named when `finish_building` was called.
+        """
+        unknown = sorted(logs.keys() - self.running_means.keys())
+        if unknown:
+            raise ValueError(
+                f"Every log must be named in finish_building(logs=...). Received: {unknown[0]}, "
+                f"beside {', '.join(self.running_means)}"
+            )
         if self.averages:
             rate = _average_rate(self.average_decay, tf.cast(self.step + 1, tf.float32))
             for average, network in self.averages:

@@ -5,18 +5,21 @@ import numpy as np
 import tensorflow as tf
 
 
-def first_batch_of(data):
+def first_batch_of(data, batch_size: int | None = None):
     """Returns the first batch of what `fit` takes, or `None` where a look would consume it.
 
     Args:
         data: a `tf.data.Dataset`, a `PyDataset`, arrays or tensors; anything else gives `None`.
+        batch_size: of arrays. Defaults to 32, as in Keras.
     """
     if isinstance(data, tf.data.Dataset):
         return next(iter(data.take(1)), None)
     if isinstance(data, keras.utils.PyDataset):
         return data[0]
     if isinstance(data, (tuple, list, dict, np.ndarray, tf.Tensor)):
-        return tf.nest.map_structure(lambda array: None if array is None else array[:256], data)
+        return tf.nest.map_structure(
+            lambda array: None if array is None else array[: batch_size or 32], data
+        )
     return None
 
 
@@ -119,6 +122,24 @@ def check_parts(batch, num_parts: int, player: str) -> None:
         )
 
 
+def require_parts(images: tf.Tensor, num_parts: int, player: str) -> None:
+    """Stops a train step whose batch can't be cut into a part for each step of a player.
+
+    A part without images has no mean, and would take the weights with it.
+
+    Raises:
+        InvalidArgumentError: when the step runs. A last batch may be smaller than the first.
+    """
+    tf.debugging.assert_greater_equal(
+        tf.shape(images)[0],
+        num_parts,
+        message=(
+            f"A batch, or a replica's share of it, must hold an image for each of the {num_parts} "
+            f"{player} steps; leave out a smaller last one by drop_remainder=True."
+        ),
+    )
+
+
 def check_image_shape(image_shape) -> tuple[int, int, int]:
     """Returns the shape as a tuple.
 
@@ -155,6 +176,8 @@ def check_network(name: str, network: keras.Model, takes, gives) -> None:
 
 
 def _without_batch(shape):
+    if isinstance(shape, dict):
+        return {name: tuple(each[1:]) for name, each in shape.items()}
     if shape and isinstance(shape[0], (tuple, list)):
         return [tuple(each[1:]) for each in shape]
     return tuple(shape[1:])

@@ -55,7 +55,7 @@ class LatentModel(AdversarialModel):
         """Returns the images that these latents make, or `[latents, condition]`."""
         return self.averaged_generator(latents, training=training)
 
-    def compile(self, *, quality_measures=(), **arguments):
+    def compile(self, *optimizers, quality_measures=(), **arguments):
         """Prepares the model for `fit`.
 
         Args:
@@ -72,7 +72,7 @@ class LatentModel(AdversarialModel):
         if quality_measures:
             # Keras compiles on one GPU of its own accord; XLA takes minutes to find eigenvalues.
             arguments.setdefault("jit_compile", False)
-        super().compile(**arguments)
+        super().compile(*optimizers, **arguments)
         with self.distribute_strategy.scope():
             # In a namespace Keras does not see them: an evaluation is no part of the saved state.
             self._evaluation = types.SimpleNamespace(
@@ -153,7 +153,7 @@ class LatentModel(AdversarialModel):
             The quality measures by name, over all batches so far.
 
         Raises:
-            ValueError: if `compile` was given no measures.
+            ValueError: if `compile` was given no measures, or a condition is missing.
         """
         if not self._evaluation.measures:
             raise ValueError(
@@ -163,6 +163,11 @@ class LatentModel(AdversarialModel):
         real_images, *others = data if isinstance(data, (tuple, list)) else (data,)
         seed = self.stream_seed("evaluation", self._evaluation.batch)
         latents = self._slice_of_latents(tf.shape(real_images)[0], seed)
+        if self.condition is not None and not others:
+            raise ValueError(
+                f"{type(self).__name__} is evaluated on batches (real_images, condition). "
+                "Received: images alone."
+            )
         inputs = latents if self.condition is None else [latents, others[0]]
         generated_images = self.averaged_generator(inputs, training=False)
         self._evaluation.batch.assign_add(1)

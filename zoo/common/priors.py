@@ -13,10 +13,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-
-def _check_size(name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+from zoo.common.checks import check_positive_integers
 
 
 class Prior(abc.ABC):
@@ -73,7 +70,7 @@ class Normal(Prior):
     latent_dim: int
 
     def __post_init__(self):
-        _check_size("latent_dim", self.latent_dim)
+        check_positive_integers(latent_dim=self.latent_dim)
 
     def draw(self, num_latents, seed) -> tf.Tensor:
         return tf.random.stateless_normal((num_latents, self.latent_dim), seed)
@@ -102,7 +99,7 @@ class Uniform(Prior):
     highest: float = 1.0
 
     def __post_init__(self):
-        _check_size("latent_dim", self.latent_dim)
+        check_positive_integers(latent_dim=self.latent_dim)
         if not self.lowest < self.highest:
             raise ValueError(
                 f"`highest` must be above `lowest`. Received: lowest={self.lowest!r}, "
@@ -133,7 +130,7 @@ class Categorical(Prior):
     num_categories: int
 
     def __post_init__(self):
-        _check_size("num_categories", self.num_categories)
+        check_positive_integers(num_categories=self.num_categories)
 
     @property
     def latent_dim(self) -> int:

@@ -2,7 +2,7 @@
 
     model = zoo.runs.load_model("runs/faces")
 
-`RunFolder` is the folder. The callbacks make a long run of a two-player model one that can be
+`RunFolder` is the folder. The callbacks make a long run of a model one that can be
 watched and resumed. Each looks after one thing. Their order matters, for some rely on what others
 found:
 

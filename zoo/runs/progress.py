@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import keras
 
 from zoo.common.files import write_atomically
-from zoo.runs.training_state import is_discarded, steps_done
+from zoo.runs.training_state import is_discarded, optimizers_of, steps_done
 
 Row = dict[str, float]
 
@@ -109,7 +109,7 @@ class ProgressBar(keras.callbacks.Callback):
 
     Args:
         total_epochs: epochs of the whole run, those before a resume included.
-        keys: logs to show. Defaults to both losses.
+        keys: logs to show. Defaults to the loss of each player.
         validation_key: log of validation to show, the last one known. Defaults to the first that
             starts with "val_".
         stream: where to write. Defaults to standard error.
@@ -118,13 +118,14 @@ class ProgressBar(keras.callbacks.Callback):
     def __init__(
         self,
         total_epochs: int,
-        keys: Sequence[str] = ("generator_loss", "discriminator_loss"),
+        keys: Sequence[str] | None = None,
         validation_key: str | None = None,
         stream: TextIO | None = None,
     ) -> None:
         super().__init__()
         self.total_epochs = total_epochs
-        self.keys = tuple(keys)
+        self._given_keys = keys
+        self.keys: tuple[str, ...] = ()
         self.validation_key = validation_key
         self.stream = stream
         self._bar: Any = None
@@ -138,6 +139,8 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         self._first_step = self._epoch_first_step = steps_done(self.model)
+        losses = [f"{player}_loss" for player in optimizers_of(self.model)]
+        self.keys = tuple(losses if self._given_keys is None else self._given_keys)
         self._steps_per_epoch = (self.params or {}).get("steps")
         self._begin_time = time.monotonic()
         self._shown = {}

@@ -1,4 +1,4 @@
-"""TensorBoard for two players: both learning rates, the sample grid, and who trains on what."""
+"""TensorBoard for several players: their rates, the sample grid, and who trains on what."""
 
 import os
 import time
@@ -24,8 +24,8 @@ class PlayersTensorBoard(keras.callbacks.Callback):
     - `epoch/<log>`: each log of an epoch, training and validation under one name in one chart;
     - `learning_rate/<player>`;
     - `samples`: each grid that a `SampleGrid` draws;
-    - the graph of `train_step`, where the name scopes `discriminator_player` and
-      `generator_player` show which networks each player's loss runs through and which it trains.
+    - the graph of `train_step`, where the name scopes `<player>_player` show which networks each
+      player's loss runs through and which it trains.
 
     A resumed run adds a file to the folder, and its steps go on where they stopped.
 

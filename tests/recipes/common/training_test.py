@@ -110,7 +110,8 @@ def assert_equal_runs(folder: Path, expected: Path) -> None:
     [
         (False, False, False, "weights of the last step"),
         (False, True, True, "averaged weights of the epoch with the least error"),
-        (True, True, False, "weights of the last good epoch; the run broke"),
+        (True, True, False, "weights of the epoch with the least error; the run broke"),
+        (True, False, False, "weights of the last good epoch; the run broke"),
     ],
 )
 def test_outcome_says_which_weights_were_scored(is_broken, keeps_best, are_averaged, expected):
