@@ -41,7 +41,9 @@ def group_of(test: str) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Shares out groups of tests, in the order in which they were collected."""
+    """Shares out files as `--dist=loadfile` does, but those `BY_CASE`, and as they are ordered."""
+    if config.getvalue("dist") != "loadfile":
+        return None
     from xdist.scheduler import LoadFileScheduling
 
     class ByGroup(LoadFileScheduling):
