@@ -1,11 +1,12 @@
 """What the contract test must know of a variant, and what the cases in `tests/cases` share."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from zoo import metrics
@@ -59,12 +60,34 @@ SCORES = frozenset({"real_score", "generated_score"})
 OUTPUTS = frozenset({"real_output", "generated_output"})
 
 
-def state_of(model: AdversarialModel) -> list[np.ndarray]:
+def variables_of(model: AdversarialModel) -> list[keras.Variable]:
     """Everything that the next step depends on: weights, random states and all optimizers."""
     variables = list(model.variables)
     for optimizer in model.optimizers.values():
         variables += optimizer.variables
-    return [variable.numpy() for variable in variables]
+    return variables
+
+
+def state_of(model: AdversarialModel) -> list[np.ndarray]:
+    """The values of `variables_of`."""
+    return [variable.numpy() for variable in variables_of(model)]
+
+
+def trained_at_rates(
+    model: AdversarialModel, player: str, rates: tuple[float, ...], batch: Any, steps: int
+) -> Iterator[AdversarialModel]:
+    """Trains the model from the same state at each rate of one player, and gives it each time.
+
+    A control then takes no second model, of which to trace a step takes as long as many steps.
+    """
+    start = state_of(model)
+    data = tf.data.Dataset.from_tensors(batch).repeat()
+    for rate in rates:
+        for variable, value in zip(variables_of(model), start, strict=True):
+            variable.assign(value)
+        model.optimizers[player].learning_rate = rate
+        model.fit(data, steps_per_epoch=steps, verbose=0)
+        yield model
 
 
 def ramp_images(batch_size: int, image_shape=(28, 28, 1)) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What every test starts from: quiet, no display, two logical CPUs, the same seed."""
 
 import os
+import re
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -16,6 +17,56 @@ import tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+# Files whose tests share models within a case, the first of their parameters, and not beyond.
+BY_CASE = ("tests/contract_test.py", "tests/recipes/common/generation_test.py")
+
+# What takes longest starts first, so that no process ends long after the other.
+LONGEST = (
+    *BY_CASE,
+    "tests/recipes/cyclegan_test.py",
+    "tests/recipes/semi_supervised_test.py",
+    "tests/recipes/common/training_test.py",
+    "tests/readme_test.py",
+    "tests/cyclegan_test.py",
+)
+
+
+def group_of(test: str) -> str:
+    """Returns the group of tests that run in one process: those of a file, or of a case of it."""
+    file = test.partition("::")[0]
+    case = re.search(r"\[([a-z_]+)", test)
+    return f"{file}[{case[1]}]" if case and file in BY_CASE else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Shares out files as `--dist=loadfile` does, but those `BY_CASE`, and as they are ordered."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByGroup(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files that take longest first, and together what is of one case."""
+    ranks = {file: rank for rank, file in enumerate(LONGEST)}
+    firsts: dict[str, int] = {}
+    for number, item in enumerate(items):
+        firsts.setdefault(group_of(item.nodeid), number)
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        group = group_of(item.nodeid)
+        return ranks.get(group.partition("[")[0], len(ranks)), firsts[group]
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from tests.case import ramp_images
+from tests.case import ramp_images, trained_at_rates
 from zoo import dcgan
 
 SIDES = (28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
@@ -132,18 +132,21 @@ def test_global_average_pooling_leaves_one_weight_a_filter():
 # === Learning ===
 
 
-@pytest.mark.parametrize(("rate", "learns"), [(1e-3, True), (0.0, False)])
-def test_learns_only_if_the_discriminator_does(rate, learns):
+def test_learns_only_if_the_discriminator_does():
     keras.utils.set_random_seed(1)
-    model = zoo.DCGAN((28, 28, 1), latent_dim=8, base_filters=8)
+    model = zoo.DCGAN((28, 28, 1), latent_dim=8, base_filters=4)
     model.compile(
         generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
-        discriminator_optimizer=keras.optimizers.Adam(rate, beta_1=0.5),
+        discriminator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
     )
     half = np.where(np.arange(28) < 14, 0.8, -0.8)
     noise = np.random.default_rng(0).normal(0.0, 0.1, (16, 28, 28, 1))
     images = np.clip(half[:, None, None] + noise, -1, 1).astype("float32")
-    model.fit(tf.data.Dataset.from_tensors(images).repeat(), steps_per_epoch=150, verbose=0)
-    mean = model.generate(32, seed=0).mean(axis=(0, 2, 3))
-    difference = mean[:14].mean() - mean[14:].mean()
-    assert (difference > 0.8) if learns else (difference < 0.3)
+    differences = []
+    for trained in trained_at_rates(model, "discriminator", (1e-3, 0.0), images, steps=150):
+        mean = trained.generate(32, seed=0).mean(axis=(0, 2, 3))
+        differences.append(mean[:14].mean() - mean[14:].mean())
+    learnt, by_chance = differences
+    # SPREAD
+    assert learnt > 0.4
+    assert abs(by_chance) < 0.2

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from tests.case import ramp_images
+from tests.case import ramp_images, trained_at_rates
 from zoo import face_gan
 
 IMAGE_SHAPE = (32, 32, 1)
@@ -44,6 +44,7 @@ def model_with_linear_discriminator(weight: float, interval: int) -> zoo.FaceGAN
     model.compile(
         generator_optimizer=keras.optimizers.SGD(0.0),
         discriminator_optimizer=keras.optimizers.SGD(0.01),
+        run_eagerly=True,
     )
     return model
 
@@ -238,18 +239,21 @@ def test_default_optimizers_have_no_momentum():
 # === Learning ===
 
 
-@pytest.mark.parametrize(("rate", "learns"), [(1e-3, True), (0.0, False)])
-def test_learns_only_if_the_discriminator_does(rate, learns):
+def test_learns_only_if_the_discriminator_does():
     keras.utils.set_random_seed(1)
-    model = zoo.FaceGAN(IMAGE_SHAPE, latent_dim=8, filters=32, average_decay=0.9)
+    model = zoo.FaceGAN(IMAGE_SHAPE, latent_dim=8, filters=16, average_decay=0.9)
     model.compile(
         generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),
-        discriminator_optimizer=keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99),
+        discriminator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),
     )
     half = np.where(np.arange(32) < 16, 0.8, -0.8)
     noise = np.random.default_rng(0).normal(0.0, 0.1, (16, *IMAGE_SHAPE))
     images = np.clip(half[:, None, None] + noise, -1, 1).astype("float32")
-    model.fit(repeated(images), steps_per_epoch=150, verbose=0)
-    mean = model.generate(32, seed=0).mean(axis=(0, 2, 3))
-    difference = mean[:16].mean() - mean[16:].mean()
-    assert (difference > 0.8) if learns else (difference < 0.3)
+    differences = []
+    for trained in trained_at_rates(model, "discriminator", (1e-3, 0.0), images, steps=150):
+        mean = trained.generate(32, seed=0).mean(axis=(0, 2, 3))
+        differences.append(mean[:16].mean() - mean[16:].mean())
+    learnt, by_chance = differences
+    # SPREAD
+    assert learnt > 0.4
+    assert abs(by_chance) < 0.2

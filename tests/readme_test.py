@@ -43,8 +43,21 @@ def run_python(code: str, folder: Path, data_dir: Path, **environment: str) -> s
     return result.stdout
 
 
-def test_python_blocks_run_one_after_another(tmp_path, data_dir):
+# Trains a classifier that is not kept yet for 3 steps.
+FEW_STEPS = """
+import functools
+import zoo
+zoo.metrics.load_classifier = functools.partial(zoo.metrics.load_classifier, training_steps=3)
+"""
+
+
+@pytest.mark.parametrize("as_typed", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_python_blocks_run_one_after_another(tmp_path, data_dir, as_typed):
     code = "\n".join(block for document in TAUGHT for block in blocks(document, "python"))
+    if not as_typed:
+        code, shortened = re.subn(r"steps_per_epoch=\d+", "steps_per_epoch=2", code)
+        assert shortened == code.count(".fit(")
+        code = FEW_STEPS + code
     output = run_python(code, tmp_path, data_dir)
     assert (tmp_path / "digits" / "1" / "saved_model.pb").is_file()
     assert "error: 0." in output

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from tests.case import ramp_images
+from tests.case import ramp_images, trained_at_rates
 from tests.cases.vanilla_gan import CASE
 from zoo.common.layers import Maxout
 
@@ -51,6 +51,7 @@ def test_a_discriminator_that_can_not_tell_loses_log_2_a_image(objective, genera
         generator_optimizer=keras.optimizers.SGD(0.0),
         discriminator_optimizer=keras.optimizers.SGD(0.0),
         objective=objective,
+        run_eagerly=True,
     )
     logs = model.fit(ramp_images(4), verbose=0).history
     assert logs["discriminator_loss"] == pytest.approx([np.log(2)])
@@ -68,6 +69,7 @@ def test_minimax_hardly_moves_a_generator_whose_images_are_all_rejected():
             generator_optimizer=keras.optimizers.SGD(0.0),
             discriminator_optimizer=keras.optimizers.SGD(0.0),
             objective=objective,
+            run_eagerly=True,
         )
         logs = model.fit(ramp_images(4), verbose=0).history
         norms[objective] = logs["generator_gradient_norm"][0]
@@ -167,7 +169,7 @@ def test_adapt_is_refused_where_it_would_do_nothing_or_harm():
     with pytest.raises(ValueError, match="without a layer named pixel_logits"):
         CASE.build().adapt(ramp_images(2))
     model = zoo.VanillaGAN()
-    model.compile()
+    model.compile(run_eagerly=True)
     model.fit(ramp_images(2), verbose=0)
     with pytest.raises(ValueError, match="before fit.*trained for 1 steps"):
         model.adapt(ramp_images(2))
@@ -176,8 +178,7 @@ def test_adapt_is_refused_where_it_would_do_nothing_or_harm():
 # === Learning ===
 
 
-@pytest.mark.parametrize(("rate", "learns"), [(3e-3, True), (0.0, False)])
-def test_learns_only_if_the_discriminator_does(rate, learns):
+def test_learns_only_if_the_discriminator_does():
     keras.utils.set_random_seed(0)
     latents, images = keras.Input((8,)), keras.Input((4, 4, 1))
     y = layers.Dense(32, activation="relu")(latents)
@@ -191,10 +192,15 @@ def test_learns_only_if_the_discriminator_does(rate, learns):
     )
     model.compile(
         generator_optimizer=keras.optimizers.Adam(3e-3, beta_1=0.5),
-        discriminator_optimizer=keras.optimizers.Adam(rate, beta_1=0.5),
+        discriminator_optimizer=keras.optimizers.Adam(3e-3, beta_1=0.5),
     )
     noise = np.random.default_rng(0).normal(0.0, 0.1, (64, 4, 4, 1))
-    model.fit(forever(np.clip(PATTERN + noise, -1, 1)), steps_per_epoch=400, verbose=0)
-    error = np.abs(model.generate(64, seed=0).mean(axis=0) - PATTERN).mean()
+    real = np.clip(PATTERN + noise, -1, 1).astype("float32")
+    learnt, by_chance = (
+        np.abs(trained.generate(64, seed=0).mean(axis=0) - PATTERN).mean()
+        for trained in trained_at_rates(model, "discriminator", (3e-3, 0.0), real, steps=400)
+    )
     # Knowing nothing, at 0, would err by 0.8.
-    assert (error < 0.2) if learns else (error > 0.6)
+    # SPREAD
+    assert learnt < 0.2
+    assert by_chance > 0.6

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from tests.case import ramp_images
+from tests.case import ramp_images, trained_at_rates
 
 SHAPE = (28, 28, 1)
 
@@ -49,7 +49,7 @@ def model_of(critic: keras.Model) -> zoo.WGANGP:
 
 def test_logs_of_a_linear_critic_are_what_the_formula_gives():
     model = model_of(linear_critic(3.0))
-    model.compile(**optimizers(0.0, 0.0))
+    model.compile(**optimizers(0.0, 0.0), run_eagerly=True)
     images = np.full((4, *SHAPE), -0.25, "float32")
     logs = {name: values[0] for name, values in model.fit(images, verbose=0).history.items()}
     # A grey g makes f = 28 · 3 · g, for a norm of 3 over 28² pixels.
@@ -74,7 +74,7 @@ def test_without_a_penalty_there_is_none():
     model = zoo.WGANGP(
         SHAPE, filters=2, architecture="strided", critic_steps=1, gradient_penalty_weight=0.0
     )
-    model.compile(**optimizers(1e-4, 1e-4))
+    model.compile(**optimizers(1e-4, 1e-4), run_eagerly=True)
     logs = model.fit(ramp_images(2), verbose=0).history
     assert logs["gradient_penalty"] == [0.0]
 
@@ -132,17 +132,20 @@ def test_default_optimizers_are_the_papers():
 # === Learning ===
 
 
-@pytest.mark.parametrize(("rate", "learns"), [(2e-3, True), (0.0, False)])
-def test_learns_only_if_the_critic_does(rate, learns):
+def test_learns_only_if_the_critic_does():
     keras.utils.set_random_seed(1)
     model = zoo.WGANGP(
         SHAPE, latent_dim=8, filters=8, architecture="strided", critic_steps=2, average_decay=0.9
     )
-    model.compile(**optimizers(2e-3, rate))
+    model.compile(**optimizers(2e-3, 2e-3))
     half = np.where(np.arange(28) < 14, 0.8, -0.8)
     noise = np.random.default_rng(0).normal(0.0, 0.1, (32, *SHAPE))
     images = np.clip(half[:, None, None] + noise, -1, 1).astype("float32")
-    model.fit(forever(images), steps_per_epoch=150, verbose=0)
-    mean = model.generate(32, seed=0).mean(axis=(0, 2, 3))
-    difference = mean[:14].mean() - mean[14:].mean()
-    assert (difference > 0.8) if learns else (difference < 0.3)
+    differences = []
+    for trained in trained_at_rates(model, "critic", (2e-3, 0.0), images, steps=150):
+        mean = trained.generate(32, seed=0).mean(axis=(0, 2, 3))
+        differences.append(mean[:14].mean() - mean[14:].mean())
+    learnt, by_chance = differences
+    # SPREAD
+    assert learnt > 0.8
+    assert abs(by_chance) < 0.3

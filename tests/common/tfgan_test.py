@@ -40,7 +40,8 @@ def test_leaves_no_estimator_in_tensorflow() -> None:
     assert not hasattr(tf, "estimator")
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+# With and without XLA the import comes in Python that is traced; XLA compiles what this leaves.
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_first_use_may_come_while_a_graph_is_traced(jit_compile: bool) -> None:
     script = FIRST_USE_IN_A_GRAPH.format(jit_compile=jit_compile)
     finished = subprocess.run(

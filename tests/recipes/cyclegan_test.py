@@ -138,6 +138,8 @@ def test_samples_show_there_and_back_for_both_domains(smoke, prepared):
     assert not grid[64 * translation.SMOKE_PAIRS :].any()
 
 
+# Of what recipes share here, the quicker ones are asked without `slow`.
+@pytest.mark.slow
 def test_finished_run_is_reported_again_by_resume(smoke, data_dir):
     folder, ended = smoke
     before = contents(folder)
@@ -163,6 +165,7 @@ def test_failed_training_on_pairs_costs_neither_scores_nor_report(prepared, tmp_
     )
     data = translation.TranslationData(values)
     model = runner.build_model(cyclegan.RECIPE, values, data)
+    model.run_eagerly = True  # three steps take less than to trace one
     parameters = {name: HyperParameter(v) for name, v in dataclasses.asdict(values).items()}
     run = RunFolder.start(tmp_path / "run", "cyclegan", parameters)
 

@@ -244,8 +244,9 @@ def test_data_sets_that_the_paper_lacks_are_not_compared_with_it():
 
 @pytest.mark.parametrize(
     ("dataset", "num_labels"),
-    [("mnist", 100), pytest.param("svhn_cropped", 1000, marks=pytest.mark.slow)],
+    [("mnist", 100), ("svhn_cropped", 1000)],
 )
+@pytest.mark.slow
 def test_data_sets_of_tfds(recipe, tmp_path, dataset, num_labels):
     with tfds.testing.mock_data(num_examples=1200):
         ended = recipe(

@@ -120,6 +120,7 @@ def test_export_generates_what_the_last_grid_shows(name, smoke):
         np.testing.assert_allclose(shown / 255, image, atol=0.51 / 255)
 
 
+@pytest.mark.parametrize("name", ["vanilla_mnist"], indirect=True, scope="module")
 def test_finished_run_is_reported_again_by_resume(name, smoke, data_dir):
     folder, ended = smoke
     before = contents(folder)
@@ -194,6 +195,13 @@ def test_quick_presets_decay_the_rates(name):
 # === Other data ===
 
 
+# The recipes share all that a folder of one's own takes another way.
+@pytest.mark.parametrize(
+    "name",
+    ["vanilla_mnist", pytest.param("dcgan_svhn", marks=pytest.mark.slow)],
+    indirect=True,
+    scope="module",
+)
 def test_a_folder_of_ones_own(name, tmp_path, data_dir):
     folder = tmp_path / "pictures"
     folder.mkdir()
