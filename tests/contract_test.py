@@ -190,7 +190,7 @@ def test_an_update_of_one_player_changes_no_weight_of_the_others(model, case):
 
 def test_the_graph_shows_each_player_s_update_in_its_scope(model, case):
     spec = tf.nest.map_structure(tf.type_spec_from_value, case.batch(4))
-    graph = tf.function(model.train_step).get_concrete_function(spec).graph
+    graph = tf.function(model.train_step, autograph=False).get_concrete_function(spec).graph
     outside = {id(inner): id(outer) for outer, inner in graph.captures}
     for player in model.players:
         written = {

@@ -479,22 +479,22 @@ def test_learns_only_if_the_discriminators_do():
     # The cycle alone would show a generator how bright the images of its domain are.
     model = small(base_filters=4, identity_weight=0.0, cycle_weight=0.0)
     model.compile(
-        generator_optimizer=keras.optimizers.Adam(2e-3, beta_1=0.5),
-        discriminator_optimizer=keras.optimizers.Adam(2e-3, beta_1=0.5),
+        generator_optimizer=keras.optimizers.Adam(5e-3, beta_1=0.5),
+        discriminator_optimizer=keras.optimizers.Adam(5e-3, beta_1=0.5),
     )
-    texture = 0.2 * ramp_images(8, SHAPE)
-    rates = (2e-3, 0.0)
+    texture = 0.2 * ramp_images(4, SHAPE)
+    rates = (5e-3, 0.0)
     brightness = dict.fromkeys(rates, np.inf)
     for sign in (1, -1):
-        dark, bright = texture[:4] - sign * 0.6, texture[4:] + sign * 0.6
+        dark, bright = texture[:2] - sign * 0.6, texture[2:] + sign * 0.6
         for rate, trained in zip(
             rates,
-            trained_at_rates(model, "discriminator", rates, (dark, bright), steps=150),
+            trained_at_rates(model, "discriminator", rates, (dark, bright), steps=50),
             strict=True,
         ):
             made_bright = sign * np.mean(trained.generator_ab(dark))
             made_dark = -sign * np.mean(trained.generator_ba(bright))
             brightness[rate] = min(brightness[rate], made_bright, made_dark)
-    # SPREAD
-    assert brightness[2e-3] > 0.3
-    assert brightness[0.0] < 0.1
+    # Of about 0.6 on both sides. Two seeds, 40 to 80 steps: 0.64 to 0.83, and -0.28 to 0.06.
+    assert brightness[5e-3] > 0.4
+    assert brightness[0.0] < 0.2

@@ -82,7 +82,7 @@ def count_convolutions(weight: float) -> int:
     model = zoo.FaceGAN(IMAGE_SHAPE, latent_dim=3, filters=4, gradient_penalty_weight=weight)
     model.compile()
     images = tf.TensorSpec((4, *IMAGE_SHAPE))
-    graph = tf.function(model.train_step).get_concrete_function(images).graph
+    graph = tf.function(model.train_step, autograph=False).get_concrete_function(images).graph
     return sum(operation.type.startswith("Conv2D") for operation in graph.get_operations())
 
 
@@ -254,6 +254,6 @@ def test_learns_only_if_the_discriminator_does():
         mean = trained.generate(32, seed=0).mean(axis=(0, 2, 3))
         differences.append(mean[:16].mean() - mean[16:].mean())
     learnt, by_chance = differences
-    # SPREAD
+    # Of 1.6. Five seeds: 0.72 to 1.23, and FACECONTROL.
     assert learnt > 0.4
     assert abs(by_chance) < 0.2

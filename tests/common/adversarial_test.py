@@ -22,8 +22,8 @@ def build(**compile_arguments) -> AdversarialModel:
     return model
 
 
-def batches(number: int, size: int = 4) -> tf.data.Dataset:
-    return tf.data.Dataset.from_tensors(SEMI_SUPERVISED.batch(size)).repeat(number)
+def batches(number: int) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensors(SEMI_SUPERVISED.batch(4)).repeat(number)
 
 
 # === Averages ===
@@ -120,16 +120,17 @@ def test_two_replicas_with_noise_continue_from_a_saved_state(tmp_path, two_repli
     def built(seed: int) -> AdversarialModel:
         keras.utils.set_random_seed(seed)
         with two_replicas.scope():
-            model = SEMI_SUPERVISED.build()
+            model = VANILLA.build()  # with dropout
             model.compile()
         return model
 
+    data = tf.data.Dataset.from_tensors(VANILLA.batch(8)).repeat(2)
     unbroken, resumed = built(0), built(1)
-    unbroken.fit(batches(2, size=8), verbose=0)
+    unbroken.fit(data, verbose=0)
     unbroken.save_weights(tmp_path / "half.weights.h5")
     resumed.load_weights(tmp_path / "half.weights.h5")
     for model in (unbroken, resumed):
-        model.fit(batches(2, size=8), verbose=0)
+        model.fit(data, verbose=0)
     for a, b in zip(unbroken.variables, resumed.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
 
@@ -238,5 +239,5 @@ def test_a_third_player_learns_at_a_rate_of_its_own():
         return model.fit(data, epochs=2, verbose=0).history["encoder_loss"][-1]
 
     at_rest = encoder_loss(0.0)
-    # SPREAD
-    assert encoder_loss(1e-2) < 0.5 * at_rest
+    # Five seeds: 0.32 to 0.42 of it.
+    assert encoder_loss(1e-2) < 0.6 * at_rest
