@@ -171,10 +171,11 @@ def test_learns_digits_from_100_labels_only_if_the_discriminator_does(data_dir):
         logs = model.fit(data, steps_per_epoch=steps, epochs=3, verbose=0).history
         return model.evaluate(test, verbose=0, return_dict=True)["error"], logs
 
-    # Five seeds: errors of 0.23 to 0.41, scores of 0.90 to 0.98 and 0.02 to 0.24.
+    # Five seeds with and without oneDNN: errors of 0.22 to 0.41, scores of 0.85 to 0.98 and 0.02
+    # to 0.25.
     error, logs = trained(3e-3, steps=40)
     assert error < 0.6
-    assert logs["real_score"][-1] > 0.7 > 0.4 > logs["generated_score"][-1]
+    assert logs["real_score"][-1] > 0.7 > 0.45 > logs["generated_score"][-1]
 
     # Five seeds: 0.86 to 0.91, as by guessing.
     error, logs = trained(0.0, steps=20)
