@@ -1,5 +1,6 @@
 """Models out of run folders: equal to the trained ones bit for bit; what has none is refused."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests.case import Case
+from tests.cases import CASES
 from tests.runs.two_players import make_model as make_unregistered_model
-from zoo.common.layers import Maxout, WeightNormalizedDense
+from zoo.common.layers import Maxout
 from zoo.common.schedules import ConstantThenLinearDecay
 from zoo.runs import (
     CheckpointError,
@@ -60,35 +63,6 @@ def make_dcgan() -> zoo.DCGAN:
     return model
 
 
-def make_face_gan() -> zoo.FaceGAN:
-    model = zoo.FaceGAN((32, 32, 3), latent_dim=3, filters=8, max_shift=0.125)
-    model.compile()
-    return model
-
-
-def make_semi_supervised_gan() -> zoo.SemiSupervisedGAN:
-    images = keras.Input((4, 4, 1))
-    x = keras.layers.Flatten()(keras.layers.GaussianNoise(0.3)(images))
-    x = WeightNormalizedDense(4, activation="relu", name="features")(x)
-    logits = WeightNormalizedDense(2)(x)
-    generator = [
-        keras.Input((3,)),
-        keras.layers.Dense(16),
-        keras.layers.BatchNormalization(),
-        keras.layers.Reshape((4, 4, 1)),
-    ]
-    model = zoo.SemiSupervisedGAN(
-        (4, 4, 1),
-        2,
-        latent_dim=3,
-        class_names=["cat", "dog"],
-        generator=keras.Sequential(generator),
-        discriminator=keras.Model(images, logits),
-    )
-    model.compile()
-    return model
-
-
 def make_cyclegan() -> zoo.CycleGAN:
     options = {"base_filters": 1, "num_blocks": 1, "discriminator_scales": 1, "pool_size": 2}
     model = zoo.CycleGAN((16, 16, 3), average_decay=0.9, **options)
@@ -98,15 +72,6 @@ def make_cyclegan() -> zoo.CycleGAN:
     }
     model.compile(**optimizers)
     return model
-
-
-VARIANTS = (
-    make_vanilla_gan,
-    make_dcgan,
-    make_face_gan,
-    make_semi_supervised_gan,
-    make_cyclegan,
-)
 
 
 def begin_run(folder: Path, model: keras.Model) -> RunFolder:
@@ -153,7 +118,20 @@ def assert_same_state(actual: list[np.ndarray], expected: list[np.ndarray]) -> N
 # === Every variant ===
 
 
-@pytest.mark.parametrize("make_model", VARIANTS)
+def of_case(case: Case) -> keras.Model:
+    model = case.build()
+    model.compile()
+    return model
+
+
+MAKERS = {case.name: functools.partial(of_case, case) for case in CASES} | {
+    "dropout and noise": make_vanilla_gan,
+    "another objective and optimizer": make_dcgan,
+    "a schedule of our own": make_cyclegan,
+}
+
+
+@pytest.mark.parametrize("make_model", MAKERS.values(), ids=MAKERS)
 def test_every_variant_comes_back_with_all_its_state(
     tmp_path: Path, make_model: Callable[[], keras.Model]
 ) -> None:
