@@ -45,7 +45,8 @@ def test_looks_at_the_first_batch_of_whatever_fit_takes():
             return images[:3]
 
     assert first_batch_of(tf.data.Dataset.from_tensors(images)).shape[0] == 300
-    assert first_batch_of(images).shape[0] == 256
+    assert first_batch_of(images).shape[0] == 32
+    assert first_batch_of(images, batch_size=50).shape[0] == 50
     assert first_batch_of(Sequence()).shape[0] == 3
     generator = iter([images])
     assert first_batch_of(generator) is None

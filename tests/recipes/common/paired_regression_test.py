@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from recipes.common.paired_regression import augmented_pairs, train_on_pairs
 from recipes.common.training import TrainingError
-from recipes.cyclegan import enlarge_crop_flip
+from recipes.common.translation import enlarge_crop_flip
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
 
