@@ -183,7 +183,7 @@ class WGANGP(LatentModel):
         filters: of every layer of the residual networks, or of the finest of the strided ones.
             Defaults to 128, as in the paper's for CIFAR-10.
         architecture: `"residual"`, the paper's networks for CIFAR-10, or `"strided"`, DCGAN's,
-            which take much less time a step.
+            which are smaller.
         gradient_penalty_weight: λ. Defaults to 10, as in the paper; 0 leaves the penalty out.
         critic_steps: k, steps of the critic for each one of G. Defaults to 5, as in the paper.
         average_decay: decay of an average of G with which `generate`, `evaluate` and the export

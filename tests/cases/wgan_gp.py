@@ -14,7 +14,7 @@ from tests.case import (
 
 
 def _small_wgan_gp() -> zoo.WGANGP:
-    # The strided networks, of which a step is traced in half the time.
+    # The strided networks, which have fewer layers.
     return zoo.WGANGP(
         (28, 28, 1),
         latent_dim=7,
