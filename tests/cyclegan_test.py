@@ -12,6 +12,7 @@ from tests.case import ramp_images, state_of, trained_at_rates
 from zoo import cyclegan
 from zoo.common import translation_networks
 from zoo.common.tfgan import tfgan
+from zoo.common.translation_networks import instance_norm
 
 SHAPE = (16, 16, 1)
 
@@ -369,15 +370,26 @@ def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path
 
 def test_networks_are_those_of_the_authors():
     generator = cyclegan.build_generator(num_blocks=9)
-    norms = [layer for layer in generator.layers if isinstance(layer, layers.GroupNormalization)]
+    norms = [layer for layer in generator.layers if isinstance(layer, layers.LayerNormalization)]
     assert len(norms) == 5 + 2 * 9
-    assert all(layer.groups == layer.input.shape[-1] and not layer.weights for layer in norms)
+    assert not any(layer.weights for layer in norms)
     paddings = [layer.padding for layer in generator.layers if "reflection" in layer.name]
     assert paddings == [3, *[1] * 18, 3]
     assert generator.layers[-1].activation is keras.activations.tanh
     for layer in generator.layers:
         if hasattr(layer, "kernel"):
             assert np.std(layer.kernel) == pytest.approx(0.02, rel=0.1)
+
+
+def test_instance_norm_is_group_norm_with_a_group_a_channel():
+    images = tf.random.stateless_normal((2, 6, 5, 3), (0, 1)) * 3 + 1
+    inputs = keras.Input((None, None, 3))
+    normalise = keras.Model(inputs, instance_norm(inputs))
+    by_group = layers.GroupNormalization(groups=-1, epsilon=1e-5, center=False, scale=False)
+    np.testing.assert_allclose(normalise(images), by_group(images), atol=1e-6)
+    mean, variance = tf.nn.moments(normalise(images), axes=[1, 2])
+    np.testing.assert_allclose(mean, np.zeros((2, 3)), atol=1e-6)
+    np.testing.assert_allclose(variance, np.ones((2, 3)), atol=1e-4)
 
 
 @pytest.mark.parametrize(("num_scales", "patch"), [(3, 70), (2, 34), (1, 16)])
