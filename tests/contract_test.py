@@ -29,12 +29,14 @@ PLAYER_LOGS = ("loss", "gradient_norm")
 ALL_CASES = (*CASES, three_players.CASE)
 
 
-def cases_of(kind: type) -> pytest.MarkDecorator:
-    """Runs a test on the cases of that kind of variant alone."""
-    chosen = [case for case in ALL_CASES if issubclass(case.variant, kind)]
-    return pytest.mark.parametrize(
-        "case", chosen, ids=lambda case: case.name, indirect=True, scope="module"
-    )
+def cases_of(kind: type = AdversarialModel, slow: tuple[str, ...] = ()) -> pytest.MarkDecorator:
+    """Runs a test on the cases of that kind of variant alone; some of them only if asked."""
+    chosen = [
+        pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.name in slow else [])
+        for case in ALL_CASES
+        if issubclass(case.variant, kind)
+    ]
+    return pytest.mark.parametrize("case", chosen, indirect=True, scope="module")
 
 
 @pytest.fixture(params=ALL_CASES, ids=lambda case: case.name, scope="module")
@@ -150,6 +152,7 @@ def test_is_rebuilt_from_its_config(model):
     assert [v.shape for v in again.variables] == [v.shape for v in model.variables]
 
 
+@cases_of(slow=("cyclegan",))
 def test_an_interrupted_run_continues_bit_for_bit_from_either_file(case, tmp_path):
     unbroken = build(case, run_eagerly=True)
     train(unbroken, case, steps=2)
@@ -249,6 +252,7 @@ def test_logs_start_anew_each_epoch(model, case):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@cases_of(slow=("cyclegan",))
 def test_trains_in_mixed_precision(case, policy):
     keras.config.set_dtype_policy(policy)
     try:
@@ -273,6 +277,7 @@ def test_trains_in_mixed_precision(case, policy):
     assert scaled == [is_scaled] * len(model.players)
 
 
+@cases_of(slow=("cyclegan", "dcgan", "face_gan"))
 def test_two_replicas_equal_one(case, two_replicas):
     def trained(strategy) -> AdversarialModel:
         with strategy.scope():

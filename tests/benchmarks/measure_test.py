@@ -15,6 +15,7 @@ from benchmarks.measure import Run, RunFailedError, measure, plan_runs, steps_pe
 from benchmarks.records import read_records
 from recipes import semi_supervised
 from tests.benchmarks.hand_made import generating_preset
+from tests.recipes.command import run_script
 from zoo.runs.folder import HyperParameter, RunFolder
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -295,7 +296,6 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
@@ -310,10 +310,16 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_wrong_flag_ends_with_one_line(tmp_path: Path, argument: str, message: str) -> None:
-    finished = run_command("benchmarks.measure", f"--records={tmp_path}", argument)
-    assert finished.returncode == 2
-    assert message in finished.stderr
-    assert finished.stderr.count("\n") == 1
+    ended = run_script(
+        "benchmarks/measure.py",
+        f"--records={tmp_path}",
+        argument,
+        folder=tmp_path,
+        data_dir=tmp_path,
+    )
+    assert ended.code == 2
+    assert message in ended.err
+    assert ended.err.count("\n") == 1
 
 
 @pytest.mark.slow

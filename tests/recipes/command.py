@@ -31,8 +31,13 @@ class Ended:
 
 
 def run_recipe(recipe: str, *arguments: str, folder: Path, data_dir: Path) -> Ended:
-    """Runs a recipe within this process, which spares it the imports, as if typed in `folder`."""
-    script = str(REPOSITORY / "recipes" / f"{recipe}.py")
+    """Runs a recipe as if typed in `folder`; see `run_script`."""
+    return run_script(f"recipes/{recipe}.py", *arguments, folder=folder, data_dir=data_dir)
+
+
+def run_script(path: str, *arguments: str, folder: Path, data_dir: Path) -> Ended:
+    """Runs a command of the repository within this process, which spares it the imports."""
+    script = str(REPOSITORY / path)
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(folder),

@@ -157,6 +157,7 @@ def test_finished_run_is_reported_again_by_resume(smoke, data_dir):
         assert before[file] == after[file]
 
 
+@pytest.mark.slow
 def test_failed_training_on_pairs_costs_neither_scores_nor_report(prepared, tmp_path, monkeypatch):
     values = dataclasses.replace(
         cyclegan.preset("quick", TINY),

@@ -144,6 +144,7 @@ def test_finished_run_is_reported_again_by_resume(smoke, data_dir):
         assert before[name] == after[name]
 
 
+@pytest.mark.slow
 def test_interrupted_run_goes_on(recipe, tmp_path, monkeypatch):
     go_on = training.ProgressBar.on_epoch_begin
 
@@ -277,10 +278,10 @@ def test_mirrored_strategy_with_one_replica_changes_nothing(smoke, tmp_path, dat
     assert ended.stdout.splitlines()[:-1] == smoke[1].out.splitlines()[:-1]
 
 
+# Of both half precisions the one with state to resume, the scale of its losses.
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision(recipe, tmp_path, precision):
-    ended = recipe("--smoke", f"--precision={precision}", f"--workdir={tmp_path}/run")
+def test_half_precision(recipe, tmp_path):
+    ended = recipe("--smoke", "--precision=mixed_float16", f"--workdir={tmp_path}/run")
     assert ended.code == 0, ended.err
     assert (tmp_path / "run" / "report.html").exists()
     ended = recipe(f"--workdir={tmp_path}/run", "--resume", "--epochs=3")

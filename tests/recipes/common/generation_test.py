@@ -195,13 +195,8 @@ def test_quick_presets_decay_the_rates(name):
 # === Other data ===
 
 
-# The recipes share all that a folder of one's own takes another way.
-@pytest.mark.parametrize(
-    "name",
-    ["vanilla_mnist", pytest.param("dcgan_svhn", marks=pytest.mark.slow)],
-    indirect=True,
-    scope="module",
-)
+# The recipes share all that other data take another way.
+@pytest.mark.parametrize("name", ["vanilla_mnist"], indirect=True, scope="module")
 def test_a_folder_of_ones_own(name, tmp_path, data_dir):
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -272,6 +267,7 @@ def test_one_replica_of_a_strategy_trains_the_classifier_outside_of_it(tmp_path,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["dcgan_svhn"], indirect=True, scope="module")
 def test_the_original_data_set_by_name(name, tmp_path, data_dir):
     with tfds.testing.mock_data(num_examples=300):
         ended = run_recipe(
