@@ -17,6 +17,7 @@ import keras
 
 from recipes.common import checks
 from zoo.common import objectives, schedules
+from zoo.common.optimizers import RootEpsilonAdam
 
 OPTIMIZERS = ("adam", "sgd")
 
@@ -187,6 +188,24 @@ class WithAdam(HyperParameters):
     def make_optimizer(self, rate: LearningRate, **options: Any) -> keras.optimizers.Optimizer:
         """Returns a new Adam at that rate."""
         return keras.optimizers.Adam(rate, beta_1=self.adam_beta_1, **options)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithRootEpsilonAdam(WithAdam):
+    """Players that learn by the Adam of Theano's days, whose ε stands inside the root."""
+
+    adam_epsilon_root: float
+
+    def check(self) -> None:
+        """Refuses an ε that is not positive too."""
+        super().check()
+        checks.require_positive(self, "adam_epsilon_root")
+
+    def make_optimizer(self, rate: LearningRate, **options: Any) -> keras.optimizers.Optimizer:
+        """Returns a new Adam at that rate."""
+        return RootEpsilonAdam(
+            rate, beta_1=self.adam_beta_1, epsilon_root=self.adam_epsilon_root, **options
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from zoo.common.files import replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
 from zoo.runs import (
+    DiscriminatorWinNotice,
     HistoryFile,
     PlayersTensorBoard,
     ProgressBar,
@@ -157,6 +158,7 @@ def fit(
         history,
         RunCheckpoint(run.checkpoints, history=history, states=states),
         ProgressBar(epochs, validation_key=monitor),
+        DiscriminatorWinNotice(),
     ]
     run.begin(dataset_fingerprint)
     run.write_model(model)

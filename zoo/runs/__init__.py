@@ -13,8 +13,10 @@ found:
     HistoryFile        history.csv
     RunCheckpoint      saves the state of the two above with the model
     ProgressBar        the last line on the screen
+    DiscriminatorWinNotice  a line above it, if the game is lost
 """
 
+from zoo.runs.balance import DiscriminatorWinNotice
 from zoo.runs.checkpoints import CheckpointError, RunCheckpoint, RunState
 from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
 from zoo.runs.loading import load_model
@@ -25,6 +27,7 @@ from zoo.runs.tensorboard import PlayersTensorBoard
 
 __all__ = [
     "CheckpointError",
+    "DiscriminatorWinNotice",
     "HistoryFile",
     "HyperParameter",
     "PlayersTensorBoard",

@@ -6,7 +6,13 @@ from typing import ClassVar
 import keras
 import pytest
 
-from recipes.common.hyper_parameters import WithAdam, WithAdamOrSgd, WithBothBetas, sourced
+from recipes.common.hyper_parameters import (
+    WithAdam,
+    WithAdamOrSgd,
+    WithBothBetas,
+    WithRootEpsilonAdam,
+    sourced,
+)
 from zoo.common import schedules
 
 
@@ -118,3 +124,22 @@ def test_gradient_descent_is_chosen_by_name():
     assert isinstance(Either(optimizer="adam").make_optimizer(0.1), keras.optimizers.Adam)
     with pytest.raises(ValueError, match="optimizer must be one of adam, sgd. Received: 'lion'"):
         Either(optimizer="lion").check()
+
+
+def test_an_epsilon_inside_the_root_is_taken_and_checked():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class OfTheano(WithRootEpsilonAdam):
+        """One player, by the older Adam."""
+
+        dataset: str = sourced("digits", "a paper")
+        epochs: int = sourced(4, "a paper")
+        batch_size: int = sourced(8, "a paper")
+        learning_rate_schedule: str = sourced("constant", "a paper")
+        adam_beta_1: float = sourced(0.25, "a paper")
+        adam_epsilon_root: float = sourced(1e-6, "a paper")
+        average_decay: float = sourced(0.0, "a paper")
+
+    optimizer = OfTheano().make_optimizer(0.1)
+    assert (optimizer.beta_1, optimizer.epsilon_root) == (0.25, 1e-6)
+    with pytest.raises(ValueError, match="adam_epsilon_root must be positive. Received: 0"):
+        OfTheano(adam_epsilon_root=0.0).check()

@@ -1,0 +1,73 @@
+"""Optimizers that Keras lacks."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class RootEpsilonAdam(keras.optimizers.Adam):
+    """Adam with its ε inside the square root, as the code of Salimans et al. 2016 has it.
+
+        w ← w − rate · m̂ / √(v̂ + ε)
+
+    `keras.optimizers.Adam` divides by √v̂ + ε with an ε of 1e-7 instead. The two differ where
+    gradients are small: below √ε = 1e-4 a step shrinks with its gradient here, but keeps the length
+    of the rate there. A mean over many units, as feature matching is, has such gradients, and a
+    generator that can't take smaller steps never settles (docs/experiments/semi_supervised_gan.md).
+
+    Args:
+        learning_rate: a float or a schedule of `keras.optimizers.schedules`. Defaults to 0.001.
+        beta_1: decay of the mean m of the gradients. Defaults to 0.9.
+        beta_2: decay of the mean v of their squares. Defaults to 0.999.
+        epsilon_root: ε; other libraries call it `eps_root`. Defaults to 1e-8, as in that code.
+        **kwargs: those of `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: if `epsilon_root` is not positive, or for `epsilon` or `amsgrad`, which it
+            does not take.
+
+    Reference: [Salimans et al., 2016](https://arxiv.org/abs/1606.03498), the authors' code
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon_root: float = 1e-8,
+        name: str = "root_epsilon_adam",
+        **kwargs,
+    ):
+        refused = sorted({"epsilon", "amsgrad"} & set(kwargs))
+        if refused:
+            raise ValueError(
+                f"RootEpsilonAdam takes `epsilon_root`, and no `{refused[0]}`. "
+                f"Received: {refused[0]}={kwargs[refused[0]]!r}"
+            )
+        if not epsilon_root > 0:
+            raise ValueError(
+                f"`epsilon_root` must be positive. Received: epsilon_root={epsilon_root!r}"
+            )
+        super().__init__(learning_rate, beta_1, beta_2, epsilon=0.0, name=name, **kwargs)
+        self.epsilon_root = epsilon_root
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates `variable` and its two moments; Keras calls it for each variable of a step."""
+        rate = ops.cast(learning_rate, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        steps = ops.cast(self.iterations + 1, variable.dtype)
+        mean = self._momentums[self._get_variable_index(variable)]
+        squares = self._velocities[self._get_variable_index(variable)]
+
+        self.assign_add(mean, (gradient - mean) * (1 - self.beta_1))
+        self.assign_add(squares, (ops.square(gradient) - squares) * (1 - self.beta_2))
+        corrected_mean = mean / (1 - ops.power(self.beta_1, steps))
+        corrected_squares = squares / (1 - ops.power(self.beta_2, steps))
+        root = ops.sqrt(corrected_squares + self.epsilon_root)
+        self.assign_sub(variable, rate * corrected_mean / root)
+
+    def get_config(self):
+        """Returns the arguments that rebuild this optimizer."""
+        config = {**super().get_config(), "epsilon_root": self.epsilon_root}
+        del config["epsilon"], config["amsgrad"]
+        return config
