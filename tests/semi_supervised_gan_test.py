@@ -10,6 +10,7 @@ import zoo
 from tests.case import ramp_images, ramp_labels, state_of, variables_of
 from tests.cases.semi_supervised_gan import CASE
 from zoo.common.layers import WeightNormalizedDense
+from zoo.common.optimizers import RootEpsilonAdam
 
 
 def test_probabilities_are_those_of_k_plus_1_classes_with_the_generated_class_at_logit_0():
@@ -43,6 +44,24 @@ def test_generator_for_mnist_gives_the_sigmoids_of_the_paper_in_our_range():
     logits = keras.Model(network.input, network.layers[-4].output)(latents)
     sigmoid = 1 / (1 + np.exp(-np.asarray(logits)))
     np.testing.assert_allclose(network(latents).numpy().reshape(3, -1), 2 * sigmoid - 1, atol=1e-5)
+
+
+def test_a_step_of_adam_turns_the_weights_before_the_pixels_by_less_than_two_degrees():
+    model = zoo.SemiSupervisedGAN()
+    (last,) = (x for x in model.generator.layers if isinstance(x, WeightNormalizedDense))
+    rate = model.default_optimizers()["generator"].learning_rate
+    lengths = np.linalg.norm(last._kernel, axis=0)
+    longest_step = float(rate) * np.sqrt(last._kernel.shape[0])
+    assert np.degrees(np.arctan(longest_step / lengths)).max() < 2.0  # some 4.3 from Glorot's weights
+
+
+@pytest.mark.parametrize(("architecture", "rate"), [("multilayer", 3e-3), ("convolutional", 3e-4)])
+def test_both_players_learn_by_the_adam_of_the_authors(architecture, rate):
+    model = zoo.SemiSupervisedGAN((16, 16, 1), architecture=architecture, base_filters=2)
+    for optimizer in model.default_optimizers().values():
+        assert isinstance(optimizer, RootEpsilonAdam)
+        assert float(optimizer.learning_rate) == pytest.approx(rate)
+        assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon_root) == (0.5, 0.999, 1e-8)
 
 
 def test_noise_acts_in_training_only():

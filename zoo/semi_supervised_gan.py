@@ -240,7 +240,8 @@ class SemiSupervisedGAN(LatentModel):
     Raises:
         ValueError: if the architecture can't take `image_shape`, or an argument is out of range.
 
-    Differs from the authors' code: the average of D is corrected for its start; the generator
+    Differs from the authors' code: the average of D is corrected for its start; the weights before
+    the pixels of the multilayer generator start at N(0, 0.1), not at Glorot's; the generator
     matches the features of the batch that D has just seen, not of another; the unlabelled images of
     `zoo.datasets.load_few_labels` are all but the labelled ones, not all.
 
