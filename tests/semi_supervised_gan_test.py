@@ -114,7 +114,7 @@ def test_adapt_refuses_a_trained_model():
         lambda images, labels: (images, labels),
         lambda images, labels: images,
         lambda images, labels: ((images, labels), images[:, :14]),
-        lambda images, labels: ((images, labels[:, None]), images),
+        lambda images, labels: ((images, np.eye(10)[labels]), images),
     ],
 )
 def test_batches_of_another_structure_are_named(batch):

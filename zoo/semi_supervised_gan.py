@@ -23,12 +23,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.common.checks import (
-    check_choice,
-    check_image_range,
-    check_image_shape,
-    check_network,
-)
+from zoo.common import batches
+from zoo.common.checks import check_choice, check_image_shape, check_network
 from zoo.common.latent_model import LatentModel
 from zoo.common.layers import (
     WeightNormalizedConv2D,
@@ -339,20 +335,25 @@ class SemiSupervisedGAN(LatentModel):
         """Returns the probabilities of the classes, by the averaged discriminator."""
         return tf.nn.softmax(self.averaged_discriminator(images, training=False))
 
-    def check_batch(self, batch) -> None:
-        """Refuses batches of another structure, image size or range than `train_step` takes."""
-        shapes = tf.nest.map_structure(lambda leaf: tuple(leaf.shape), batch)
-        match shapes:
-            case (((_, *labelled), (_,)), (_, *unlabelled)) if (
-                tuple(labelled) == tuple(unlabelled) == self.image_shape
-            ):
-                check_image_range(batch)
-            case _:
-                raise ValueError(
-                    "fit() takes batches ((labelled_images, labels), unlabelled_images) with "
-                    f"images of shape {self.image_shape}, such as those of "
-                    f"zoo.datasets.load_few_labels(). Received a batch of shapes {shapes}."
-                )
+    @property
+    def batch_spec(self):
+        """`((labelled_images, labels), unlabelled_images)`."""
+        return self._labelled_spec("labelled_images"), batches.images_spec(
+            self.image_shape, "unlabelled_images"
+        )
+
+    @property
+    def evaluation_spec(self):
+        """`(images, labels)`."""
+        return self._labelled_spec("images")
+
+    def _labelled_spec(self, name: str):
+        labels = tf.TensorSpec((None,), tf.int32, "labels")
+        return batches.images_spec(self.image_shape, name), labels
+
+    def rows_of_epoch(self, lengths):
+        """Returns how many unlabelled images there are: of arrays an epoch is a pass over them."""
+        return lengths[1]
 
     def train_step(self, data):
         """Takes one step of the discriminator, then one of the generator."""

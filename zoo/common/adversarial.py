@@ -3,13 +3,13 @@
 import math
 import types
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
-from zoo.common import objectives
-from zoo.common.checks import check_image_range, first_batch_of
+from zoo.common import batches, objectives
+from zoo.common.checks import check_image_range
 from zoo.common.layers import ReplicaSeedGenerator
 
 
@@ -257,29 +257,179 @@ class AdversarialModel(keras.Model):
             **{name: keras.saving.deserialize_keras_object(v) for name, v in config.items()}
         )
 
-    # === Training ===
+    # === Batches ===
 
-    def fit(self, x=None, *args, **kwargs):
-        """Trains the model: `keras.Model.fit`, after a look at the first batch.
+    @property
+    def batch_spec(self):
+        """The form of the batch that `train_step` takes, a structure of `tf.TensorSpec`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what batches it takes.")
 
-        Raises:
-            ValueError: if `check_batch` refuses that batch.
+    @property
+    def evaluation_spec(self):
+        """The form of the batch that `test_step` takes. Defaults to that of `train_step`."""
+        return self.batch_spec
+
+    def rows_of_epoch(self, lengths: tuple[int, ...]) -> int | None:
+        """Returns after how many rows an epoch ends, of arrays that go through their own passes.
+
+        Args:
+            lengths: rows of each part of what `fit` was given.
+
+        Returns:
+            The number, or `None` where the rows of all parts belong together, the default.
         """
-        batch_size = kwargs.get("batch_size", args[1] if len(args) > 1 else None)
-        first_batch = first_batch_of(x, batch_size)
-        if first_batch is not None:
-            self.check_batch(first_batch)
-        if isinstance(x, tf.data.Dataset) and len(args) < 8:
-            kwargs.setdefault("shuffle", False)  # Keras warns of its own default
-        return super().fit(x, *args, **kwargs)
+        return None
 
     def check_batch(self, batch) -> None:
         """Refuses a batch that `train_step` can't take; a variant adds what it expects.
 
         Raises:
-            ValueError: if the images are not scaled to [-1, 1].
+            ValueError: if structure, size or kind are another, or images not in [-1, 1].
         """
+        batches.check_form(batch, self.batch_spec, "fit")
         check_image_range(batch)
+
+    def check_evaluation_batch(self, batch) -> None:
+        """Refuses a batch that `test_step` can't take, as `check_batch` does for `train_step`."""
+        batches.check_form(batch, self.evaluation_spec, "evaluate")
+        check_image_range(batch)
+
+    def _checked(self, x, y, sample_weight, batch_size, check: Callable):
+        """Returns all that Keras is to take as `x`, after a look at its first batch."""
+        if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
+            if y is not None or sample_weight is not None:
+                raise ValueError(
+                    "The batches of a dataset or generator hold all that is trained on. Received: "
+                    f"y or sample_weight beside x={type(x).__name__}"
+                )
+            data = x
+        else:
+            data = batches.unpacked((x, y, sample_weight))
+        first_batch, data = batches.with_first_batch(data, batch_size)
+        if first_batch is not None:
+            check(first_batch)
+        return data
+
+    def _training_data(self, data, batch_size, shuffle: bool):
+        """Returns what Keras trains on: arrays that it is not to pair row by row as a dataset."""
+        if not isinstance(data, tuple) or not batches.are_arrays(data):
+            return data
+        num_rows = self.rows_of_epoch(tuple(len(tf.nest.flatten(part)[0]) for part in data))
+        if num_rows is None:
+            return data
+        seed = int(self.stream_seed("order", self.step)[0]) % 2**31
+        return batches.separate_passes(data, num_rows, batch_size, shuffle, seed)
+
+    def _refuse_class_weight(self, class_weight) -> None:
+        if class_weight is not None:
+            raise ValueError(
+                f"The losses of {type(self).__name__} take no class_weight; draw rare classes "
+                f"oftener instead. Received: class_weight={class_weight!r}"
+            )
+
+    def _step_on_batch(self, step: Callable, spec, method: str) -> Callable:
+        def step_on_batch(data):
+            batch = batches.unpacked(data)
+            batches.check_form(batch, spec, method)  # no look was possible at some data
+            return step(batches.conformed(batch, spec))
+
+        return step_on_batch
+
+    def make_train_function(self, force=False):
+        """Has `train_step` take the same batch whatever Keras makes of the data."""
+        if self.train_function is None or force:
+            step = self._step_on_batch(self.train_step, self.batch_spec, "fit")
+            self.train_function = self._make_function(step)
+
+    def make_test_function(self, force=False):
+        """Has `test_step` take the same batch whatever Keras makes of the data."""
+        if self.test_function is None or force:
+            step = self._step_on_batch(self.test_step, self.evaluation_spec, "evaluate")
+            self.test_function = self._make_function(step)
+
+    # === Training ===
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        **arguments,
+    ):
+        """Trains the model: `keras.Model.fit`, after a look at the first batch.
+
+        Args:
+            x: what the variant's docstring names: arrays, a `tf.data.Dataset` of batches, a
+                `keras.utils.PyDataset`, or a generator of batches.
+            y: the second part of it, if that comes apart, as in `fit(images_a, images_b)`.
+            batch_size: of arrays. Defaults to 32, as in Keras.
+            epochs, verbose, callbacks, validation_split, shuffle: as in Keras.
+            validation_data: as `x`, for `evaluate`.
+            class_weight, sample_weight: refused, for no loss takes them.
+            **arguments: the others of `keras.Model.fit`.
+
+        Raises:
+            ValueError: if the first batch is not what `train_step` takes, or that of
+                `validation_data` not what `test_step` does.
+        """
+        self._refuse_class_weight(class_weight)
+        given = self._checked(x, y, sample_weight, batch_size, self.check_batch)
+        data = self._training_data(given, batch_size, shuffle)
+        if data is not given and validation_split:
+            raise ValueError(
+                f"{type(self).__name__} takes validation_data, for its arrays may differ in "
+                f"length. Received: validation_split={validation_split}"
+            )
+        if validation_data is not None:
+            size = arguments.get("validation_batch_size") or batch_size
+            check = self.check_evaluation_batch
+            validation_data = (self._checked(validation_data, None, None, size, check),)
+        # Keras warns of its own default where it can't shuffle.
+        can_shuffle = isinstance(data, keras.utils.PyDataset) or batches.are_arrays(data)
+        return super().fit(
+            data,
+            batch_size=None if data is not given else batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle and can_shuffle,
+            **arguments,
+        )
+
+    def evaluate(
+        self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **arguments
+    ):
+        """Evaluates the model: `keras.Model.evaluate`, after a look at the first batch.
+
+        Raises:
+            ValueError: if the first batch is not what `test_step` takes.
+        """
+        if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
+            x = self._checked(x, y, sample_weight, batch_size, self.check_evaluation_batch)
+        return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Takes one step on a batch, after a look at it; see `fit`."""
+        self._refuse_class_weight(class_weight)
+        batch = batches.unpacked((x, y, sample_weight))
+        self.check_batch(batch)
+        return super().train_on_batch(batch, return_dict=return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Evaluates a batch, after a look at it; see `evaluate`."""
+        batch = batches.unpacked((x, y, sample_weight))
+        self.check_evaluation_batch(batch)
+        return super().test_on_batch(batch, return_dict=return_dict)
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         # Keras would build what is built already, with a made-up batch that drops its structure.

@@ -5,24 +5,6 @@ import numpy as np
 import tensorflow as tf
 
 
-def first_batch_of(data, batch_size: int | None = None):
-    """Returns the first batch of what `fit` takes, or `None` where a look would consume it.
-
-    Args:
-        data: a `tf.data.Dataset`, a `PyDataset`, arrays or tensors; anything else gives `None`.
-        batch_size: of arrays. Defaults to 32, as in Keras.
-    """
-    if isinstance(data, tf.data.Dataset):
-        return next(iter(data.take(1)), None)
-    if isinstance(data, keras.utils.PyDataset):
-        return data[0]
-    if isinstance(data, (tuple, list, dict, np.ndarray, tf.Tensor)):
-        return tf.nest.map_structure(
-            lambda array: None if array is None else array[: batch_size or 32], data
-        )
-    return None
-
-
 def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
     """Refuses an argument that is none of its choices.
 
@@ -74,7 +56,8 @@ def check_image_range(batch) -> None:
         batch: arrays or tensors in any structure; those of rank 4 are taken for images.
 
     Raises:
-        ValueError: if a pixel lies outside [-1, 1], or none lies below 0.
+        ValueError: if a pixel lies outside [-1, 1], or some are exactly 0 and none lies below: no
+            byte that is scaled to [-1, 1] is 0, and black in [0, 1] is.
     """
     for leaf in tf.nest.flatten(batch):
         if len(getattr(leaf, "shape", ())) != 4:
@@ -82,31 +65,12 @@ def check_image_range(batch) -> None:
         images = np.asarray(leaf, np.float32)
         lowest, highest = images.min(), images.max()
         in_range = lowest >= -1.001 and highest <= 1.001  # false for NaN
-        if not in_range or (lowest >= 0 and highest > 0):
+        if not in_range or (lowest == 0 and highest > 0):
             raise ValueError(
                 "Images must be scaled to [-1, 1], such as by `images / 127.5 - 1` for bytes. "
                 f"Received: pixels from {lowest:g} to {highest:g} in a batch of shape "
                 f"{tuple(leaf.shape)}."
             )
-
-
-def check_unlabelled_images(batch, image_shape) -> None:
-    """Refuses what is not a batch of images alone, of the model's own size, in [-1, 1].
-
-    Args:
-        batch: what `fit` would hand to `train_step`.
-        image_shape: (height, width, channels) of the model.
-
-    Raises:
-        ValueError: if the structure, the size or the range is another.
-    """
-    shapes = tf.nest.map_structure(lambda leaf: tuple(leaf.shape), batch)
-    if not isinstance(batch, (np.ndarray, tf.Tensor)) or shapes[1:] != tuple(image_shape):
-        raise ValueError(
-            f"fit() takes batches of images of shape {tuple(image_shape)} and nothing else, such "
-            f"as those of zoo.datasets.load(). Received a batch of shapes {shapes}."
-        )
-    check_image_range(batch)
 
 
 def check_parts(batch, num_parts: int, player: str) -> None:

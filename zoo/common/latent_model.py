@@ -5,8 +5,9 @@ import types
 import numpy as np
 import tensorflow as tf
 
+from zoo.common import batches
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.checks import check_image_shape, check_unlabelled_images
+from zoo.common.checks import check_image_shape
 from zoo.common.priors import Prior
 
 
@@ -101,13 +102,14 @@ class LatentModel(AdversarialModel):
 
     # === Training ===
 
-    def check_batch(self, batch) -> None:
-        """Refuses batches of another structure, image size or range than images alone.
-
-        Raises:
-            ValueError: naming what was received. A variant that takes more than images overrides.
-        """
-        check_unlabelled_images(batch, self.image_shape)
+    @property
+    def batch_spec(self):
+        """Images, and with a condition `(images, condition)`."""
+        images = batches.images_spec(self.image_shape)
+        if self.condition is None:
+            return images
+        shape, name = (None, *self.condition.shape), self.condition.name or "condition"
+        return images, tf.TensorSpec(shape, self.condition.dtype, name)
 
     def draw_latents(self, batch_size, draw: int = 0) -> tf.Tensor:
         """Draws this step's latents, of which each replica takes its own slice.
@@ -146,29 +148,23 @@ class LatentModel(AdversarialModel):
         The latents are the same at each evaluation, so that scores differ by the weights alone.
 
         Args:
-            data: real images, or a tuple that begins with them; with a condition
-                `(real_images, condition)`.
+            data: real images; with a condition `(real_images, condition)`.
 
         Returns:
             The quality measures by name, over all batches so far.
 
         Raises:
-            ValueError: if `compile` was given no measures, or a condition is missing.
+            ValueError: if `compile` was given no measures.
         """
         if not self._evaluation.measures:
             raise ValueError(
                 "To evaluate generated images takes measures; compile with quality_measures=[...], "
                 "such as those of zoo.metrics. Received: none."
             )
-        real_images, *others = data if isinstance(data, (tuple, list)) else (data,)
+        real_images, condition = (data, None) if self.condition is None else data
         seed = self.stream_seed("evaluation", self._evaluation.batch)
         latents = self._slice_of_latents(tf.shape(real_images)[0], seed)
-        if self.condition is not None and not others:
-            raise ValueError(
-                f"{type(self).__name__} is evaluated on batches (real_images, condition). "
-                "Received: images alone."
-            )
-        inputs = latents if self.condition is None else [latents, others[0]]
+        inputs = latents if condition is None else [latents, condition]
         generated_images = self.averaged_generator(inputs, training=False)
         self._evaluation.batch.assign_add(1)
         for measure in self._evaluation.measures:
