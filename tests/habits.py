@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.case import Case
+from tests.case import Case, ramp_images
 from tests.cases import CASES
 from zoo.common.adversarial import AdversarialModel
 
@@ -24,7 +24,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "from_keras.md"
 START = "<!-- habits: made by `python -m tests.habits` -->\n\n"
 END = "\n\n<!-- end of habits -->"
 BATCH_SIZE = 4
-WORKS = "works"
+WORKS, NOT_APPLICABLE = "works", "–"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +70,26 @@ class Sequence(keras.utils.PyDataset):
         return (self.batches[index],) if self.wrapped else self.batches[index]
 
 
+class NotApplicableError(Exception):
+    """Raised by an attempt at what the variant has nothing to do with."""
+
+
+def with_labels(attempt: Attempt, change: Callable[[np.ndarray], np.ndarray]):
+    """Returns a batch with other labels, of a variant that takes labels."""
+    batch = attempt.batch
+    if attempt.case.name != "semi_supervised_gan":
+        raise NotApplicableError
+    (images, labels), unlabelled_images = batch
+    return (images, change(labels)), unlabelled_images
+
+
+def adapt(attempt: Attempt, change: Callable) -> None:
+    """Calls `adapt` with a dataset, on a new model of the default networks."""
+    if not hasattr(attempt.model, "adapt"):
+        raise NotApplicableError
+    type(attempt.model)().adapt(dataset(change(ramp_images(4))))
+
+
 def bytes_of(batch):
     return of_images(lambda leaf: np.round(leaf * 127.5 + 127.5), batch)
 
@@ -91,6 +111,42 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     "images in [0, 1]": lambda a: a.fit(
         dataset(of_images(lambda images: images / 255, bytes_of(a.batch)))
     ),
+    "`evaluate` in [0, 255]": lambda a: a.model.evaluate(
+        bytes_of(a.case.evaluation_batch(4)), verbose=0
+    ),
+    "`validation_data` in [0, 255]": lambda a: a.fit(
+        validation_data=bytes_of(a.case.evaluation_batch(4))
+    ),
+    "`adapt(dataset)`": lambda a: adapt(a, lambda images: images),
+    "`adapt` in [0, 255]": lambda a: adapt(a, bytes_of),
+    "labels of type uint8 and shape `(N, 1)`": lambda a: a.fit(
+        dataset(with_labels(a, lambda labels: labels[:, None].astype("uint8")))
+    ),
+    "labels from 1 to K": lambda a: a.fit(dataset(with_labels(a, lambda labels: labels + 7))),
+    "one-hot labels": lambda a: a.fit(dataset(with_labels(a, lambda labels: np.eye(10)[labels]))),
+    "`fit(dataset.repeat())`": lambda a: a.fit(a.data.repeat()),
+    "`fit(dataset.repeat(), steps_per_epoch=1)`": lambda a: a.fit(
+        a.data.repeat(), steps_per_epoch=1
+    ),
+    "`evaluate(dataset.repeat())`": lambda a: a.model.evaluate(
+        dataset(a.case.evaluation_batch(4)).repeat(), verbose=0
+    ),
+    "`LearningRateScheduler`": lambda a: a.fit(
+        callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.9 * rate)]
+    ),
+    "`ReduceLROnPlateau`": lambda a: a.fit(
+        callbacks=[keras.callbacks.ReduceLROnPlateau("generator_loss", mode="min")]
+    ),
+    "`SwapEMAWeights`": lambda a: a.fit(callbacks=[keras.callbacks.SwapEMAWeights()]),
+    "`EarlyStopping`": lambda a: a.fit(
+        callbacks=[keras.callbacks.EarlyStopping("generator_loss", mode="min")]
+    ),
+    "`BackupAndRestore`": lambda a: a.fit(
+        callbacks=[keras.callbacks.BackupAndRestore(a.folder / "backup")]
+    ),
+    "`ModelCheckpoint`": lambda a: a.fit(
+        callbacks=[keras.callbacks.ModelCheckpoint(a.folder / "model.keras")]
+    ),
     "labels beside a batch": lambda a: a.fit(dataset((a.batch, np.zeros(4, "int32")))),
     "`fit(..., class_weight={...})`": lambda a: a.fit(class_weight={0: 2.0}),
 }
@@ -111,13 +167,15 @@ def compile_without_graph(model: AdversarialModel, case: Case, **arguments) -> N
 
 
 def outcomes(case: Case, folder: Path) -> dict[str, str]:
-    """Tries every habit; returns `"works"`, or the message."""
+    """Tries every habit; returns `WORKS`, `NOT_APPLICABLE` or the message."""
     model, results = build(case), {}
     for number, (habit, attempt) in enumerate(HABITS.items()):
         own_folder = folder / str(number)
         own_folder.mkdir()
         try:
             attempt(Attempt(model, case, own_folder))
+        except NotApplicableError:
+            results[habit] = NOT_APPLICABLE
         except (TypeError, ValueError) as error:
             results[habit] = str(error).replace(str(own_folder), "FOLDER")
         else:
@@ -132,6 +190,11 @@ def read_page() -> tuple[str, str, str]:
     return before, block, after
 
 
+def cell(result: str) -> str:
+    """Returns what the table says of a result."""
+    return result if result in (WORKS, NOT_APPLICABLE) else "refused"
+
+
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
 
@@ -143,9 +206,9 @@ def render(columns: Mapping[str, Mapping[str, str]]) -> str:
     messages = []
     for habit in HABITS:
         results = {name: column[habit] for name, column in columns.items()}
-        row = [WORKS if result == WORKS else "refused" for result in results.values()]
+        row = [cell(result) for result in results.values()]
         rows.append(f"| {habit} | {' | '.join(row)} |")
-        refusals = [result for result in results.values() if result != WORKS]
+        refusals = [result for result in results.values() if cell(result) == "refused"]
         messages += [f"- {habit}: {said(message)}" for message in refusals[:1]]
     text = "What is said, in the words of the first variant that refuses:"
     return "\n".join((*rows, "", text, "", *messages))

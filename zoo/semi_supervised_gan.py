@@ -24,7 +24,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.common import batches
-from zoo.common.checks import check_choice, check_image_shape, check_network
+from zoo.common.checks import check_choice, check_image_shape, check_labels, check_network
 from zoo.common.latent_model import LatentModel
 from zoo.common.layers import (
     WeightNormalizedConv2D,
@@ -315,10 +315,12 @@ class SemiSupervisedGAN(LatentModel):
         convolutional one: the multilayer generator, initialised so, never catches up with D.
 
         Args:
-            images: float32 `(batch, height, width, channels)` in [-1, 1]; 500 in the paper.
+            images: float32 `(batch, height, width, channels)` in [-1, 1], or a dataset of such
+                batches, of which 500 images are taken, as in the paper.
 
         Raises:
-            ValueError: if the model has trained already, for its weights would be lost.
+            ValueError: if the images are not such, or the model has trained already, for its
+                weights would be lost.
         """
         steps_done = int(self.step.numpy())
         if steps_done > 0:
@@ -326,6 +328,7 @@ class SemiSupervisedGAN(LatentModel):
                 "adapt() sets the initial weights, so call it before fit(). Received: a model "
                 f"trained for {steps_done} steps."
             )
+        images = self.images_to_adapt_to(images)
         initialize_from_data(self.discriminator, images)
         if self.architecture == "convolutional":
             initialize_from_data(self.generator, self.latents_for(len(images), 0))
@@ -350,6 +353,16 @@ class SemiSupervisedGAN(LatentModel):
     def _labelled_spec(self, name: str):
         labels = tf.TensorSpec((None,), tf.int32, "labels")
         return batches.images_spec(self.image_shape, name), labels
+
+    def check_batch(self, batch) -> None:
+        """Refuses what `train_step` can't take, labels out of range among it."""
+        super().check_batch(batch)
+        check_labels(batch[0][1], self.num_classes)
+
+    def check_evaluation_batch(self, batch) -> None:
+        """Refuses what `test_step` can't take, labels out of range among it."""
+        super().check_evaluation_batch(batch)
+        check_labels(batch[1], self.num_classes)
 
     def rows_of_epoch(self, lengths):
         """Returns how many unlabelled images there are: of arrays an epoch is a pass over them."""

@@ -10,10 +10,12 @@ from zoo.common.batches import (
     check_form,
     conformed,
     images_spec,
+    refuse_endless,
     separate_passes,
     unpacked,
     with_first_batch,
 )
+from zoo.datasets.pipeline import with_steps
 
 IMAGES = images_spec((28, 28, 1))
 LABELLED = (IMAGES, tf.TensorSpec((None,), tf.int32, "labels"))
@@ -60,6 +62,24 @@ def test_a_look_takes_no_batch_out_of_a_generator():
     first, data = with_first_batch(iter(given))
     assert first is given[0]
     assert [batch for (batch,) in data] == given
+
+
+def test_endless_data_are_refused_unless_the_steps_are_given():
+    class Endless(keras.utils.PyDataset):
+        num_batches = None
+
+        def __getitem__(self, index):
+            return (np.zeros(3),)
+
+    finite = tf.data.Dataset.range(3)
+    endless = with_steps(finite.repeat(), 3)
+    message = r"fit\(\) would never end .*; give steps_per_epoch="
+    for data, number in ((finite.repeat(), r"\.\.\."), (endless, "3 for"), (Endless(), r"\.\.\.")):
+        with pytest.raises(ValueError, match=f"{message}{number}"):
+            refuse_endless(data, None, "fit", "steps_per_epoch")
+        refuse_endless(data, 2, "fit", "steps_per_epoch")
+    for data in (finite, np.zeros(3), iter([])):
+        refuse_endless(data, None, "fit", "steps_per_epoch")
 
 
 @pytest.mark.parametrize(

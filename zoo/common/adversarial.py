@@ -11,6 +11,7 @@ import tensorflow as tf
 from zoo.common import batches, objectives
 from zoo.common.checks import check_image_range
 from zoo.common.layers import ReplicaSeedGenerator
+from zoo.common.learning_rates import JointOptimizer, RateLog, check_callbacks
 
 
 def _average_rate(decay: float, completed_steps) -> tf.Tensor:
@@ -142,6 +143,15 @@ class AdversarialModel(keras.Model):
         """Each player's optimizer, by the player's name; of a model that is compiled."""
         return {player: getattr(self, f"{player}_optimizer") for player in self.players}
 
+    @property
+    def optimizer(self) -> JointOptimizer:
+        """What callbacks that know one optimizer are given: its rate scales those of all."""
+        return self._joint_optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer) -> None:
+        """Keras sets the one that it was compiled with; `compile` then sets them all."""
+
     # === Compiling ===
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
@@ -178,6 +188,7 @@ class AdversarialModel(keras.Model):
         )
         for player, optimizer in optimizers.items():
             setattr(self, f"{player}_optimizer", optimizer)
+        self._joint_optimizer = JointOptimizer(types.MappingProxyType(optimizers))
 
     def _objective(self, objective):
         """Returns the objective; None for a variant whose losses are its own."""
@@ -312,13 +323,21 @@ class AdversarialModel(keras.Model):
 
     def _training_data(self, data, batch_size, shuffle: bool):
         """Returns what Keras trains on: arrays that it is not to pair row by row as a dataset."""
-        if not isinstance(data, tuple) or not batches.are_arrays(data):
-            return data
-        num_rows = self.rows_of_epoch(tuple(len(tf.nest.flatten(part)[0]) for part in data))
-        if num_rows is None:
-            return data
         seed = int(self.stream_seed("order", self.step)[0]) % 2**31
-        return batches.separate_passes(data, num_rows, batch_size, shuffle, seed)
+        if isinstance(data, tuple) and batches.are_arrays(data):
+            num_rows = self.rows_of_epoch(tuple(len(tf.nest.flatten(part)[0]) for part in data))
+            if num_rows is not None:
+                return batches.separate_passes(data, num_rows, batch_size, shuffle, seed)
+        return self._data_for_replicas(data, batch_size, shuffle, seed)
+
+    def _data_for_replicas(self, data, batch_size, shuffle: bool = False, seed: int | None = None):
+        """Returns data of which every replica has a share of every batch."""
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1 and data is not None and batches.are_arrays(data):
+            data = batches.one_pass(data, batch_size, shuffle, seed)
+        if replicas > 1 and isinstance(data, tf.data.Dataset):
+            data = batches.filled_for_replicas(data, replicas)
+        return data
 
     def _refuse_class_weight(self, class_weight) -> None:
         if class_weight is not None:
@@ -331,7 +350,10 @@ class AdversarialModel(keras.Model):
         def step_on_batch(data):
             batch = batches.unpacked(data)
             batches.check_form(batch, spec, method)  # no look was possible at some data
-            return step(batches.conformed(batch, spec))
+            batch = batches.conformed(batch, spec)
+            if self.distribute_strategy.num_replicas_in_sync > 1:
+                batch = batches.require_rows(batch)
+            return step(batch)
 
         return step_on_batch
 
@@ -371,32 +393,44 @@ class AdversarialModel(keras.Model):
                 `keras.utils.PyDataset`, or a generator of batches.
             y: the second part of it, if that comes apart, as in `fit(images_a, images_b)`.
             batch_size: of arrays. Defaults to 32, as in Keras.
-            epochs, verbose, callbacks, validation_split, shuffle: as in Keras.
+            epochs, verbose, validation_split, shuffle: as in Keras.
+            callbacks: as in Keras. Those that set the learning rate of `model.optimizer` scale that
+                of each player by the same factor, and the logs then have each by name,
+                `<player>_learning_rate`.
             validation_data: as `x`, for `evaluate`.
             class_weight, sample_weight: refused, for no loss takes them.
             **arguments: the others of `keras.Model.fit`.
 
         Raises:
             ValueError: if the first batch is not what `train_step` takes, or that of
-                `validation_data` not what `test_step` does.
+                `validation_data` not what `test_step` does, either never ends and no number of
+                steps is given, or a callback sets learning rates that follow a schedule, or is
+                `SwapEMAWeights`.
         """
         self._refuse_class_weight(class_weight)
+        batches.refuse_endless(x, arguments.get("steps_per_epoch"), "fit", "steps_per_epoch")
         given = self._checked(x, y, sample_weight, batch_size, self.check_batch)
         data = self._training_data(given, batch_size, shuffle)
         if data is not given and validation_split:
             raise ValueError(
-                f"{type(self).__name__} takes validation_data, for its arrays may differ in "
-                f"length. Received: validation_split={validation_split}"
+                "Arrays that differ in length, or go to several replicas, are not split; give "
+                f"validation_data. Received: validation_split={validation_split}"
             )
         if validation_data is not None:
+            steps = arguments.get("validation_steps")
+            batches.refuse_endless(validation_data, steps, "fit", "validation_steps")
             size = arguments.get("validation_batch_size") or batch_size
             check = self.check_evaluation_batch
-            validation_data = (self._checked(validation_data, None, None, size, check),)
+            validation_data = self._checked(validation_data, None, None, size, check)
+            validation_data = (self._data_for_replicas(validation_data, size),)
+        check_callbacks(callbacks, self.optimizers)
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [RateLog(callbacks), *keras.tree.flatten(callbacks or [])]
         # Keras warns of its own default where it can't shuffle.
         can_shuffle = isinstance(data, keras.utils.PyDataset) or batches.are_arrays(data)
-        return super().fit(
+        history = super().fit(
             data,
-            batch_size=None if data is not given else batch_size,
+            batch_size=batch_size,
             epochs=epochs,
             verbose=verbose,
             callbacks=callbacks,
@@ -405,17 +439,25 @@ class AdversarialModel(keras.Model):
             shuffle=shuffle and can_shuffle,
             **arguments,
         )
+        for player, optimizer in self.optimizers.items():  # as Keras does to its one
+            optimizer.finalize_variable_values(self.trainable_variables_of(player))
+        return history
 
     def evaluate(
         self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **arguments
     ):
         """Evaluates the model: `keras.Model.evaluate`, after a look at the first batch.
 
+        A last batch with fewer rows than replicas is filled up by its own, which count twice.
+
         Raises:
-            ValueError: if the first batch is not what `test_step` takes.
+            ValueError: if the first batch is not what `test_step` takes, or the data never end and
+                `steps` is missing.
         """
         if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
+            batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
             x = self._checked(x, y, sample_weight, batch_size, self.check_evaluation_batch)
+            x = self._data_for_replicas(x, batch_size)
         return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):

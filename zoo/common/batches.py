@@ -81,6 +81,32 @@ def _continued(first, others: Iterator):
         yield (unpacked(batch),)
 
 
+def refuse_endless(data, steps: int | None, method: str, argument: str) -> None:
+    """Refuses data that never end where nobody said when to stop.
+
+    Args:
+        data: as for `with_first_batch`. Those of `zoo.datasets` know how many steps one pass takes.
+        steps: after how many to stop, or `None`.
+        method: what was called, and
+        argument: what `steps` is called there, for the message.
+
+    Raises:
+        ValueError: naming the number, where it is known.
+    """
+    endless_dataset = (
+        isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY
+    )
+    endless_sequence = isinstance(data, keras.utils.PyDataset) and data.num_batches is None
+    if steps is not None or not (endless_dataset or endless_sequence):
+        return
+    known = getattr(data, "steps_per_epoch", None)
+    advice = f"{argument}={known} for one pass, or repeat=False" if known else f"{argument}=..."
+    raise ValueError(
+        f"{method}() would never end on data that repeat for ever; give {advice}. Received: "
+        f"{argument}=None."
+    )
+
+
 # === Form ===
 
 
@@ -178,7 +204,50 @@ def conformed(batch, spec):
     return tf.nest.map_structure(conform, batch, spec)
 
 
-# === Arrays of unequal length ===
+# === Replicas ===
+
+
+def filled_for_replicas(data: tf.data.Dataset, replicas: int) -> tf.data.Dataset:
+    """Repeats the rows of a batch that has fewer than there are replicas, the last of a pass.
+
+    A replica without a row has no mean, and would take the weights of all with it.
+    """
+
+    def fill(*batch):
+        def fill_rows(leaf):
+            rows = tf.shape(leaf)[0]
+            order = tf.range(replicas) % tf.maximum(rows, 1)
+            return tf.cond(rows < replicas, lambda: tf.gather(leaf, order), lambda: leaf)
+
+        batch = batch if len(batch) > 1 else batch[0]
+        return tf.nest.map_structure(fill_rows, batch)
+
+    return data.map(fill)
+
+
+def require_rows(batch):
+    """Stops a step on a replica whose share of the batch is empty.
+
+    Raises:
+        InvalidArgumentError: when the step runs.
+    """
+    assertion = tf.debugging.assert_positive(
+        tf.shape(tf.nest.flatten(batch)[0])[0],
+        message="Each replica needs a row of every batch; leave out a smaller last one.",
+    )
+    with tf.control_dependencies([assertion] if assertion is not None else []):
+        return tf.nest.map_structure(tf.identity, batch)
+
+
+# === Arrays ===
+
+
+def one_pass(
+    arrays, batch_size: int | None, shuffle: bool, seed: int | None = None
+) -> tf.data.Dataset:
+    """Gives batches of arrays whose rows belong together, the last of which may be smaller."""
+    rows = _rows_in_order(arrays, shuffle, seed)
+    return _gathered(rows.batch(batch_size or BATCH_SIZE), arrays).with_options(_options())
 
 
 def separate_passes(
@@ -199,24 +268,35 @@ def separate_passes(
     streams = [
         _passes(part, batch_size, shuffle, seed + number) for number, part in enumerate(parts)
     ]
+    batches = tf.data.Dataset.zip(tuple(streams)).take(math.ceil(num_rows / batch_size))
+    return batches.prefetch(2).with_options(_options())
+
+
+def _passes(part, batch_size: int, shuffle: bool, seed: int) -> tf.data.Dataset:
+    rows = _rows_in_order(part, shuffle, seed).repeat()
+    return _gathered(rows.batch(batch_size, drop_remainder=True), part)
+
+
+def _rows_in_order(arrays, shuffle: bool, seed: int | None) -> tf.data.Dataset:
+    num_rows = len(tf.nest.flatten(arrays)[0])
+    rows = tf.data.Dataset.range(num_rows)
+    if shuffle:
+        rows = rows.shuffle(num_rows, seed=seed, reshuffle_each_iteration=True)
+    return rows
+
+
+def _gathered(rows: tf.data.Dataset, arrays) -> tf.data.Dataset:
+    with tf.device("CPU"):
+        tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+    return rows.map(
+        lambda chosen: tf.nest.map_structure(lambda tensor: tf.gather(tensor, chosen), tensors)
+    )
+
+
+def _options() -> tf.data.Options:
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     # The rewriting of the graph would copy the arrays, and tuning delays the end of an epoch.
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
-    batches = tf.data.Dataset.zip(tuple(streams)).take(math.ceil(num_rows / batch_size))
-    return batches.prefetch(2).with_options(options)
-
-
-def _passes(part, batch_size: int, shuffle: bool, seed: int) -> tf.data.Dataset:
-    with tf.device("CPU"):
-        arrays = tf.nest.map_structure(tf.convert_to_tensor, part)
-    num_rows = len(tf.nest.flatten(arrays)[0])
-    rows = tf.data.Dataset.range(num_rows)
-    if shuffle:
-        rows = rows.shuffle(num_rows, seed=seed, reshuffle_each_iteration=True)
-    return (
-        rows.repeat()
-        .batch(batch_size, drop_remainder=True)
-        .map(lambda chosen: tf.nest.map_structure(lambda array: tf.gather(array, chosen), arrays))
-    )
+    return options

@@ -73,6 +73,25 @@ def check_image_range(batch) -> None:
             )
 
 
+def check_labels(labels, num_classes: int) -> None:
+    """Refuses labels that name no class.
+
+    Args:
+        labels: integers.
+        num_classes: K.
+
+    Raises:
+        ValueError: if one is not in [0, K).
+    """
+    lowest, highest = int(np.min(labels)), int(np.max(labels))
+    if lowest < 0 or highest >= num_classes:
+        raise ValueError(
+            f"Labels must be 0 … {num_classes - 1}, for num_classes={num_classes}; take 1 off if "
+            f"yours begin at 1, and leave images without a label out. Received: labels from "
+            f"{lowest} to {highest}."
+        )
+
+
 def check_parts(batch, num_parts: int, player: str) -> None:
     """Refuses a batch too small to be cut into a part for each step of a player.
 

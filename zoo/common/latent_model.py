@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from zoo.common import batches
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.checks import check_image_shape
+from zoo.common.checks import check_image_range, check_image_shape
 from zoo.common.priors import Prior
 
 
@@ -131,6 +131,23 @@ class LatentModel(AdversarialModel):
         latents = self.prior.draw(batch_size * replica_context.num_replicas_in_sync, seed)
         first = replica_context.replica_id_in_sync_group * batch_size
         return latents[first : first + batch_size]
+
+    def images_to_adapt_to(self, data, num_images: int = 500) -> tf.Tensor:
+        """Returns what `adapt` was given as a batch of images.
+
+        Args:
+            data: a batch of images, or a dataset of batches.
+            num_images: how many to take from a dataset, or all if there are fewer.
+
+        Raises:
+            ValueError: if they are not images of the model's size in [-1, 1].
+        """
+        if isinstance(data, tf.data.Dataset):
+            data = next(iter(data.unbatch().batch(num_images)), None)
+        spec, images = batches.images_spec(self.image_shape), batches.unpacked(data)
+        batches.check_form(images, spec, "adapt")
+        check_image_range(images)
+        return batches.conformed(images, spec)
 
     # === Evaluating ===
 

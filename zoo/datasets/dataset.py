@@ -66,9 +66,10 @@ class ImageDataset:
 
     It remembers where the images come from and how they are resized. All streams are a
     `tf.data.Dataset` of batches, images float32 `(batch, height, width, channels)` in [-1, 1]: byte
-    0 is -1, 255 is 1. A split is decoded once, as uint8, and all streams in the process share that
-    copy (`clear_memory` frees it): in memory, or in a file below `data_dir` that is read batch by
-    batch if it is larger than 2 GiB or a quarter of the machine's memory.
+    0 is -1, 255 is 1. Their attribute `steps_per_epoch` is the number of batches in one pass. A
+    split is decoded once, as uint8, and all streams in the process share that copy (`clear_memory`
+    frees it): in memory, or in a file below `data_dir` that is read batch by batch if it is larger
+    than 2 GiB or a quarter of the machine's memory.
 
     Attributes:
         name: as it was opened.
@@ -309,7 +310,8 @@ class ImageDataset:
             )
             for domain, domain_seed in (("A", seed), ("B", int.from_bytes(digest[:7], "big")))
         )
-        return tf.data.Dataset.zip(domain_a, domain_b)
+        longer = max(domain_a.steps_per_epoch, domain_b.steps_per_epoch)
+        return pipeline.with_steps(tf.data.Dataset.zip(domain_a, domain_b), longer)
 
     def pairs(
         self,
