@@ -90,6 +90,17 @@ def adapt(attempt: Attempt, change: Callable) -> None:
     type(attempt.model)().adapt(dataset(change(ramp_images(4))))
 
 
+def without_measures(attempt: Attempt) -> None:
+    """Trains a model that has no measures, with data to validate on."""
+    if attempt.case.quality_measures is None:
+        raise NotApplicableError
+    attempt.model.set_quality_measures([])
+    try:
+        attempt.fit(validation_data=attempt.case.evaluation_batch(4))
+    finally:
+        attempt.model.set_quality_measures(attempt.case.quality_measures())
+
+
 def bytes_of(batch):
     return of_images(lambda leaf: np.round(leaf * 127.5 + 127.5), batch)
 
@@ -147,6 +158,9 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     "`ModelCheckpoint`": lambda a: a.fit(
         callbacks=[keras.callbacks.ModelCheckpoint(a.folder / "model.keras")]
     ),
+    "`compile(metrics=[...])`": lambda a: a.model.compile(metrics=["accuracy"]),
+    '`compile(quality_measures="fid")`': lambda a: a.model.compile(quality_measures="fid"),
+    "`validation_data` without measures": without_measures,
     "labels beside a batch": lambda a: a.fit(dataset((a.batch, np.zeros(4, "int32")))),
     "`fit(..., class_weight={...})`": lambda a: a.fit(class_weight={0: 2.0}),
 }
@@ -203,15 +217,17 @@ def render(columns: Mapping[str, Mapping[str, str]]) -> str:
     """Returns the table, and what is said where a habit is refused."""
     rows = [f"| Habit | {' | '.join(f'`{name}`' for name in columns)} |"]
     rows.append(f"| :--- |{' :--- |' * len(columns)}")
-    messages = []
+    messages: dict[str, list[str]] = {}
     for habit in HABITS:
         results = {name: column[habit] for name, column in columns.items()}
         row = [cell(result) for result in results.values()]
         rows.append(f"| {habit} | {' | '.join(row)} |")
         refusals = [result for result in results.values() if cell(result) == "refused"]
-        messages += [f"- {habit}: {said(message)}" for message in refusals[:1]]
+        for message in refusals[:1]:
+            messages.setdefault(said(message), []).append(habit)
     text = "What is said, in the words of the first variant that refuses:"
-    return "\n".join((*rows, "", text, "", *messages))
+    lines = [f"- {', '.join(habits)}: {message}" for message, habits in messages.items()]
+    return "\n".join((*rows, "", text, "", *lines))
 
 
 def said(message: str) -> str:

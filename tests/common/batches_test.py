@@ -73,8 +73,8 @@ def test_endless_data_are_refused_unless_the_steps_are_given():
 
     finite = tf.data.Dataset.range(3)
     endless = with_steps(finite.repeat(), 3)
-    message = r"fit\(\) would never end .*; give steps_per_epoch="
-    for data, number in ((finite.repeat(), r"\.\.\."), (endless, "3 for"), (Endless(), r"\.\.\.")):
+    message = r"fit\(\) would never end .*; give steps_per_epoch"
+    for data, number in ((finite.repeat(), ", or"), (endless, "=3 for"), (Endless(), ", or")):
         with pytest.raises(ValueError, match=f"{message}{number}"):
             refuse_endless(data, None, "fit", "steps_per_epoch")
         refuse_endless(data, 2, "fit", "steps_per_epoch")
@@ -102,7 +102,7 @@ def test_endless_data_are_refused_unless_the_steps_are_given():
         ({"image": ramp_images(3)}, IMAGES, r"Received .*\{'image': \(3, 28, 28, 1\)\}"),
         (ramp_images(3), PAIR, r"\(images_a, images_b\) with images of shape \(28, 28, 1\)"),
         ((ramp_images(3), None, ramp_labels(3)), LABELLED, r"'NoneType', \(3,\)\)"),
-        ((ramp_images(3), np.eye(10)[:3]), LABELLED, r"\(images, labels\).*\(3, 10\)"),
+        ((ramp_images(3), np.eye(10)[:3]), LABELLED, r"\(images, labels\).*argmax.*\(3, 10\)"),
         ((ramp_images(3), np.ones(3)), LABELLED, "takes labels as integers.*type float64"),
         (np.ones((3, 28, 28, 1), "uint8"), IMAGES, "Images must be scaled.*type uint8"),
     ],

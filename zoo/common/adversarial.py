@@ -228,9 +228,10 @@ class AdversarialModel(keras.Model):
     def _refuse_other_arguments(self, arguments: dict) -> None:
         unknown = [name for name in arguments if name not in COMPILE_ARGUMENTS]
         if unknown:
+            measures = "; measures are quality_measures=[...]" if "metrics" in unknown else ""
             raise ValueError(
-                f"{type(self).__name__} has losses and measures of its own; beside optimizers and "
-                f"objective compile() takes {', '.join(COMPILE_ARGUMENTS)}. Received: "
+                f"{type(self).__name__} has losses of its own; beside optimizers and objective "
+                f"compile() takes {', '.join(COMPILE_ARGUMENTS)}{measures}. Received: "
                 f"{unknown[0]}={arguments[unknown[0]]!r}"
             )
 
@@ -407,6 +408,7 @@ class AdversarialModel(keras.Model):
                 steps is given, or a callback sets learning rates that follow a schedule, or is
                 `SwapEMAWeights`.
         """
+        self._assert_compile_called("fit")
         self._refuse_class_weight(class_weight)
         batches.refuse_endless(x, arguments.get("steps_per_epoch"), "fit", "steps_per_epoch")
         given = self._checked(x, y, sample_weight, batch_size, self.check_batch)
@@ -454,6 +456,7 @@ class AdversarialModel(keras.Model):
             ValueError: if the first batch is not what `test_step` takes, or the data never end and
                 `steps` is missing.
         """
+        self._assert_compile_called("evaluate")
         if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
             batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
             x = self._checked(x, y, sample_weight, batch_size, self.check_evaluation_batch)
@@ -469,6 +472,7 @@ class AdversarialModel(keras.Model):
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Evaluates a batch, after a look at it; see `evaluate`."""
+        self._assert_compile_called("test_on_batch")
         batch = batches.unpacked((x, y, sample_weight))
         self.check_evaluation_batch(batch)
         return super().test_on_batch(batch, return_dict=return_dict)

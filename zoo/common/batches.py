@@ -100,10 +100,10 @@ def refuse_endless(data, steps: int | None, method: str, argument: str) -> None:
     if steps is not None or not (endless_dataset or endless_sequence):
         return
     known = getattr(data, "steps_per_epoch", None)
-    advice = f"{argument}={known} for one pass, or repeat=False" if known else f"{argument}=..."
+    advice = f"={known} for one pass, or repeat=False" if known else ", or leave out repeat()"
     raise ValueError(
-        f"{method}() would never end on data that repeat for ever; give {advice}. Received: "
-        f"{argument}=None."
+        f"{method}() would never end on data that repeat for ever; give {argument}{advice}. "
+        f"Received: {argument}=None."
     )
 
 
@@ -176,10 +176,16 @@ def _names(spec) -> str:
 def _advice(batch, spec) -> str:
     if isinstance(batch, tuple) and not isinstance(spec, tuple) and _has_form(batch[0], spec):
         return " Leave labels out, such as by `data.map(lambda images, labels: images)`."
+    if "labels" in _names(spec) and any(len(shape) == 2 for shape in _shapes_of(batch)):
+        return " Of one-hot labels take `labels.argmax(axis=-1)`."
     shape = getattr(batch, "shape", None)
     if isinstance(spec, tf.TensorSpec) and shape is not None and shape == spec.shape[1:]:
         return " Make batches of single images, such as by `data.batch(64)`."
     return ""
+
+
+def _shapes_of(batch) -> list[tuple]:
+    return [tuple(leaf.shape) for leaf in tf.nest.flatten(batch) if hasattr(leaf, "shape")]
 
 
 def _shapes(batch) -> str:

@@ -2,6 +2,7 @@
 
 import types
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -62,22 +63,45 @@ class LatentModel(AdversarialModel):
         Args:
             quality_measures: Keras metrics whose `update_state` takes real and generated images,
                 such as those of `zoo.metrics`. `evaluate`, and `fit` with `validation_data`, log
-                them by name. They are not saved with the model. Defaults to none.
+                them by name. They are not saved with the model; see `set_quality_measures`.
+                Defaults to none.
             **arguments: as for `AdversarialModel.compile`: optimizers, objective and Keras's own.
 
         Raises:
             ValueError: if measures were given to a variant that takes none, two of them have one
-                name, or as `AdversarialModel.compile`.
+                name, they take images of another size or are no metrics, or as
+                `AdversarialModel.compile`.
         """
-        self._check_quality_measures(quality_measures)
-        if quality_measures:
+        measures = self._checked_measures(quality_measures)
+        if measures:
             # Keras compiles on one GPU of its own accord; XLA takes minutes to find eigenvalues.
             arguments.setdefault("jit_compile", False)
         super().compile(*optimizers, **arguments)
+        self._measure_by(measures)
+
+    def set_quality_measures(self, quality_measures) -> None:
+        """Replaces the measures of a compiled model, whose optimizers stay as they are.
+
+        So a model that was loaded is evaluated, for measures are not saved with it.
+
+        Args:
+            quality_measures: as for `compile`.
+
+        Raises:
+            ValueError: as `compile`, or if the model is not compiled.
+        """
+        self._assert_compile_called("set_quality_measures")
+        measures = self._checked_measures(quality_measures)
+        if measures and self._given_jit_compile == "auto":
+            self.jit_compile = False
+        self._measure_by(measures)
+        self.test_function = None
+
+    def _measure_by(self, measures: tuple[keras.metrics.Metric, ...]) -> None:
         with self.distribute_strategy.scope():
             # In a namespace Keras does not see them: an evaluation is no part of the saved state.
             self._evaluation = types.SimpleNamespace(
-                measures=tuple(quality_measures),
+                measures=measures,
                 batch=tf.Variable(
                     0,
                     dtype=tf.int64,
@@ -86,7 +110,17 @@ class LatentModel(AdversarialModel):
                 ),
             )
 
-    def _check_quality_measures(self, measures) -> None:
+    def _checked_measures(self, measures) -> tuple[keras.metrics.Metric, ...]:
+        measures = tuple(keras.tree.flatten(measures))
+        for measure in measures:
+            if not isinstance(measure, keras.metrics.Metric):
+                raise ValueError(
+                    "`quality_measures` are Keras metrics of images, such as "
+                    "[zoo.metrics.FrechetDistance(extractor)]. Received: "
+                    f"quality_measures=[{measure!r}]"
+                )
+            if hasattr(measure, "check_image_shape"):
+                measure.check_image_shape(self.image_shape)
         if measures and not self.takes_quality_measures:
             raise ValueError(
                 f"{type(self).__name__} is evaluated in a way of its own and takes no quality "
@@ -98,6 +132,15 @@ class LatentModel(AdversarialModel):
             raise ValueError(
                 "Quality measures are logged by name, so no two may have the same; give each a "
                 f"name=. Received: {doubled[0]!r} twice."
+            )
+        return measures
+
+    def _require_measures(self) -> None:
+        if self.takes_quality_measures and not self._evaluation.measures:
+            raise ValueError(
+                "To evaluate generated images takes measures, such as those of zoo.metrics: "
+                "compile(quality_measures=[...]), or once compiled set_quality_measures([...]). "
+                "Received: none."
             )
 
     # === Training ===
@@ -131,6 +174,11 @@ class LatentModel(AdversarialModel):
         latents = self.prior.draw(batch_size * replica_context.num_replicas_in_sync, seed)
         first = replica_context.replica_id_in_sync_group * batch_size
         return latents[first : first + batch_size]
+
+    def check_evaluation_batch(self, batch) -> None:
+        """Refuses what `test_step` can't take, and to evaluate without measures."""
+        self._require_measures()
+        super().check_evaluation_batch(batch)
 
     def images_to_adapt_to(self, data, num_images: int = 500) -> tf.Tensor:
         """Returns what `adapt` was given as a batch of images.
@@ -173,11 +221,7 @@ class LatentModel(AdversarialModel):
         Raises:
             ValueError: if `compile` was given no measures.
         """
-        if not self._evaluation.measures:
-            raise ValueError(
-                "To evaluate generated images takes measures; compile with quality_measures=[...], "
-                "such as those of zoo.metrics. Received: none."
-            )
+        self._require_measures()
         real_images, condition = (data, None) if self.condition is None else data
         seed = self.stream_seed("evaluation", self._evaluation.batch)
         latents = self._slice_of_latents(tf.shape(real_images)[0], seed)
