@@ -9,6 +9,7 @@ from tests.case import ramp_images, ramp_labels
 from zoo.common.batches import (
     check_form,
     conformed,
+    further_batches,
     images_spec,
     refuse_endless,
     separate_passes,
@@ -62,6 +63,22 @@ def test_a_look_takes_no_batch_out_of_a_generator():
     first, data = with_first_batch(iter(given))
     assert first is given[0]
     assert [batch for (batch,) in data] == given
+
+
+def test_looks_further_at_no_more_batches_than_are_asked_for():
+    images = np.arange(40.0)
+
+    class Sequence(keras.utils.PyDataset):
+        num_batches = 20
+
+        def __getitem__(self, index):
+            return (images[2 * index : 2 * index + 2],)
+
+    for data in (images, tf.data.Dataset.from_tensor_slices(images).batch(2), Sequence()):
+        seen = np.concatenate(list(further_batches(data, 2, num_images=6)))
+        np.testing.assert_array_equal(seen, [2, 3, 4, 5])
+    assert len(list(further_batches(Sequence()))) == 19
+    assert not list(further_batches(iter([images, images])))
 
 
 def test_endless_data_are_refused_unless_the_steps_are_given():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from zoo.common.checks import (
+    check_brightness,
     check_image_range,
     check_image_shape,
     check_network,
@@ -31,6 +32,27 @@ def test_unscaled_images_are_refused(images, pixels):
 )
 def test_scaled_images_are_accepted(images):
     check_image_range((images.reshape(1, 4, 4, 1), np.full((1, 7), 99.0)))
+
+
+def photos(*levels: float) -> list[np.ndarray]:
+    """A batch of one image for each level, which is that of its darkest pixel."""
+    return [np.linspace(level, 1, 16).reshape(1, 4, 4, 1) for level in levels]
+
+
+def test_bright_images_are_warned_of_only_if_no_other_is_darker():
+    with pytest.warns(UserWarning, match="No pixel of the first 3 images is below 0"):
+        check_brightness(photos(0.2, 0.1, 0.3))
+    looked_at = iter(photos(0.2, -0.1, 0.1))
+    check_brightness(looked_at)
+    assert len(list(looked_at)) == 1
+    check_brightness([np.zeros(3)])
+    dark, empty = photos(-0.5)[0], np.zeros((0, 4, 4, 1))
+    check_brightness([(dark, photos(0.2)[0]), (empty, dark)])
+
+
+def test_a_black_pixel_tells_that_bright_images_are_unscaled():
+    with pytest.raises(ValueError, match="pixels from 0 to 1"):
+        check_brightness(photos(0.2, 0.1, 0.0))
 
 
 def test_image_shape_may_be_a_list():

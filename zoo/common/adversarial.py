@@ -1,5 +1,6 @@
 """What is the same for every game of several players: `AdversarialModel`. It plays none itself."""
 
+import itertools
 import math
 import types
 import zlib
@@ -9,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from zoo.common import batches, objectives
-from zoo.common.checks import check_image_range
+from zoo.common.checks import check_brightness, check_image_range
 from zoo.common.layers import ReplicaSeedGenerator
 from zoo.common.learning_rates import JointOptimizer, RateLog, check_callbacks
 
@@ -320,6 +321,9 @@ class AdversarialModel(keras.Model):
         first_batch, data = batches.with_first_batch(data, batch_size)
         if first_batch is not None:
             check(first_batch)
+            if not getattr(data, "is_scaled", False):
+                others = batches.further_batches(data, batch_size)
+                check_brightness(itertools.chain([first_batch], others))
         return data
 
     def _training_data(self, data, batch_size, shuffle: bool):

@@ -74,6 +74,22 @@ def with_first_batch(data, batch_size: int | None = None):
     return None, data
 
 
+def further_batches(data, batch_size: int | None = None, num_images: int = 256):
+    """Gives the batches after the first, until about so many images are seen; none of iterators."""
+    first_batch, data = (None, None) if isinstance(data, Iterator) else with_first_batch(data)
+    if first_batch is None:
+        return
+    batch_size = batch_size or len(tf.nest.flatten(first_batch)[0])
+    last = math.ceil(num_images / max(batch_size, 1))
+    if isinstance(data, tf.data.Dataset):
+        yield from map(unpacked, data.skip(1).take(last - 1))
+    elif isinstance(data, keras.utils.PyDataset):
+        stop = last if data.num_batches is None else min(last, data.num_batches)
+        yield from (unpacked(data[number]) for number in range(1, stop))
+    else:
+        yield tf.nest.map_structure(lambda rows: rows[batch_size:num_images], data)
+
+
 def _continued(first, others: Iterator):
     """Gives all batches, in the tuple that Keras demands of a generator."""
     yield (unpacked(first),)

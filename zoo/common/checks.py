@@ -1,5 +1,8 @@
 """What models refuse before any work starts: images, shapes and networks that can't be right."""
 
+import warnings
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -59,18 +62,52 @@ def check_image_range(batch) -> None:
         ValueError: if a pixel lies outside [-1, 1], or some are exactly 0 and none lies below: no
             byte that is scaled to [-1, 1] is 0, and black in [0, 1] is.
     """
-    for leaf in tf.nest.flatten(batch):
-        if len(getattr(leaf, "shape", ())) != 4:
-            continue
-        images = np.asarray(leaf, np.float32)
-        lowest, highest = images.min(), images.max()
+    for images in _images_in(batch):
+        lowest, highest = images.min(initial=1), images.max(initial=-1)
         in_range = lowest >= -1.001 and highest <= 1.001  # false for NaN
         if not in_range or (lowest == 0 and highest > 0):
             raise ValueError(
                 "Images must be scaled to [-1, 1], such as by `images / 127.5 - 1` for bytes. "
                 f"Received: pixels from {lowest:g} to {highest:g} in a batch of shape "
-                f"{tuple(leaf.shape)}."
+                f"{images.shape}."
             )
+
+
+def _images_in(batch) -> list[np.ndarray]:
+    leaves = tf.nest.flatten(batch)
+    return [
+        np.asarray(leaf) for leaf in leaves if len(getattr(leaf, "shape", ())) == 4 and len(leaf)
+    ]
+
+
+def check_brightness(batches: Iterable) -> None:
+    """Looks for a pixel below 0, of which images in [0, 1] have none.
+
+    Args:
+        batches: the first ones; no more are taken than are needed to find one.
+
+    Raises:
+        ValueError: as `check_image_range`, of any of them.
+
+    Warns:
+        UserWarning: if all pixels are above 0, which those of bright images in [-1, 1] may be too.
+    """
+    bright, num_images = [], 0
+    for batch in batches:
+        check_image_range(batch)
+        parts = _images_in(batch)
+        now = [images.min(initial=1) > 0 for images in parts]  # a shorter part may have ended
+        bright = [a and b for a, b in zip(bright or now, now, strict=True)]
+        num_images += max(map(len, parts), default=0)
+        if not any(bright):
+            return
+    if any(bright):
+        warnings.warn(
+            f"No pixel of the first {num_images} images is below 0: if they are scaled to [0, 1], "
+            "scale them to [-1, 1], such as by `2 * images - 1`; if they are so bright, all is "
+            "well.",
+            stacklevel=2,
+        )
 
 
 def check_labels(labels, num_classes: int) -> None:

@@ -231,8 +231,9 @@ def dataset(batch_at: Callable, course: Course, num_images: int) -> tf.data.Data
 
 
 def with_steps(batches: tf.data.Dataset, steps_per_epoch: int) -> tf.data.Dataset:
-    """Gives the dataset with the number of its batches in one pass, which `fit` names."""
+    """Gives the dataset with what `fit` asks: batches in one pass, and that pixels are scaled."""
     batches.steps_per_epoch = steps_per_epoch
+    batches.is_scaled = True
     return batches
 
 
