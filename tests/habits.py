@@ -101,6 +101,38 @@ def without_measures(attempt: Attempt) -> None:
         attempt.model.set_quality_measures(attempt.case.quality_measures())
 
 
+def compiled_anew(attempt: Attempt, change: Callable = lambda model: None, **arguments) -> None:
+    """Compiles another model, changed before."""
+    model = attempt.case.build()
+    change(model)
+    model.compile(**arguments)
+
+
+def freeze(model: AdversarialModel) -> None:
+    for network in model.players["generator"]:
+        network.trainable = False
+
+
+def with_network(attempt: Attempt, player: int, change: Callable) -> None:
+    """Builds a model whose first network of a player is the small one's, changed."""
+    model = attempt.model
+    network = list(model.players.values())[player][0]
+    argument = next(name for name, value in vars(model).items() if value is network)
+    arguments = {argument: change(network)}
+    for name in ("latent_dim", "image_shape"):
+        if hasattr(model, name):
+            arguments[name] = getattr(model, name)
+    type(model)(**arguments)
+
+
+def with_sigmoid(network: keras.Model) -> keras.Model:
+    return keras.Model(network.input, keras.layers.Activation("sigmoid")(network.output))
+
+
+def unbuilt(network: keras.Model) -> keras.Model:
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+
+
 def bytes_of(batch):
     return of_images(lambda leaf: np.round(leaf * 127.5 + 127.5), batch)
 
@@ -161,6 +193,16 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     "`compile(metrics=[...])`": lambda a: a.model.compile(metrics=["accuracy"]),
     '`compile(quality_measures="fid")`': lambda a: a.model.compile(quality_measures="fid"),
     "`validation_data` without measures": without_measures,
+    "`compile(optimizer=..., loss=...)`": lambda a: compiled_anew(a, optimizer="adam", loss="mse"),
+    "`compile(loss=...)`": lambda a: compiled_anew(a, loss="mse"),
+    "`compile(generator_optimizer=2e-4)`": lambda a: compiled_anew(a, generator_optimizer=2e-4),
+    "a frozen generator": lambda a: compiled_anew(a, freeze),
+    "a discriminator that ends in a sigmoid": lambda a: with_network(a, 1, with_sigmoid),
+    "a generator of images in [0, 1]": lambda a: with_network(a, 0, with_sigmoid),
+    "a network without an `Input`": lambda a: with_network(a, 1, unbuilt),
+    '`save("model.keras")`': lambda a: a.model.save(a.folder / "model.keras"),
+    '`save("model.h5")`': lambda a: a.model.save(a.folder / "model.h5"),
+    "`export(folder)`": lambda a: a.model.export(a.folder / "export", verbose=False),
     "labels beside a batch": lambda a: a.fit(dataset((a.batch, np.zeros(4, "int32")))),
     "`fit(..., class_weight={...})`": lambda a: a.fit(class_weight={0: 2.0}),
 }

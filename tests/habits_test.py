@@ -248,6 +248,16 @@ def test_images_of_another_size_are_refused_with_both_sizes(case, model):
         model.fit(iter([larger]), verbose=0)
 
 
+# === Export ===
+
+
+def test_keras_own_export_answers_as_predict_does(case, model, tmp_path):
+    inputs = case.inputs(3)
+    model.export(tmp_path / "1", verbose=False)
+    exported = tf.saved_model.load(str(tmp_path / "1"))
+    np.testing.assert_allclose(exported.serve(inputs), model.predict(inputs, verbose=0), atol=1e-6)
+
+
 # === Replicas ===
 
 # Those that cut a batch into parts need more rows, and say so themselves.

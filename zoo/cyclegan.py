@@ -25,8 +25,10 @@ from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import (
     check_choice,
     check_image_shape,
+    check_known,
     check_not_negative,
     check_positive_integers,
+    refuse_squashed_output,
 )
 from zoo.common.replay import ImagePool
 from zoo.common.translation_networks import (
@@ -249,6 +251,10 @@ class CycleGAN(AdversarialModel):
 
     def _check_networks(self):
         images = keras.KerasTensor((1, *self.image_shape))
+        for name in ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"):
+            check_known(name, getattr(self, name))
+            gives_images = name.startswith("generator")
+            refuse_squashed_output(name, getattr(self, name), gives_images)
         for network in (self.generator_ab, self.generator_ba):
             given, cause = None, None
             try:
@@ -379,6 +385,11 @@ class CycleGAN(AdversarialModel):
         return {name: self.running_means[name].result() for name in ("cycle_loss", "identity_loss")}
 
     # === Export and config ===
+
+    @property
+    def call_spec(self):
+        """Images."""
+        return batches.images_spec(self.image_shape)
 
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""

@@ -418,6 +418,11 @@ class SemiSupervisedGAN(LatentModel):
 
     # === Export and config ===
 
+    @property
+    def call_spec(self):
+        """Images."""
+        return batches.images_spec(self.image_shape)
+
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""
 

@@ -9,6 +9,7 @@ from zoo.common.checks import (
     check_image_range,
     check_image_shape,
     check_network,
+    check_positive_integers,
 )
 
 
@@ -63,6 +64,35 @@ def test_image_shape_may_be_a_list():
 def test_image_shape_is_three_positive_integers(image_shape):
     with pytest.raises(ValueError, match="three positive integers. Received: image_shape="):
         check_image_shape(image_shape)
+
+
+def test_networks_that_squash_what_they_give_are_refused():
+    images = keras.Input((4, 4, 1))
+    logit = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(images))
+    with pytest.raises(ValueError, match="logits; leave the sigmoid out"):
+        check_network("critic", keras.Model(images, logit), (4, 4, 1), (1,))
+    latents = keras.Input((3,))
+    pixels = keras.layers.Dense(16, activation="sigmoid")(latents)
+    outputs = keras.layers.Reshape((4, 4, 1))(pixels)
+    with pytest.raises(ValueError, match=r"pixels in \[-1, 1\]; end it in a tanh"):
+        check_network("generator", keras.Model(latents, outputs), (3,), (4, 4, 1))
+    scaled = keras.layers.Rescaling(2.0, -1.0)(outputs)
+    check_network("generator", keras.Model(latents, scaled), (3,), (4, 4, 1))
+
+
+@pytest.mark.parametrize(
+    "network", [keras.Sequential([keras.layers.Dense(1)]), lambda images: images, "generator"]
+)
+def test_networks_of_unknown_shapes_are_refused(network):
+    with pytest.raises(ValueError, match="`generator` must be a network of known shapes"):
+        check_network("generator", network, (3,), (4, 4, 1))
+
+
+def test_sizes_may_be_integers_of_numpy():
+    check_positive_integers(filters=np.int64(3))
+    assert check_image_shape(np.array([28, 28, 1])) == (28, 28, 1)
+    with pytest.raises(ValueError, match="positive integer"):
+        check_positive_integers(filters=np.float64(3))
 
 
 def test_a_network_that_does_not_fit_is_named_with_its_shapes():

@@ -173,8 +173,9 @@ class AdversarialModel(keras.Model):
                 `keras.Model.compile`.
 
         Raises:
-            ValueError: if there is no such player, two players were given one optimizer object, an
-                objective was given to a variant that takes none, or an argument is none of these.
+            ValueError: if there is no such player, two players were given one optimizer object,
+                what was given is no optimizer, all weights of a player are frozen, an objective
+                was given to a variant that takes none, or an argument is none of these.
         """
         if optimizers:
             self._refuse_optimizer(f"{optimizers[0]!r} without a player's name")
@@ -229,7 +230,8 @@ class AdversarialModel(keras.Model):
     def _refuse_other_arguments(self, arguments: dict) -> None:
         unknown = [name for name in arguments if name not in COMPILE_ARGUMENTS]
         if unknown:
-            measures = "; measures are quality_measures=[...]" if "metrics" in unknown else ""
+            has_measures = getattr(self, "takes_quality_measures", False)
+            measures = "; measures are quality_measures=[...]" if has_measures else ""
             raise ValueError(
                 f"{type(self).__name__} has losses of its own; beside optimizers and objective "
                 f"compile() takes {', '.join(COMPILE_ARGUMENTS)}{measures}. Received: "
@@ -238,13 +240,26 @@ class AdversarialModel(keras.Model):
 
     def _prepared(self, player: str, optimizer) -> keras.optimizers.Optimizer:
         """Wraps an optimizer for float16 and builds its slots, without which none are restored."""
+        if not isinstance(optimizer, (keras.optimizers.Optimizer, str, dict)):
+            raise ValueError(
+                f"`{player}_optimizer` must be a Keras optimizer, with a rate or a schedule in it, "
+                f"such as keras.optimizers.Adam(1e-4). Received: {optimizer!r}"
+            )
         optimizer = keras.optimizers.get(optimizer)
         networks = self.players[player]
         half_precision = any(network.dtype_policy.name == "mixed_float16" for network in networks)
         if half_precision and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        self._refuse_frozen(player)
         optimizer.build(self.trainable_variables_of(player))
         return optimizer
+
+    def _refuse_frozen(self, player: str) -> None:
+        if not self.trainable_variables_of(player):
+            raise ValueError(
+                f"All weights of {player} are frozen, so it can't play; to hold it still, give it "
+                "a learning rate of 0. Received: trainable=False"
+            )
 
     def get_compile_config(self):
         """Returns what `compile` was given, for the `.keras` format; nothing before `compile`.
@@ -414,6 +429,8 @@ class AdversarialModel(keras.Model):
         """
         self._assert_compile_called("fit")
         self._refuse_class_weight(class_weight)
+        for player in self.players:
+            self._refuse_frozen(player)
         batches.refuse_endless(x, arguments.get("steps_per_epoch"), "fit", "steps_per_epoch")
         given = self._checked(x, y, sample_weight, batch_size, self.check_batch)
         data = self._training_data(given, batch_size, shuffle)
@@ -554,6 +571,35 @@ class AdversarialModel(keras.Model):
         return {name: self.running_means[name].result() for name in logs}
 
     # === Saving ===
+
+    @property
+    def call_spec(self):
+        """The form of what `call` takes, a `tf.TensorSpec` or a list of them."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it is called on.")
+
+    def export(self, filepath, *arguments, input_signature=None, **options):
+        """Exports `call` as `predict` has it: `keras.Model.export`; images are in [-1, 1].
+
+        `export.save` packs more, and has images in [0, 1].
+        """
+        if input_signature is None:
+            input_signature = [self.call_spec]
+        # Keras exports no model that was never called.
+        self(tf.nest.map_structure(lambda s: tf.zeros((1, *s.shape[1:]), s.dtype), self.call_spec))
+        return super().export(filepath, *arguments, input_signature=input_signature, **options)
+
+    def save(self, filepath, *arguments, **options):
+        """Saves the model: `keras.Model.save`, in the format `.keras`.
+
+        Raises:
+            ValueError: for the old format `.h5`, which knows one optimizer.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "The old .h5 format knows one optimizer; save as .keras, or the weights by "
+                f"save_weights('....weights.h5'). Received: filepath={str(filepath)!r}"
+            )
+        return super().save(filepath, *arguments, **options)
 
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""

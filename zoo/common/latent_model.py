@@ -298,6 +298,12 @@ class LatentModel(AdversarialModel):
 
     # === Saving ===
 
+    @property
+    def call_spec(self):
+        """Latents, and with a condition `[latents, condition]`."""
+        latents = tf.TensorSpec((None, self.latent_dim), tf.float32, "latents")
+        return latents if self.condition is None else [latents, self.batch_spec[1]]
+
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1].
 
