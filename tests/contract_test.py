@@ -18,6 +18,7 @@ import export
 from tests import three_players
 from tests.case import SCORES, Case, state_of
 from tests.cases import CASES
+from tests.habits import bytes_of, of_images
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.latent_model import LatentModel
 
@@ -297,10 +298,8 @@ def test_two_replicas_equal_one(case, two_replicas):
 
 def test_refuses_images_that_nobody_scaled(model, case):
     step = int(model.step)
-    for wrong in (lambda leaf: leaf * 127.5 + 127.5, lambda leaf: leaf * 0.5 + 0.5):
-        batch = tf.nest.map_structure(
-            lambda leaf, wrong=wrong: wrong(leaf) if leaf.ndim == 4 else leaf, case.batch(4)
-        )
+    unscaled = bytes_of(case.batch(4))
+    for batch in (unscaled, of_images(lambda images: images / 255, unscaled)):
         with pytest.raises(ValueError, match=r"scaled to \[-1, 1\].*Received: pixels from"):
             model.fit(repeated(batch, 1), verbose=0)
     assert int(model.step) == step

@@ -135,7 +135,7 @@ def test_adapt_refuses_a_trained_model():
         lambda images, labels: (images, labels),
         lambda images, labels: images,
         lambda images, labels: ((images, labels), images[:, :14]),
-        lambda images, labels: ((images, labels[:, None]), images),
+        lambda images, labels: ((images, np.eye(10)[labels]), images),
     ],
 )
 def test_batches_of_another_structure_are_named(batch):
@@ -170,6 +170,44 @@ def test_evaluate_counts_the_wrong_answers_of_the_averaged_discriminator():
     assert model.evaluate(data, verbose=0, return_dict=True)["error"] == pytest.approx(3 / 7)
     model.discriminator.set_weights([w * 0 for w in model.discriminator.get_weights()])
     assert model.evaluate(data, verbose=0, return_dict=True)["error"] == pytest.approx(3 / 7)
+
+
+def test_labels_in_a_column_count_as_those_in_a_row():
+    model = CASE.build()
+    model.compile(run_eagerly=True)
+    images = ramp_images(8)
+    answers = model.predict(images, verbose=0).argmax(axis=1)
+    labels = np.where(np.arange(8) < 3, (answers + 1) % 10, answers)
+    error = model.evaluate(images, labels, verbose=0)
+    assert error == pytest.approx(3 / 8)
+    for column in (labels[:, None], labels[:, None].astype("uint8")):
+        assert model.evaluate(images, column, verbose=0) == error
+        assert model.test_on_batch(images, column) == error
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.arange(1, 11), "Labels must be 0 … 9.*take 1 off.*Received: labels from 1 to 10"),
+        (np.arange(-1, 9), "Received: labels from -1 to 8"),
+        (np.eye(10), r"\(images, labels\) .*\(10, 10\)|labelled_images, labels.*\(10, 10\)"),
+        (np.arange(10.0), "labels as integers.*Received: type float64"),
+    ],
+)
+def test_labels_that_name_no_class_are_refused_by_training_and_evaluation(labels, message):
+    model = CASE.build()
+    model.compile(run_eagerly=True)
+    images = ramp_images(10)
+    for refuse in (
+        lambda: model.fit(((images, labels), images), verbose=0),
+        lambda: model.train_on_batch(((images, labels), images)),
+        lambda: model.evaluate(images, labels, verbose=0),
+        lambda: model.test_on_batch(images, labels),
+        lambda: model.fit(CASE.batch(4), validation_data=(images, labels), verbose=0),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refuse()
+    assert int(model.step) == 0
 
 
 # === Learning ===

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 from tests.case import GENERATION_LOGS, SCORES, Case, generation_measures, ramp_images, ramp_labels
-from zoo.common.checks import check_image_range, check_network
+from zoo.common.checks import check_network
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
 from zoo.common.priors import Categorical, Concatenation, Normal
@@ -58,9 +58,6 @@ class ThreePlayers(LatentModel):
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(1e-3) for player in self.players}
-
-    def check_batch(self, batch):
-        check_image_range(batch)
 
     def train_step(self, data):
         images, labels = data

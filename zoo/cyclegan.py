@@ -17,18 +17,18 @@ Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), and the authors
 import functools
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from zoo.common import translation_networks
+from zoo.common import batches, translation_networks
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import (
     check_choice,
-    check_image_range,
     check_image_shape,
+    check_known,
     check_not_negative,
     check_positive_integers,
+    refuse_squashed_output,
 )
 from zoo.common.replay import ImagePool
 from zoo.common.translation_networks import (
@@ -251,6 +251,10 @@ class CycleGAN(AdversarialModel):
 
     def _check_networks(self):
         images = keras.KerasTensor((1, *self.image_shape))
+        for name in ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"):
+            check_known(name, getattr(self, name))
+            gives_images = name.startswith("generator")
+            refuse_squashed_output(name, getattr(self, name), gives_images)
         for network in (self.generator_ab, self.generator_ba):
             given, cause = None, None
             try:
@@ -287,20 +291,15 @@ class CycleGAN(AdversarialModel):
         """Translates images of domain A to domain B."""
         return self.averaged_generator_ab(images, training=training)
 
-    def check_batch(self, batch) -> None:
-        """Refuses batches of another structure, image size or range than `train_step` takes."""
-        shapes = tf.nest.map_structure(lambda leaf: tuple(leaf.shape), batch)
-        match shapes:
-            case ((_, *shape_a), (_, *shape_b)) if (
-                tuple(shape_a) == tuple(shape_b) == self.image_shape
-            ):
-                # As one: all of a bright domain, or of the one image in a batch, may be above 0.
-                check_image_range(np.concatenate([np.asarray(images) for images in batch]))
-            case _:
-                raise ValueError(
-                    "fit() takes batches (images_a, images_b) with images of shape "
-                    f"{self.image_shape}. Received a batch of shapes {shapes}."
-                )
+    @property
+    def batch_spec(self):
+        """`(images_a, images_b)`."""
+        names = ("images_a", "images_b")
+        return tuple(batches.images_spec(self.image_shape, name) for name in names)
+
+    def rows_of_epoch(self, lengths):
+        """Returns the length of the larger domain: of arrays an epoch is a pass over that."""
+        return max(lengths)
 
     def train_step(self, data):
         """Takes one step of both generators, then one of both discriminators."""
@@ -386,6 +385,11 @@ class CycleGAN(AdversarialModel):
         return {name: self.running_means[name].result() for name in ("cycle_loss", "identity_loss")}
 
     # === Export and config ===
+
+    @property
+    def call_spec(self):
+        """Images."""
+        return batches.images_spec(self.image_shape)
 
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""

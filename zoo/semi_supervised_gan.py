@@ -23,12 +23,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.common.checks import (
-    check_choice,
-    check_image_range,
-    check_image_shape,
-    check_network,
-)
+from zoo.common import batches
+from zoo.common.checks import check_choice, check_image_shape, check_labels, check_network
 from zoo.common.latent_model import LatentModel
 from zoo.common.layers import (
     WeightNormalizedConv2D,
@@ -329,10 +325,12 @@ class SemiSupervisedGAN(LatentModel):
         convolutional one: the multilayer generator, initialised so, never catches up with D.
 
         Args:
-            images: float32 `(batch, height, width, channels)` in [-1, 1]; 500 in the paper.
+            images: float32 `(batch, height, width, channels)` in [-1, 1], or a dataset of such
+                batches, of which 500 images are taken, as in the paper.
 
         Raises:
-            ValueError: if the model has trained already, for its weights would be lost.
+            ValueError: if the images are not such, or the model has trained already, for its
+                weights would be lost.
         """
         steps_done = int(self.step.numpy())
         if steps_done > 0:
@@ -340,6 +338,7 @@ class SemiSupervisedGAN(LatentModel):
                 "adapt() sets the initial weights, so call it before fit(). Received: a model "
                 f"trained for {steps_done} steps."
             )
+        images = self.images_to_adapt_to(images)
         initialize_from_data(self.discriminator, images)
         if self.architecture == "convolutional":
             initialize_from_data(self.generator, self.latents_for(len(images), 0))
@@ -349,20 +348,35 @@ class SemiSupervisedGAN(LatentModel):
         """Returns the probabilities of the classes, by the averaged discriminator."""
         return tf.nn.softmax(self.averaged_discriminator(images, training=False))
 
+    @property
+    def batch_spec(self):
+        """`((labelled_images, labels), unlabelled_images)`."""
+        return self._labelled_spec("labelled_images"), batches.images_spec(
+            self.image_shape, "unlabelled_images"
+        )
+
+    @property
+    def evaluation_spec(self):
+        """`(images, labels)`."""
+        return self._labelled_spec("images")
+
+    def _labelled_spec(self, name: str):
+        labels = tf.TensorSpec((None,), tf.int32, "labels")
+        return batches.images_spec(self.image_shape, name), labels
+
     def check_batch(self, batch) -> None:
-        """Refuses batches of another structure, image size or range than `train_step` takes."""
-        shapes = tf.nest.map_structure(lambda leaf: tuple(leaf.shape), batch)
-        match shapes:
-            case (((_, *labelled), (_,)), (_, *unlabelled)) if (
-                tuple(labelled) == tuple(unlabelled) == self.image_shape
-            ):
-                check_image_range(batch)
-            case _:
-                raise ValueError(
-                    "fit() takes batches ((labelled_images, labels), unlabelled_images) with "
-                    f"images of shape {self.image_shape}, such as those of "
-                    f"zoo.datasets.load_few_labels(). Received a batch of shapes {shapes}."
-                )
+        """Refuses what `train_step` can't take, labels out of range among it."""
+        super().check_batch(batch)
+        check_labels(batch[0][1], self.num_classes)
+
+    def check_evaluation_batch(self, batch) -> None:
+        """Refuses what `test_step` can't take, labels out of range among it."""
+        super().check_evaluation_batch(batch)
+        check_labels(batch[1], self.num_classes)
+
+    def rows_of_epoch(self, lengths):
+        """Returns how many unlabelled images there are: of arrays an epoch is a pass over them."""
+        return lengths[1]
 
     def train_step(self, data):
         """Takes one step of the discriminator, then one of the generator."""
@@ -413,6 +427,11 @@ class SemiSupervisedGAN(LatentModel):
         return {"error": self.running_means["error"].result()}
 
     # === Export and config ===
+
+    @property
+    def call_spec(self):
+        """Images."""
+        return batches.images_spec(self.image_shape)
 
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""

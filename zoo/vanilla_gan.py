@@ -165,10 +165,12 @@ class VanillaGAN(LatentModel):
         Without it the first generated images are grey all over, which D tells from digits at once.
 
         Args:
-            images: float32 `(batch, height, width, channels)` in [-1, 1]; some hundreds.
+            images: float32 `(batch, height, width, channels)` in [-1, 1], some hundreds, or a
+                dataset of such batches, of which 500 are taken.
 
         Raises:
-            ValueError: if the generator is one of your own, or the model has trained already.
+            ValueError: if the images are not such, the generator is one of your own, or the model
+                has trained already.
         """
         if "pixel_logits" not in [layer.name for layer in self.generator.layers]:
             raise ValueError(
@@ -180,7 +182,8 @@ class VanillaGAN(LatentModel):
                 "adapt() sets initial weights, so call it before fit(). Received: a model trained "
                 f"for {int(self.step.numpy())} steps."
             )
-        share_of_white = (np.asarray(images).mean(axis=0).ravel() + 1.0) / 2.0
+        images = np.asarray(self.images_to_adapt_to(images))
+        share_of_white = (images.mean(axis=0).ravel() + 1.0) / 2.0
         share_of_white = np.clip(share_of_white, 1e-3, 1.0 - 1e-3)
         layer = self.generator.get_layer("pixel_logits")
         layer.bias.assign(np.log(share_of_white / (1.0 - share_of_white)))

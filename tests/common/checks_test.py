@@ -3,15 +3,13 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from tests.case import ramp_images
 from zoo.common.checks import (
+    check_brightness,
     check_image_range,
     check_image_shape,
     check_network,
-    check_unlabelled_images,
-    first_batch_of,
+    check_positive_integers,
 )
 
 
@@ -29,45 +27,33 @@ def test_unscaled_images_are_refused(images, pixels):
         check_image_range((images.reshape(1, 4, 4, 1), np.zeros(1)))
 
 
-@pytest.mark.parametrize("images", [np.linspace(-1, 1, 16), np.zeros(16), -np.ones(16)])
+# The second is bright: of bytes scaled to [-1, 1] none is exactly 0, as black is in [0, 1].
+@pytest.mark.parametrize(
+    "images", [np.linspace(-1, 1, 16), np.linspace(1 / 255, 1, 16), np.zeros(16), -np.ones(16)]
+)
 def test_scaled_images_are_accepted(images):
     check_image_range((images.reshape(1, 4, 4, 1), np.full((1, 7), 99.0)))
 
 
-def test_looks_at_the_first_batch_of_whatever_fit_takes():
-    images = np.zeros((300, 2, 2, 1), "float32")
-
-    class Sequence(keras.utils.PyDataset):
-        def __len__(self):
-            return 1
-
-        def __getitem__(self, index):
-            return images[:3]
-
-    assert first_batch_of(tf.data.Dataset.from_tensors(images)).shape[0] == 300
-    assert first_batch_of(images).shape[0] == 32
-    assert first_batch_of(images, batch_size=50).shape[0] == 50
-    assert first_batch_of(Sequence()).shape[0] == 3
-    generator = iter([images])
-    assert first_batch_of(generator) is None
-    assert next(generator) is images
+def photos(*levels: float) -> list[np.ndarray]:
+    """A batch of one image for each level, which is that of its darkest pixel."""
+    return [np.linspace(level, 1, 16).reshape(1, 4, 4, 1) for level in levels]
 
 
-def test_a_batch_of_images_alone_is_accepted():
-    check_unlabelled_images(tf.constant(ramp_images(3)), (28, 28, 1))
+def test_bright_images_are_warned_of_only_if_no_other_is_darker():
+    with pytest.warns(UserWarning, match="No pixel of the first 3 images is below 0"):
+        check_brightness(photos(0.2, 0.1, 0.3))
+    looked_at = iter(photos(0.2, -0.1, 0.1))
+    check_brightness(looked_at)
+    assert len(list(looked_at)) == 1
+    check_brightness([np.zeros(3)])
+    dark, empty = photos(-0.5)[0], np.zeros((0, 4, 4, 1))
+    check_brightness([(dark, photos(0.2)[0]), (empty, dark)])
 
 
-@pytest.mark.parametrize(
-    ("batch", "shapes"),
-    [
-        (ramp_images(3, (32, 32, 3)), r"\(3, 32, 32, 3\)"),
-        ((ramp_images(3), np.zeros(3)), r"\(\(3, 28, 28, 1\), \(3,\)\)"),
-        ({"image": ramp_images(3)}, r"\{'image': \(3, 28, 28, 1\)\}"),
-    ],
-)
-def test_any_other_batch_is_refused(batch, shapes):
-    with pytest.raises(ValueError, match=rf"\(28, 28, 1\).*Received a batch of shapes {shapes}"):
-        check_unlabelled_images(batch, (28, 28, 1))
+def test_a_black_pixel_tells_that_bright_images_are_unscaled():
+    with pytest.raises(ValueError, match="pixels from 0 to 1"):
+        check_brightness(photos(0.2, 0.1, 0.0))
 
 
 def test_image_shape_may_be_a_list():
@@ -78,6 +64,35 @@ def test_image_shape_may_be_a_list():
 def test_image_shape_is_three_positive_integers(image_shape):
     with pytest.raises(ValueError, match="three positive integers. Received: image_shape="):
         check_image_shape(image_shape)
+
+
+def test_networks_that_squash_what_they_give_are_refused():
+    images = keras.Input((4, 4, 1))
+    logit = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(images))
+    with pytest.raises(ValueError, match="logits; leave the sigmoid out"):
+        check_network("critic", keras.Model(images, logit), (4, 4, 1), (1,))
+    latents = keras.Input((3,))
+    pixels = keras.layers.Dense(16, activation="sigmoid")(latents)
+    outputs = keras.layers.Reshape((4, 4, 1))(pixels)
+    with pytest.raises(ValueError, match=r"pixels in \[-1, 1\]; end it in a tanh"):
+        check_network("generator", keras.Model(latents, outputs), (3,), (4, 4, 1))
+    scaled = keras.layers.Rescaling(2.0, -1.0)(outputs)
+    check_network("generator", keras.Model(latents, scaled), (3,), (4, 4, 1))
+
+
+@pytest.mark.parametrize(
+    "network", [keras.Sequential([keras.layers.Dense(1)]), lambda images: images, "generator"]
+)
+def test_networks_of_unknown_shapes_are_refused(network):
+    with pytest.raises(ValueError, match="`generator` must be a network of known shapes"):
+        check_network("generator", network, (3,), (4, 4, 1))
+
+
+def test_sizes_may_be_integers_of_numpy():
+    check_positive_integers(filters=np.int64(3))
+    assert check_image_shape(np.array([28, 28, 1])) == (28, 28, 1)
+    with pytest.raises(ValueError, match="positive integer"):
+        check_positive_integers(filters=np.float64(3))
 
 
 def test_a_network_that_does_not_fit_is_named_with_its_shapes():

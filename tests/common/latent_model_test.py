@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.case import ramp_images, ramp_labels
+from tests.case import generation_measures, ramp_images, ramp_labels
 from tests.cases.vanilla_gan import CASE as VANILLA
 from tests.three_players import CASE as CONDITIONAL
 from tests.three_players import ThreePlayers
@@ -22,8 +22,8 @@ def build(case=VANILLA, **compile_arguments) -> LatentModel:
 class Recorder(keras.metrics.Metric):
     """Keeps the images that it is shown."""
 
-    def __init__(self):
-        super().__init__(name="recorder")
+    def __init__(self, name="recorder"):
+        super().__init__(name=name)
         self.seen = []
         self.kept = []
 
@@ -123,7 +123,7 @@ def test_evaluation_compares_as_many_generated_images_with_the_real_ones():
     assert first.shape == first_real.shape
     assert last.shape == last_real.shape
     assert not np.array_equal(first[:3], last)  # each batch has latents of its own
-    model.evaluate(data.map(lambda x: (x, tf.zeros(tf.shape(x)[0]))), verbose=0)
+    model.evaluate(data, verbose=0)
     np.testing.assert_array_equal(recorder.seen[0][1], first)  # and each evaluation the same
 
 
@@ -138,6 +138,48 @@ def test_evaluation_uses_the_average():
 def test_evaluation_without_measures_says_what_is_missing():
     with pytest.raises(ValueError, match="quality_measures=.*Received: none"):
         build().evaluate(ramp_images(2), verbose=0)
+
+
+def test_validation_without_measures_is_refused_before_the_first_step():
+    model = build(run_eagerly=True)
+    images = ramp_images(4)
+    with pytest.raises(ValueError, match="set_quality_measures"):
+        model.fit(images, validation_data=images, verbose=0)
+    assert int(model.step) == 0
+
+
+def test_measures_for_images_of_another_size_are_refused():
+    measures = generation_measures((32, 32, 1))
+    with pytest.raises(ValueError, match=r"takes images of shape \(32, 32, 1\).*\(28, 28, 1\)"):
+        build(quality_measures=measures)
+
+
+def test_a_measure_is_no_name_and_need_be_no_list():
+    with pytest.raises(ValueError, match=r"FrechetDistance\(extractor\).*=\['frechet_distance'\]"):
+        build(quality_measures="frechet_distance")
+    recorder = Recorder()
+    model = build(quality_measures=recorder, run_eagerly=True)
+    assert model.evaluate(ramp_images(2), verbose=0, return_dict=True) == {"recorder": 7.0}
+
+
+def test_a_loaded_model_is_given_measures_without_new_optimizers(tmp_path):
+    model = build(run_eagerly=True)
+    model.fit(ramp_images(4), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    optimizers = dict(loaded.optimizers)
+    with pytest.raises(ValueError, match="Received: none"):
+        loaded.evaluate(ramp_images(2), verbose=0)
+    loaded.set_quality_measures([Recorder()])
+    assert loaded.optimizers == optimizers
+    assert int(loaded.generator_optimizer.iterations) == 1
+    loaded.run_eagerly = True
+    assert loaded.evaluate(ramp_images(2), verbose=0, return_dict=True) == {"recorder": 7.0}
+    loaded.set_quality_measures([Recorder(), Recorder(name="again")])
+    assert set(loaded.evaluate(ramp_images(2), verbose=0, return_dict=True)) == {
+        "recorder",
+        "again",
+    }
 
 
 def test_two_measures_of_one_name_are_refused():

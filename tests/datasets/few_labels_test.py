@@ -92,6 +92,11 @@ def test_batches_are_full_however_few_the_labels(load):
         assert np.bincount(labels).tolist() == [10] * 10
 
 
+def test_the_steps_of_an_epoch_are_those_of_the_unlabelled(load):
+    assert load(20, batch_size=100).steps_per_epoch == 40
+    assert load(500, batch_size=100).steps_per_epoch == 35
+
+
 def test_labels_are_right_and_the_halves_never_mix(load, digits, index_of):
     stored_labels = digits("train")[1]
     batches = _take(load(100, label_seed=5), 39)

@@ -48,6 +48,11 @@ def test_each_domain_goes_through_all_its_images_before_any_comes_again(name, tm
         assert sorted(pairs[33 * epoch :][:33, 1]) == list(range(100, 133))
 
 
+def test_the_steps_of_an_epoch_are_those_of_the_larger_domain(name, tmp_path):
+    assert load(name, tmp_path).steps_per_epoch == 33
+    assert load(name, tmp_path, batch_size=4).steps_per_epoch == 9
+
+
 def test_every_epoch_has_other_orders_and_other_pairs(name, tmp_path):
     pairs = levels(load(name, tmp_path), 66)
     assert pairs[:20, 0].tolist() != pairs[20:40, 0].tolist()

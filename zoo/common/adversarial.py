@@ -1,16 +1,18 @@
 """What is the same for every game of several players: `AdversarialModel`. It plays none itself."""
 
+import itertools
 import math
 import types
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
-from zoo.common import objectives
-from zoo.common.checks import check_image_range, first_batch_of
+from zoo.common import batches, objectives
+from zoo.common.checks import check_brightness, check_image_range
 from zoo.common.layers import ReplicaSeedGenerator
+from zoo.common.learning_rates import JointOptimizer, RateLog, check_callbacks
 
 
 def _average_rate(decay: float, completed_steps) -> tf.Tensor:
@@ -142,6 +144,15 @@ class AdversarialModel(keras.Model):
         """Each player's optimizer, by the player's name; of a model that is compiled."""
         return {player: getattr(self, f"{player}_optimizer") for player in self.players}
 
+    @property
+    def optimizer(self) -> JointOptimizer:
+        """What callbacks that know one optimizer are given: its rate scales those of all."""
+        return self._joint_optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer) -> None:
+        """Keras sets the one that it was compiled with; `compile` then sets them all."""
+
     # === Compiling ===
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
@@ -162,8 +173,9 @@ class AdversarialModel(keras.Model):
                 `keras.Model.compile`.
 
         Raises:
-            ValueError: if there is no such player, two players were given one optimizer object, an
-                objective was given to a variant that takes none, or an argument is none of these.
+            ValueError: if there is no such player, two players were given one optimizer object,
+                what was given is no optimizer, all weights of a player are frozen, an objective
+                was given to a variant that takes none, or an argument is none of these.
         """
         if optimizers:
             self._refuse_optimizer(f"{optimizers[0]!r} without a player's name")
@@ -178,6 +190,7 @@ class AdversarialModel(keras.Model):
         )
         for player, optimizer in optimizers.items():
             setattr(self, f"{player}_optimizer", optimizer)
+        self._joint_optimizer = JointOptimizer(types.MappingProxyType(optimizers))
 
     def _objective(self, objective):
         """Returns the objective; None for a variant whose losses are its own."""
@@ -217,21 +230,36 @@ class AdversarialModel(keras.Model):
     def _refuse_other_arguments(self, arguments: dict) -> None:
         unknown = [name for name in arguments if name not in COMPILE_ARGUMENTS]
         if unknown:
+            has_measures = getattr(self, "takes_quality_measures", False)
+            measures = "; measures are quality_measures=[...]" if has_measures else ""
             raise ValueError(
-                f"{type(self).__name__} has losses and measures of its own; beside optimizers and "
-                f"objective compile() takes {', '.join(COMPILE_ARGUMENTS)}. Received: "
+                f"{type(self).__name__} has losses of its own; beside optimizers and objective "
+                f"compile() takes {', '.join(COMPILE_ARGUMENTS)}{measures}. Received: "
                 f"{unknown[0]}={arguments[unknown[0]]!r}"
             )
 
     def _prepared(self, player: str, optimizer) -> keras.optimizers.Optimizer:
         """Wraps an optimizer for float16 and builds its slots, without which none are restored."""
+        if not isinstance(optimizer, (keras.optimizers.Optimizer, str, dict)):
+            raise ValueError(
+                f"`{player}_optimizer` must be a Keras optimizer, with a rate or a schedule in it, "
+                f"such as keras.optimizers.Adam(1e-4). Received: {optimizer!r}"
+            )
         optimizer = keras.optimizers.get(optimizer)
         networks = self.players[player]
         half_precision = any(network.dtype_policy.name == "mixed_float16" for network in networks)
         if half_precision and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        self._refuse_frozen(player)
         optimizer.build(self.trainable_variables_of(player))
         return optimizer
+
+    def _refuse_frozen(self, player: str) -> None:
+        if not self.trainable_variables_of(player):
+            raise ValueError(
+                f"All weights of {player} are frozen, so it can't play; to hold it still, give it "
+                "a learning rate of 0. Received: trainable=False"
+            )
 
     def get_compile_config(self):
         """Returns what `compile` was given, for the `.keras` format; nothing before `compile`.
@@ -257,29 +285,218 @@ class AdversarialModel(keras.Model):
             **{name: keras.saving.deserialize_keras_object(v) for name, v in config.items()}
         )
 
-    # === Training ===
+    # === Batches ===
 
-    def fit(self, x=None, *args, **kwargs):
-        """Trains the model: `keras.Model.fit`, after a look at the first batch.
+    @property
+    def batch_spec(self):
+        """The form of the batch that `train_step` takes, a structure of `tf.TensorSpec`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what batches it takes.")
 
-        Raises:
-            ValueError: if `check_batch` refuses that batch.
+    @property
+    def evaluation_spec(self):
+        """The form of the batch that `test_step` takes. Defaults to that of `train_step`."""
+        return self.batch_spec
+
+    def rows_of_epoch(self, lengths: tuple[int, ...]) -> int | None:
+        """Returns after how many rows an epoch ends, of arrays that go through their own passes.
+
+        Args:
+            lengths: rows of each part of what `fit` was given.
+
+        Returns:
+            The number, or `None` where the rows of all parts belong together, the default.
         """
-        batch_size = kwargs.get("batch_size", args[1] if len(args) > 1 else None)
-        first_batch = first_batch_of(x, batch_size)
-        if first_batch is not None:
-            self.check_batch(first_batch)
-        if isinstance(x, tf.data.Dataset) and len(args) < 8:
-            kwargs.setdefault("shuffle", False)  # Keras warns of its own default
-        return super().fit(x, *args, **kwargs)
+        return None
 
     def check_batch(self, batch) -> None:
         """Refuses a batch that `train_step` can't take; a variant adds what it expects.
 
         Raises:
-            ValueError: if the images are not scaled to [-1, 1].
+            ValueError: if structure, size or kind are another, or images not in [-1, 1].
         """
+        batches.check_form(batch, self.batch_spec, "fit")
         check_image_range(batch)
+
+    def check_evaluation_batch(self, batch) -> None:
+        """Refuses a batch that `test_step` can't take, as `check_batch` does for `train_step`."""
+        batches.check_form(batch, self.evaluation_spec, "evaluate")
+        check_image_range(batch)
+
+    def _checked(self, x, y, sample_weight, batch_size, check: Callable):
+        """Returns all that Keras is to take as `x`, after a look at its first batch."""
+        if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
+            if y is not None or sample_weight is not None:
+                raise ValueError(
+                    "The batches of a dataset or generator hold all that is trained on. Received: "
+                    f"y or sample_weight beside x={type(x).__name__}"
+                )
+            data = x
+        else:
+            data = batches.unpacked((x, y, sample_weight))
+        first_batch, data = batches.with_first_batch(data, batch_size)
+        if first_batch is not None:
+            check(first_batch)
+            if not getattr(data, "is_scaled", False):
+                others = batches.further_batches(data, batch_size)
+                check_brightness(itertools.chain([first_batch], others))
+        return data
+
+    def _training_data(self, data, batch_size, shuffle: bool):
+        """Returns what Keras trains on: arrays that it is not to pair row by row as a dataset."""
+        seed = int(self.stream_seed("order", self.step)[0]) % 2**31
+        if isinstance(data, tuple) and batches.are_arrays(data):
+            num_rows = self.rows_of_epoch(tuple(len(tf.nest.flatten(part)[0]) for part in data))
+            if num_rows is not None:
+                return batches.separate_passes(data, num_rows, batch_size, shuffle, seed)
+        return self._data_for_replicas(data, batch_size, shuffle, seed)
+
+    def _data_for_replicas(self, data, batch_size, shuffle: bool = False, seed: int | None = None):
+        """Returns data of which every replica has a share of every batch."""
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1 and data is not None and batches.are_arrays(data):
+            data = batches.one_pass(data, batch_size, shuffle, seed)
+        if replicas > 1 and isinstance(data, tf.data.Dataset):
+            data = batches.filled_for_replicas(data, replicas)
+        return data
+
+    def _refuse_class_weight(self, class_weight) -> None:
+        if class_weight is not None:
+            raise ValueError(
+                f"The losses of {type(self).__name__} take no class_weight; draw rare classes "
+                f"oftener instead. Received: class_weight={class_weight!r}"
+            )
+
+    def _step_on_batch(self, step: Callable, spec, method: str) -> Callable:
+        def step_on_batch(data):
+            batch = batches.unpacked(data)
+            batches.check_form(batch, spec, method)  # no look was possible at some data
+            batch = batches.conformed(batch, spec)
+            if self.distribute_strategy.num_replicas_in_sync > 1:
+                batch = batches.require_rows(batch)
+            return step(batch)
+
+        return step_on_batch
+
+    def make_train_function(self, force=False):
+        """Has `train_step` take the same batch whatever Keras makes of the data."""
+        if self.train_function is None or force:
+            step = self._step_on_batch(self.train_step, self.batch_spec, "fit")
+            self.train_function = self._make_function(step)
+
+    def make_test_function(self, force=False):
+        """Has `test_step` take the same batch whatever Keras makes of the data."""
+        if self.test_function is None or force:
+            step = self._step_on_batch(self.test_step, self.evaluation_spec, "evaluate")
+            self.test_function = self._make_function(step)
+
+    # === Training ===
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        **arguments,
+    ):
+        """Trains the model: `keras.Model.fit`, after a look at the first batch.
+
+        Args:
+            x: what the variant's docstring names: arrays, a `tf.data.Dataset` of batches, a
+                `keras.utils.PyDataset`, or a generator of batches.
+            y: the second part of it, if that comes apart, as in `fit(images_a, images_b)`.
+            batch_size: of arrays. Defaults to 32, as in Keras.
+            epochs, verbose, validation_split, shuffle: as in Keras.
+            callbacks: as in Keras. Those that set the learning rate of `model.optimizer` scale that
+                of each player by the same factor, and the logs then have each by name,
+                `<player>_learning_rate`.
+            validation_data: as `x`, for `evaluate`.
+            class_weight, sample_weight: refused, for no loss takes them.
+            **arguments: the others of `keras.Model.fit`.
+
+        Raises:
+            ValueError: if the first batch is not what `train_step` takes, or that of
+                `validation_data` not what `test_step` does, either never ends and no number of
+                steps is given, or a callback sets learning rates that follow a schedule, or is
+                `SwapEMAWeights`.
+        """
+        self._assert_compile_called("fit")
+        self._refuse_class_weight(class_weight)
+        for player in self.players:
+            self._refuse_frozen(player)
+        batches.refuse_endless(x, arguments.get("steps_per_epoch"), "fit", "steps_per_epoch")
+        given = self._checked(x, y, sample_weight, batch_size, self.check_batch)
+        data = self._training_data(given, batch_size, shuffle)
+        if data is not given and validation_split:
+            raise ValueError(
+                "Arrays that differ in length, or go to several replicas, are not split; give "
+                f"validation_data. Received: validation_split={validation_split}"
+            )
+        if validation_data is not None:
+            steps = arguments.get("validation_steps")
+            batches.refuse_endless(validation_data, steps, "fit", "validation_steps")
+            size = arguments.get("validation_batch_size") or batch_size
+            check = self.check_evaluation_batch
+            validation_data = self._checked(validation_data, None, None, size, check)
+            validation_data = (self._data_for_replicas(validation_data, size),)
+        check_callbacks(callbacks, self.optimizers)
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [RateLog(callbacks), *keras.tree.flatten(callbacks or [])]
+        # Keras warns of its own default where it can't shuffle.
+        can_shuffle = isinstance(data, keras.utils.PyDataset) or batches.are_arrays(data)
+        history = super().fit(
+            data,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle and can_shuffle,
+            **arguments,
+        )
+        for player, optimizer in self.optimizers.items():  # as Keras does to its one
+            optimizer.finalize_variable_values(self.trainable_variables_of(player))
+        return history
+
+    def evaluate(
+        self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **arguments
+    ):
+        """Evaluates the model: `keras.Model.evaluate`, after a look at the first batch.
+
+        A last batch with fewer rows than replicas is filled up by its own, which count twice.
+
+        Raises:
+            ValueError: if the first batch is not what `test_step` takes, or the data never end and
+                `steps` is missing.
+        """
+        self._assert_compile_called("evaluate")
+        if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
+            batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
+            x = self._checked(x, y, sample_weight, batch_size, self.check_evaluation_batch)
+            x = self._data_for_replicas(x, batch_size)
+        return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Takes one step on a batch, after a look at it; see `fit`."""
+        self._refuse_class_weight(class_weight)
+        batch = batches.unpacked((x, y, sample_weight))
+        self.check_batch(batch)
+        return super().train_on_batch(batch, return_dict=return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Evaluates a batch, after a look at it; see `evaluate`."""
+        self._assert_compile_called("test_on_batch")
+        batch = batches.unpacked((x, y, sample_weight))
+        self.check_evaluation_batch(batch)
+        return super().test_on_batch(batch, return_dict=return_dict)
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         # Keras would build what is built already, with a made-up batch that drops its structure.
@@ -354,6 +571,35 @@ class AdversarialModel(keras.Model):
         return {name: self.running_means[name].result() for name in logs}
 
     # === Saving ===
+
+    @property
+    def call_spec(self):
+        """The form of what `call` takes, a `tf.TensorSpec` or a list of them."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it is called on.")
+
+    def export(self, filepath, *arguments, input_signature=None, **options):
+        """Exports `call` as `predict` has it: `keras.Model.export`; images are in [-1, 1].
+
+        `export.save` packs more, and has images in [0, 1].
+        """
+        if input_signature is None:
+            input_signature = [self.call_spec]
+        # Keras exports no model that was never called.
+        self(tf.nest.map_structure(lambda s: tf.zeros((1, *s.shape[1:]), s.dtype), self.call_spec))
+        return super().export(filepath, *arguments, input_signature=input_signature, **options)
+
+    def save(self, filepath, *arguments, **options):
+        """Saves the model: `keras.Model.save`, in the format `.keras`.
+
+        Raises:
+            ValueError: for the old format `.h5`, which knows one optimizer.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "The old .h5 format knows one optimizer; save as .keras, or the weights by "
+                f"save_weights('....weights.h5'). Received: filepath={str(filepath)!r}"
+            )
+        return super().save(filepath, *arguments, **options)
 
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""

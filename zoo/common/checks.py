@@ -1,26 +1,12 @@
 """What models refuse before any work starts: images, shapes and networks that can't be right."""
 
+import warnings
+from collections.abc import Iterable
+from numbers import Integral
+
 import keras
 import numpy as np
 import tensorflow as tf
-
-
-def first_batch_of(data, batch_size: int | None = None):
-    """Returns the first batch of what `fit` takes, or `None` where a look would consume it.
-
-    Args:
-        data: a `tf.data.Dataset`, a `PyDataset`, arrays or tensors; anything else gives `None`.
-        batch_size: of arrays. Defaults to 32, as in Keras.
-    """
-    if isinstance(data, tf.data.Dataset):
-        return next(iter(data.take(1)), None)
-    if isinstance(data, keras.utils.PyDataset):
-        return data[0]
-    if isinstance(data, (tuple, list, dict, np.ndarray, tf.Tensor)):
-        return tf.nest.map_structure(
-            lambda array: None if array is None else array[: batch_size or 32], data
-        )
-    return None
 
 
 def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
@@ -42,7 +28,7 @@ def check_positive_integers(**values) -> None:
         ValueError: naming the first.
     """
     for name, value in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
@@ -74,39 +60,75 @@ def check_image_range(batch) -> None:
         batch: arrays or tensors in any structure; those of rank 4 are taken for images.
 
     Raises:
-        ValueError: if a pixel lies outside [-1, 1], or none lies below 0.
+        ValueError: if a pixel lies outside [-1, 1], or some are exactly 0 and none lies below: no
+            byte that is scaled to [-1, 1] is 0, and black in [0, 1] is.
     """
-    for leaf in tf.nest.flatten(batch):
-        if len(getattr(leaf, "shape", ())) != 4:
+    for images in _images_in(batch):
+        if not len(images):
             continue
-        images = np.asarray(leaf, np.float32)
         lowest, highest = images.min(), images.max()
         in_range = lowest >= -1.001 and highest <= 1.001  # false for NaN
-        if not in_range or (lowest >= 0 and highest > 0):
+        if not in_range or (lowest == 0 and highest > 0):
+            how = "2 * images - 1" if in_range else "images / 127.5 - 1"
             raise ValueError(
-                "Images must be scaled to [-1, 1], such as by `images / 127.5 - 1` for bytes. "
-                f"Received: pixels from {lowest:g} to {highest:g} in a batch of shape "
-                f"{tuple(leaf.shape)}."
+                f"Images must be scaled to [-1, 1], such as by `{how}`. Received: pixels from "
+                f"{lowest:g} to {highest:g} in a batch of shape {images.shape}."
             )
 
 
-def check_unlabelled_images(batch, image_shape) -> None:
-    """Refuses what is not a batch of images alone, of the model's own size, in [-1, 1].
+def _images_in(batch) -> list[np.ndarray]:
+    leaves = tf.nest.flatten(batch)
+    return [np.asarray(leaf) for leaf in leaves if len(getattr(leaf, "shape", ())) == 4]
+
+
+def check_brightness(batches: Iterable) -> None:
+    """Looks for a pixel below 0, of which images in [0, 1] have none.
 
     Args:
-        batch: what `fit` would hand to `train_step`.
-        image_shape: (height, width, channels) of the model.
+        batches: the first ones; no more are taken than are needed to find one.
 
     Raises:
-        ValueError: if the structure, the size or the range is another.
+        ValueError: as `check_image_range`, of any of them.
+
+    Warns:
+        UserWarning: if all pixels are above 0, which those of bright images in [-1, 1] may be too.
     """
-    shapes = tf.nest.map_structure(lambda leaf: tuple(leaf.shape), batch)
-    if not isinstance(batch, (np.ndarray, tf.Tensor)) or shapes[1:] != tuple(image_shape):
-        raise ValueError(
-            f"fit() takes batches of images of shape {tuple(image_shape)} and nothing else, such "
-            f"as those of zoo.datasets.load(). Received a batch of shapes {shapes}."
+    bright, num_images = [], 0
+    for batch in batches:
+        check_image_range(batch)
+        parts = _images_in(batch)
+        # A shorter part may have ended.
+        now = [not len(images) or images.min() > 0 for images in parts]
+        bright = [a and b for a, b in zip(bright or now, now, strict=True)]
+        num_images += max(map(len, parts), default=0)
+        if not any(bright):
+            return
+    if any(bright):
+        warnings.warn(
+            f"No pixel of the first {num_images} images is below 0: if they are scaled to [0, 1], "
+            "scale them to [-1, 1], such as by `2 * images - 1`; if they are so bright, all is "
+            "well.",
+            stacklevel=2,
         )
-    check_image_range(batch)
+
+
+def check_labels(labels, num_classes: int) -> None:
+    """Refuses labels that name no class.
+
+    Args:
+        labels: integers.
+        num_classes: K.
+
+    Raises:
+        ValueError: if one is not in [0, K).
+    """
+    lowest, highest = int(np.min(labels)), int(np.max(labels))
+    if lowest < 0 or highest >= num_classes:
+        raise ValueError(
+            f"Labels must be 0 … {num_classes - 1}, for num_classes={num_classes}; take 1 off if "
+            f"yours begin at 1, and leave images without a label out. Received: labels from "
+            f"{lowest} to {highest}."
+        )
 
 
 def check_parts(batch, num_parts: int, player: str) -> None:
@@ -147,12 +169,12 @@ def check_image_shape(image_shape) -> tuple[int, int, int]:
         ValueError: if it is not three positive integers.
     """
     image_shape = tuple(image_shape)
-    if len(image_shape) != 3 or any(not isinstance(s, int) or s < 1 for s in image_shape):
+    if len(image_shape) != 3 or any(not isinstance(s, Integral) or s < 1 for s in image_shape):
         raise ValueError(
             "`image_shape` must be (height, width, channels), three positive integers. "
             f"Received: image_shape={image_shape}"
         )
-    return image_shape
+    return tuple(map(int, image_shape))
 
 
 def check_network(name: str, network: keras.Model, takes, gives) -> None:
@@ -160,19 +182,65 @@ def check_network(name: str, network: keras.Model, takes, gives) -> None:
 
     Args:
         name: what the argument is called.
-        network: functional.
+        network: functional, or a built `Sequential`.
         takes: shape of its input, batch left out; of several inputs a list of shapes.
         gives: shape of its output, likewise.
 
     Raises:
-        ValueError: if it takes or gives another.
+        ValueError: if it takes or gives another, its shapes are not known, or it ends in a sigmoid
+            or softmax.
     """
+    check_known(name, network)
     received = _without_batch(network.input_shape), _without_batch(network.output_shape)
     if received != (takes, gives):
         raise ValueError(
             f"`{name}` must take shape {takes} and give {gives}, batch left out. Received: a "
             f"network that takes {received[0]} and gives {received[1]}"
         )
+    refuse_squashed_output(name, network, gives_images=len(gives) == 3)
+
+
+def check_known(name: str, network) -> None:
+    """Refuses a network of which Keras does not know the shapes.
+
+    Raises:
+        ValueError: naming how to build one.
+    """
+    if getattr(network, "built", False) is not True or not hasattr(network, "input_shape"):
+        raise ValueError(
+            f"`{name}` must be a network of known shapes, keras.Model(inputs, outputs) or a "
+            f"keras.Sequential that begins with a keras.Input. Received: {network!r}"
+        )
+
+
+def refuse_squashed_output(name: str, network: keras.Model, gives_images: bool) -> None:
+    """Refuses a network that ends in a sigmoid or softmax: such outputs train, but to nothing.
+
+    Args:
+        name: what the argument is called.
+        network: of known shapes.
+        gives_images: or logits.
+
+    Raises:
+        ValueError: saying what to end in.
+    """
+    for output in tf.nest.flatten(network.output):
+        activation = getattr(_last_computation(output), "activation", None)
+        kind = getattr(activation, "__name__", "")
+        if kind in ("sigmoid", "hard_sigmoid", "softmax"):
+            logits = f"logits; leave the {kind} out"
+            wanted = "pixels in [-1, 1]; end it in a tanh" if gives_images else logits
+            raise ValueError(
+                f"`{name}` must give {wanted}. Received: a network that ends in a {kind}"
+            )
+
+
+def _last_computation(output):
+    """Returns the operation that makes an output, of those that do more than to reshape it."""
+    operation = output._keras_history.operation
+    while isinstance(operation, (keras.layers.Reshape, keras.layers.Flatten)):
+        operation = operation.input._keras_history.operation
+    return operation
 
 
 def _without_batch(shape):

@@ -2,11 +2,13 @@
 
 import types
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.common import batches
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.checks import check_image_shape, check_unlabelled_images
+from zoo.common.checks import check_image_range, check_image_shape
 from zoo.common.priors import Prior
 
 
@@ -61,22 +63,45 @@ class LatentModel(AdversarialModel):
         Args:
             quality_measures: Keras metrics whose `update_state` takes real and generated images,
                 such as those of `zoo.metrics`. `evaluate`, and `fit` with `validation_data`, log
-                them by name. They are not saved with the model. Defaults to none.
+                them by name. They are not saved with the model; see `set_quality_measures`.
+                Defaults to none.
             **arguments: as for `AdversarialModel.compile`: optimizers, objective and Keras's own.
 
         Raises:
             ValueError: if measures were given to a variant that takes none, two of them have one
-                name, or as `AdversarialModel.compile`.
+                name, they take images of another size or are no metrics, or as
+                `AdversarialModel.compile`.
         """
-        self._check_quality_measures(quality_measures)
-        if quality_measures:
+        measures = self._checked_measures(quality_measures)
+        if measures:
             # Keras compiles on one GPU of its own accord; XLA takes minutes to find eigenvalues.
             arguments.setdefault("jit_compile", False)
         super().compile(*optimizers, **arguments)
+        self._measure_by(measures)
+
+    def set_quality_measures(self, quality_measures) -> None:
+        """Replaces the measures of a compiled model, whose optimizers stay as they are.
+
+        So a model that was loaded is evaluated, for measures are not saved with it.
+
+        Args:
+            quality_measures: as for `compile`.
+
+        Raises:
+            ValueError: as `compile`, or if the model is not compiled.
+        """
+        self._assert_compile_called("set_quality_measures")
+        measures = self._checked_measures(quality_measures)
+        if measures and self._given_jit_compile == "auto":
+            self.jit_compile = False
+        self._measure_by(measures)
+        self.test_function = None
+
+    def _measure_by(self, measures: tuple[keras.metrics.Metric, ...]) -> None:
         with self.distribute_strategy.scope():
             # In a namespace Keras does not see them: an evaluation is no part of the saved state.
             self._evaluation = types.SimpleNamespace(
-                measures=tuple(quality_measures),
+                measures=measures,
                 batch=tf.Variable(
                     0,
                     dtype=tf.int64,
@@ -85,7 +110,17 @@ class LatentModel(AdversarialModel):
                 ),
             )
 
-    def _check_quality_measures(self, measures) -> None:
+    def _checked_measures(self, measures) -> tuple[keras.metrics.Metric, ...]:
+        measures = tuple(keras.tree.flatten(measures))
+        for measure in measures:
+            if not isinstance(measure, keras.metrics.Metric):
+                raise ValueError(
+                    "`quality_measures` are Keras metrics of images, such as "
+                    "[zoo.metrics.FrechetDistance(extractor)]. Received: "
+                    f"quality_measures=[{measure!r}]"
+                )
+            if hasattr(measure, "check_image_shape"):
+                measure.check_image_shape(self.image_shape)
         if measures and not self.takes_quality_measures:
             raise ValueError(
                 f"{type(self).__name__} is evaluated in a way of its own and takes no quality "
@@ -98,16 +133,26 @@ class LatentModel(AdversarialModel):
                 "Quality measures are logged by name, so no two may have the same; give each a "
                 f"name=. Received: {doubled[0]!r} twice."
             )
+        return measures
+
+    def _require_measures(self) -> None:
+        if self.takes_quality_measures and not self._evaluation.measures:
+            raise ValueError(
+                "To evaluate generated images takes measures, such as those of zoo.metrics: "
+                "compile(quality_measures=[...]), or once compiled set_quality_measures([...]). "
+                "Received: none."
+            )
 
     # === Training ===
 
-    def check_batch(self, batch) -> None:
-        """Refuses batches of another structure, image size or range than images alone.
-
-        Raises:
-            ValueError: naming what was received. A variant that takes more than images overrides.
-        """
-        check_unlabelled_images(batch, self.image_shape)
+    @property
+    def batch_spec(self):
+        """Images, and with a condition `(images, condition)`."""
+        images = batches.images_spec(self.image_shape)
+        if self.condition is None:
+            return images
+        shape, name = (None, *self.condition.shape), self.condition.name or "condition"
+        return images, tf.TensorSpec(shape, self.condition.dtype, name)
 
     def draw_latents(self, batch_size, draw: int = 0) -> tf.Tensor:
         """Draws this step's latents, of which each replica takes its own slice.
@@ -130,6 +175,28 @@ class LatentModel(AdversarialModel):
         first = replica_context.replica_id_in_sync_group * batch_size
         return latents[first : first + batch_size]
 
+    def check_evaluation_batch(self, batch) -> None:
+        """Refuses what `test_step` can't take, and to evaluate without measures."""
+        self._require_measures()
+        super().check_evaluation_batch(batch)
+
+    def images_to_adapt_to(self, data, num_images: int = 500) -> tf.Tensor:
+        """Returns what `adapt` was given as a batch of images.
+
+        Args:
+            data: a batch of images, or a dataset of batches.
+            num_images: how many to take from a dataset, or all if there are fewer.
+
+        Raises:
+            ValueError: if they are not images of the model's size in [-1, 1].
+        """
+        if isinstance(data, tf.data.Dataset):
+            data = next(iter(data.unbatch().batch(num_images)), None)
+        spec, images = batches.images_spec(self.image_shape), batches.unpacked(data)
+        batches.check_form(images, spec, "adapt")
+        check_image_range(images)
+        return batches.conformed(images, spec)
+
     # === Evaluating ===
 
     def reset_metrics(self):
@@ -146,29 +213,19 @@ class LatentModel(AdversarialModel):
         The latents are the same at each evaluation, so that scores differ by the weights alone.
 
         Args:
-            data: real images, or a tuple that begins with them; with a condition
-                `(real_images, condition)`.
+            data: real images; with a condition `(real_images, condition)`.
 
         Returns:
             The quality measures by name, over all batches so far.
 
         Raises:
-            ValueError: if `compile` was given no measures, or a condition is missing.
+            ValueError: if `compile` was given no measures.
         """
-        if not self._evaluation.measures:
-            raise ValueError(
-                "To evaluate generated images takes measures; compile with quality_measures=[...], "
-                "such as those of zoo.metrics. Received: none."
-            )
-        real_images, *others = data if isinstance(data, (tuple, list)) else (data,)
+        self._require_measures()
+        real_images, condition = (data, None) if self.condition is None else data
         seed = self.stream_seed("evaluation", self._evaluation.batch)
         latents = self._slice_of_latents(tf.shape(real_images)[0], seed)
-        if self.condition is not None and not others:
-            raise ValueError(
-                f"{type(self).__name__} is evaluated on batches (real_images, condition). "
-                "Received: images alone."
-            )
-        inputs = latents if self.condition is None else [latents, others[0]]
+        inputs = latents if condition is None else [latents, condition]
         generated_images = self.averaged_generator(inputs, training=False)
         self._evaluation.batch.assign_add(1)
         for measure in self._evaluation.measures:
@@ -240,6 +297,12 @@ class LatentModel(AdversarialModel):
         return tf.constant(np.broadcast_to(given, (num_images, *one)), self.condition.dtype)
 
     # === Saving ===
+
+    @property
+    def call_spec(self):
+        """Latents, and with a condition `[latents, condition]`."""
+        latents = tf.TensorSpec((None, self.latent_dim), tf.float32, "latents")
+        return latents if self.condition is None else [latents, self.batch_spec[1]]
 
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1].

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import importlib
+import os
 from types import ModuleType
 
 import numpy as np
@@ -25,7 +26,7 @@ PARTS = ("train", "test")
 
 
 def open(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
@@ -39,7 +40,7 @@ def open(
             `"folder:PATH"` for images of your own; see `scan_folder`. Two domains are a set with
             the splits `trainA`, `trainB`, `testA` and `testB`, such as `"drawn_horse2zebra"` or
             `"cycle_gan/horse2zebra"`, a folder with folders of these names, or
-            `"folder:PATH,PATH"`, a folder for each domain.
+            `"folder:PATH,PATH"`, a folder for each domain. A `pathlib.Path` is a folder.
         image_size: side of the square, or (height, width), to which images are resized, the middle
             of them kept; of `celeb_a` the middle 108x108 pixels, as in DCGAN's code. Defaults to
             None, their own size; folders and sets whose sizes vary need it.
@@ -56,6 +57,8 @@ def open(
         ValueError: if there is no such data set or folder, the examples are not uint8 images, or
             `image_size` is missing or, as any other argument, out of range.
     """
+    if isinstance(name, os.PathLike):
+        name = f"folder:{os.fspath(name)}"
     return ImageDataset(
         name, find_source(name, image_size, channels, drop_duplicates, data_dir), data_dir
     )
@@ -66,9 +69,10 @@ class ImageDataset:
 
     It remembers where the images come from and how they are resized. All streams are a
     `tf.data.Dataset` of batches, images float32 `(batch, height, width, channels)` in [-1, 1]: byte
-    0 is -1, 255 is 1. A split is decoded once, as uint8, and all streams in the process share that
-    copy (`clear_memory` frees it): in memory, or in a file below `data_dir` that is read batch by
-    batch if it is larger than 2 GiB or a quarter of the machine's memory.
+    0 is -1, 255 is 1. Their attribute `steps_per_epoch` is the number of batches in one pass. A
+    split is decoded once, as uint8, and all streams in the process share that copy (`clear_memory`
+    frees it): in memory, or in a file below `data_dir` that is read batch by batch if it is larger
+    than 2 GiB or a quarter of the machine's memory.
 
     Attributes:
         name: as it was opened.
@@ -309,7 +313,8 @@ class ImageDataset:
             )
             for domain, domain_seed in (("A", seed), ("B", int.from_bytes(digest[:7], "big")))
         )
-        return tf.data.Dataset.zip(domain_a, domain_b)
+        longer = max(domain_a.steps_per_epoch, domain_b.steps_per_epoch)
+        return pipeline.with_steps(tf.data.Dataset.zip(domain_a, domain_b), longer)
 
     def pairs(
         self,

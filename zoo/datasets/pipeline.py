@@ -211,6 +211,9 @@ def dataset(batch_at: Callable, course: Course, num_images: int) -> tf.data.Data
         batch_at: `(pass_number, step)`, two int64 scalars, to a batch, as `Stream.batch` does it.
         course: how to go through the images.
         num_images: in one pass.
+
+    Returns:
+        The dataset; its `steps_per_epoch` says how many batches one pass has.
     """
     options = tf.data.Options()
     # There are no files to share out among workers, which is what TensorFlow tries first.
@@ -223,7 +226,15 @@ def dataset(batch_at: Callable, course: Course, num_images: int) -> tf.data.Data
     batches = _clock(course, num_images).map(
         batch_at, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    batches = batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return with_steps(batches, course.num_steps(num_images))
+
+
+def with_steps(batches: tf.data.Dataset, steps_per_epoch: int) -> tf.data.Dataset:
+    """Gives the dataset with what `fit` asks: batches in one pass, and that pixels are scaled."""
+    batches.steps_per_epoch = steps_per_epoch
+    batches.is_scaled = True
+    return batches
 
 
 # === Checks ===

@@ -43,8 +43,24 @@ class GeneratorMeasure(keras.metrics.Metric):
     def outputs_for(self, images) -> tf.Tensor:
         """Runs the network, in inference mode: float32 `(batch, size)`."""
         images = tf.convert_to_tensor(images, tf.float32)
-        _check_shape(images, self._held.network, self.name)
+        self.check_image_shape(images.shape[1:])
         return tf.cast(self._held.network(images, training=False), tf.float32)
+
+    def check_image_shape(self, image_shape) -> None:
+        """Refuses images of another size than the network takes.
+
+        Args:
+            image_shape: (height, width, channels).
+
+        Raises:
+            ValueError: naming both.
+        """
+        takes = self._held.network.input_shape[1:]
+        if not tf.TensorShape(image_shape).is_compatible_with(takes):
+            raise ValueError(
+                f"{self.name} takes images of shape {takes}; give it a network for yours. "
+                f"Received: images of shape {tuple(image_shape)}."
+            )
 
     def save_own_variables(self, store) -> None:
         """Saves nothing: what was measured is no part of a model."""
@@ -81,12 +97,4 @@ def _check_network(network, argument: str) -> None:
             f"`{argument}` must be a built keras.Model that gives rows of one size, as those of "
             f"`load_classifier` do (its `model` only where the images have labels). Received: "
             f"{found}."
-        )
-
-
-def _check_shape(images: tf.Tensor, network: keras.Model, name: str) -> None:
-    if not images.shape.is_compatible_with(network.input_shape):
-        raise ValueError(
-            f"{name} takes images of shape {network.input_shape}, the first side being the batch. "
-            f"Received: images of shape {tuple(images.shape)}."
         )

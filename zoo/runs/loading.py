@@ -28,7 +28,8 @@ def load_model(
         model = zoo.runs.load_model("runs/faces")
         images = model.generate(16, seed=1)
 
-    The model is compiled as in the run, but for the quality measures, which are not saved. The
+    The model is compiled as in the run, but for the quality measures, which are not saved; give it
+    some by `model.set_quality_measures([...])`, which leaves the optimizers as they are. The
     precision of its layers is that of the run, whatever the global dtype policy; to have it on
     several replicas, call this within the strategy's scope.
 

@@ -1,0 +1,156 @@
+"""What Keras wraps batches in, and what is told of those of another form."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.case import ramp_images, ramp_labels
+from zoo.common.batches import (
+    check_form,
+    conformed,
+    further_batches,
+    images_spec,
+    refuse_endless,
+    separate_passes,
+    unpacked,
+    with_first_batch,
+)
+from zoo.datasets.pipeline import with_steps
+
+IMAGES = images_spec((28, 28, 1))
+LABELLED = (IMAGES, tf.TensorSpec((None,), tf.int32, "labels"))
+PAIR = (images_spec((28, 28, 1), "images_a"), images_spec((28, 28, 1), "images_b"))
+
+
+@pytest.mark.parametrize("data", ["x", ("x",), ["x"], ("x", None, None), (("x", None),)])
+def test_unpacks_one_thing_to_itself(data):
+    assert unpacked(data) == "x"
+
+
+@pytest.mark.parametrize("data", [("a", "b"), ["a", "b"], (("a", "b"),), (["a", "b"], None, None)])
+def test_unpacks_a_pair_to_a_pair(data):
+    assert unpacked(data) == ("a", "b")
+
+
+def test_takes_a_list_of_numbers_for_labels():
+    _, labels = unpacked(["images", [3, 1]])
+    np.testing.assert_array_equal(labels, [3, 1])
+
+
+def test_looks_at_the_first_batch_of_whatever_fit_takes():
+    images = np.zeros((300, 2, 2, 1), "float32")
+
+    class Sequence(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return (images[:3],)
+
+    def rows(data, batch_size=None):
+        return len(with_first_batch(data, batch_size)[0])
+
+    assert rows(tf.data.Dataset.from_tensors(images)) == 300
+    assert rows(images) == 32
+    assert rows(images, batch_size=50) == 50
+    assert rows(Sequence()) == 3
+    assert with_first_batch(object())[0] is None
+
+
+def test_a_look_takes_no_batch_out_of_a_generator():
+    given = [np.full((2, 2), number) for number in range(3)]
+    first, data = with_first_batch(iter(given))
+    assert first is given[0]
+    assert [batch for (batch,) in data] == given
+
+
+def test_looks_further_at_no_more_batches_than_are_asked_for():
+    images = np.arange(40.0)
+
+    class Sequence(keras.utils.PyDataset):
+        num_batches = 20
+
+        def __getitem__(self, index):
+            return (images[2 * index : 2 * index + 2],)
+
+    for data in (images, tf.data.Dataset.from_tensor_slices(images).batch(2), Sequence()):
+        seen = np.concatenate(list(further_batches(data, 2, num_images=6)))
+        np.testing.assert_array_equal(seen, [2, 3, 4, 5])
+    assert len(list(further_batches(Sequence()))) == 19
+    assert not list(further_batches(iter([images, images])))
+
+
+def test_endless_data_are_refused_unless_the_steps_are_given():
+    class Endless(keras.utils.PyDataset):
+        num_batches = None
+
+        def __getitem__(self, index):
+            return (np.zeros(3),)
+
+    finite = tf.data.Dataset.range(3)
+    endless = with_steps(finite.repeat(), 3)
+    message = r"fit\(\) would never end .*; give steps_per_epoch"
+    for data, number in ((finite.repeat(), ", or"), (endless, "=3 for"), (Endless(), ", or")):
+        with pytest.raises(ValueError, match=f"{message}{number}"):
+            refuse_endless(data, None, "fit", "steps_per_epoch")
+        refuse_endless(data, 2, "fit", "steps_per_epoch")
+    for data in (finite, np.zeros(3), iter([])):
+        refuse_endless(data, None, "fit", "steps_per_epoch")
+
+
+@pytest.mark.parametrize(
+    ("batch", "spec", "message"),
+    [
+        (ramp_images(3), IMAGES, None),
+        ((ramp_images(3), ramp_labels(3)), LABELLED, None),
+        ((ramp_images(3), ramp_labels(3)[:, None]), LABELLED, None),
+        (
+            ramp_images(3, (32, 32, 3)),
+            IMAGES,
+            r"batches of images of shape \(28, 28, 1\) and nothing else\. Received .*\(3, 32, 32",
+        ),
+        (ramp_images(3)[0], IMAGES, r"Make batches of single images.*Received.*\(28, 28, 1\)"),
+        (
+            (ramp_images(3), ramp_labels(3)),
+            IMAGES,
+            r"Leave labels out.*\(\(3, 28, 28, 1\), \(3,\)\)",
+        ),
+        ({"image": ramp_images(3)}, IMAGES, r"Received .*\{'image': \(3, 28, 28, 1\)\}"),
+        (ramp_images(3), PAIR, r"\(images_a, images_b\) with images of shape \(28, 28, 1\)"),
+        ((ramp_images(3), None, ramp_labels(3)), LABELLED, r"'NoneType', \(3,\)\)"),
+        ((ramp_images(3), np.eye(10)[:3]), LABELLED, r"\(images, labels\).*argmax.*\(3, 10\)"),
+        ((ramp_images(3), np.ones(3)), LABELLED, "takes labels as integers.*type float64"),
+        (np.ones((3, 28, 28, 1), "uint8"), IMAGES, "Images must be scaled.*type uint8"),
+    ],
+)
+def test_batches_of_another_form_are_refused(batch, spec, message):
+    if message is None:
+        check_form(batch, spec, "fit")
+        return
+    with pytest.raises(ValueError, match=message):
+        check_form(batch, spec, "fit")
+
+
+def test_a_batch_of_the_right_form_becomes_tensors_of_its_types():
+    images, labels = conformed(
+        (ramp_images(3).astype("float64"), ramp_labels(3)[:, None].astype("uint8")), LABELLED
+    )
+    assert (images.dtype, images.shape) == (tf.float32, (3, 28, 28, 1))
+    assert (labels.dtype, labels.shape) == (tf.int32, (3,))
+
+
+def test_passes_of_arrays_without_shuffling_keep_their_order():
+    data = separate_passes((np.arange(3), np.arange(5)), 5, 2, shuffle=False, seed=0)
+    assert int(data.cardinality()) == 3
+    few, many = (np.concatenate(parts) for parts in zip(*data.as_numpy_iterator(), strict=True))
+    np.testing.assert_array_equal(few, [0, 1, 2, 0, 1, 2])
+    np.testing.assert_array_equal(many, [0, 1, 2, 3, 4, 0])
+
+
+def test_a_batch_is_no_larger_than_an_epoch():
+    data = separate_passes((np.arange(3), np.arange(5)), 5, None, shuffle=True, seed=0)
+    (few, many), *others = data.as_numpy_iterator()
+    assert not others
+    assert sorted(many) == [0, 1, 2, 3, 4]
+    assert set(few) == {0, 1, 2}
