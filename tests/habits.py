@@ -1,6 +1,6 @@
 """The table of docs/from_keras.md: which habits of a Keras user work with which variant.
 
-    python -m tests.habits
+    python -c "from tests import habits; habits.write()"
 
 tries them all and writes the table anew; `habits_test.py` holds it.
 """
@@ -21,7 +21,8 @@ from tests.cases import CASES
 from zoo.common.adversarial import AdversarialModel
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "from_keras.md"
-START = "<!-- habits: made by `python -m tests.habits` -->\n\n"
+COMMAND = 'python -c "from tests import habits; habits.write()"'
+START = f"<!-- habits: made by `{COMMAND}` -->\n\n"
 END = "\n\n<!-- end of habits -->"
 BATCH_SIZE = 4
 WORKS, NOT_APPLICABLE = "works", "–"
@@ -277,14 +278,11 @@ def said(message: str) -> str:
     return f"“{' '.join(message.split())}”"
 
 
-def main() -> None:
+def write() -> None:
+    """Tries all habits with all variants, and writes the table anew."""
     columns = {}
     for case in CASES:
         with tempfile.TemporaryDirectory() as folder:
             columns[case.variant.__name__] = outcomes(case, Path(folder))
     before, _, after = read_page()
     PAGE.write_text(f"{before}{START}{render(columns)}{END}{after}", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -31,8 +31,8 @@ def optimizers_of(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
         model: a compiled model whose optimizers are attributes named `<player>_optimizer`.
 
     Returns:
-        Each optimizer once. Keras's own `optimizer` attribute, an alias of one player's in
-        adversarial models, counts (as "model") only where no player has it.
+        Each optimizer once. Keras's own `optimizer` attribute counts (as "model") only where no
+        player has it, and where it stands for none of theirs, as in the zoo's models.
     """
     found = {
         name.removesuffix("_optimizer"): value
@@ -40,7 +40,8 @@ def optimizers_of(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
         if name.endswith("_optimizer") and isinstance(value, keras.optimizers.Optimizer)
     }
     own = getattr(model, "optimizer", None)
-    if own is not None and all(own is not optimizer for optimizer in found.values()):
+    is_optimizer = isinstance(own, keras.optimizers.Optimizer)
+    if is_optimizer and all(own is not optimizer for optimizer in found.values()):
         found["model"] = own
     return found
 
