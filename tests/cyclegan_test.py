@@ -163,7 +163,7 @@ def test_discriminators_are_shown_what_the_pools_give():
     pools = (model.pool_b, model.pool_a)  # in the order of the images that they come from
     num_exchanged = []
     for step in range(10):
-        levels = [0.05 * step, -0.05 * step - 0.5]
+        levels = [-0.05 * step, -0.05 * step - 0.5]
         before = [np.array(pool.images) for pool in pools]
         logs = logs_of(model, *(np.full((2, *SHAPE), level, "float32") for level in levels))
         after = [np.array(pool.images) for pool in pools]

@@ -76,6 +76,9 @@ def test_networks_that_squash_what_they_give_are_refused():
     outputs = keras.layers.Reshape((4, 4, 1))(pixels)
     with pytest.raises(ValueError, match=r"pixels in \[-1, 1\]; end it in a tanh"):
         check_network("generator", keras.Model(latents, outputs), (3,), (4, 4, 1))
+    sequence = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="sigmoid")])
+    with pytest.raises(ValueError, match="logits; leave the sigmoid out"):
+        check_network("discriminator", sequence, (3,), (2,))
     scaled = keras.layers.Rescaling(2.0, -1.0)(outputs)
     check_network("generator", keras.Model(latents, scaled), (3,), (4, 4, 1))
 

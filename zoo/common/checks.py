@@ -224,7 +224,7 @@ def refuse_squashed_output(name: str, network: keras.Model, gives_images: bool) 
     Raises:
         ValueError: saying what to end in.
     """
-    for output in tf.nest.flatten(network.output):
+    for output in network.outputs:
         activation = getattr(_last_computation(output), "activation", None)
         kind = getattr(activation, "__name__", "")
         if kind in ("sigmoid", "hard_sigmoid", "softmax"):
