@@ -131,7 +131,8 @@ def with_sigmoid(network: keras.Model) -> keras.Model:
 
 
 def unbuilt(network: keras.Model) -> keras.Model:
-    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    # A name of its own, for Keras numbers those that it gives.
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)], name="sequential")
 
 
 def bytes_of(batch):

@@ -37,7 +37,7 @@ def test_page_is_called_as_the_module() -> None:
         "model = zoo.SemiSupervisedGAN(",
         "    average_decay=0.9999,",
         '- `class_names`: K names for the export. Defaults to "0" … "K−1".',
-        "| `epochs` | **100** | 300 | code of Salimans et al. 2016 |",
+        "| `epochs` | **75** | 300 | code of Salimans et al. 2016 |",
         "| `adam_beta_1` | 0.5 | 0.5 | code of Salimans et al. 2016 |",
         "## Results",
         "### semi_supervised on mnist_small, preset quick",
@@ -49,7 +49,7 @@ def test_page_has_the_line(page: str, line: str) -> None:
 
 def test_smoke_runs_are_not_shown(page: str) -> None:
     (row,) = [line for line in page.splitlines() if line.startswith("| preset |")]
-    assert row.startswith("| preset | 100 | 100 | 1 |")
+    assert row.startswith("| preset | 100 | 75 | 1 |")
 
 
 def test_pictures_and_experiments_are_linked_where_they_are(page: str, tmp_path: Path) -> None:

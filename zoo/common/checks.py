@@ -93,17 +93,15 @@ def check_brightness(batches: Iterable) -> None:
     Warns:
         UserWarning: if all pixels are above 0, which those of bright images in [-1, 1] may be too.
     """
-    bright, num_images = [], 0
+    num_images = 0
     for batch in batches:
         check_image_range(batch)
-        parts = _images_in(batch)
-        # A shorter part may have ended.
-        now = [not len(images) or images.min() > 0 for images in parts]
-        bright = [a and b for a, b in zip(bright or now, now, strict=True)]
-        num_images += max(map(len, parts), default=0)
-        if not any(bright):
+        # All parts as one: a whole domain may be bright, such as one of day beside one of night.
+        parts = [images for images in _images_in(batch) if len(images)]
+        if any(images.min() <= 0 for images in parts):
             return
-    if any(bright):
+        num_images += max(map(len, parts), default=0)
+    if num_images:
         warnings.warn(
             f"No pixel of the first {num_images} images is below 0: if they are scaled to [0, 1], "
             "scale them to [-1, 1], such as by `2 * images - 1`; if they are so bright, all is "
