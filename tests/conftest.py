@@ -19,7 +19,11 @@ tf.config.set_logical_device_configuration(
 )
 
 # Files whose tests share models within a case, the first of their parameters, and not beyond.
-BY_CASE = ("tests/contract_test.py", "tests/recipes/common/generation_test.py")
+BY_CASE = (
+    "tests/contract_test.py",
+    "tests/habits_test.py",
+    "tests/recipes/common/generation_test.py",
+)
 
 # What takes longest starts first, so that no process ends long after the other.
 LONGEST = (
