@@ -230,15 +230,15 @@ def test_learns_digits_from_100_labels_only_if_the_discriminator_does(data_dir):
         logs = model.fit(data, steps_per_epoch=steps, epochs=3, verbose=0).history
         return model.evaluate(test, verbose=0, return_dict=True)["error"], logs
 
-    # Five seeds, with oneDNN, without, and at SSE41: errors of 0.22 to 0.46, scores of 0.85 to 0.98
-    # and 0.02 to 0.30.
+    # Three seeds with oneDNN, two without, one at SSE41: errors of 0.24 to 0.58, scores of 0.78 to
+    # 0.90 and 0.12 to 0.27.
     error, logs = trained(3e-3, steps=40)
-    assert error < 0.6
-    assert logs["real_score"][-1] > 0.7 > 0.45 > logs["generated_score"][-1]
+    assert error < 0.72
+    assert logs["real_score"][-1] > 0.65 > 0.45 > logs["generated_score"][-1]
 
     # Five seeds: 0.86 to 0.91, as by guessing.
     error, logs = trained(0.0, steps=20)
-    assert error > 0.7
+    assert error > 0.8
     assert logs["generator_loss"][-1] < logs["generator_loss"][0]
 
 
