@@ -178,6 +178,8 @@ class WithObjective(HyperParameters):
 class WithAdam(HyperParameters):
     """Players that learn by Adam; its second momentum is Keras's own."""
 
+    adam: ClassVar[type[keras.optimizers.Adam]] = keras.optimizers.Adam
+
     adam_beta_1: float
 
     def check(self) -> None:
@@ -187,12 +189,14 @@ class WithAdam(HyperParameters):
 
     def make_optimizer(self, rate: LearningRate, **options: Any) -> keras.optimizers.Optimizer:
         """Returns a new Adam at that rate."""
-        return keras.optimizers.Adam(rate, beta_1=self.adam_beta_1, **options)
+        return self.adam(rate, beta_1=self.adam_beta_1, **options)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithRootEpsilonAdam(WithAdam):
-    """Players that learn by the Adam of Theano's days, whose ε stands inside the root."""
+    """Players that learn by an Adam whose ε stands inside the root."""
+
+    adam: ClassVar[type[keras.optimizers.Adam]] = RootEpsilonAdam
 
     adam_epsilon_root: float
 
@@ -203,9 +207,7 @@ class WithRootEpsilonAdam(WithAdam):
 
     def make_optimizer(self, rate: LearningRate, **options: Any) -> keras.optimizers.Optimizer:
         """Returns a new Adam at that rate."""
-        return RootEpsilonAdam(
-            rate, beta_1=self.adam_beta_1, epsilon_root=self.adam_epsilon_root, **options
-        )
+        return super().make_optimizer(rate, epsilon_root=self.adam_epsilon_root, **options)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -129,7 +129,7 @@ def test_gradient_descent_is_chosen_by_name():
 def test_an_epsilon_inside_the_root_is_taken_and_checked():
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class OfTheano(WithRootEpsilonAdam):
-        """One player, by the older Adam."""
+        """One player, by Adam."""
 
         dataset: str = sourced("digits", "a paper")
         epochs: int = sourced(4, "a paper")
