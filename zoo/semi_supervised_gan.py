@@ -313,7 +313,7 @@ class SemiSupervisedGAN(LatentModel):
 
         Its ε stands inside the root. With Keras's Adam, whose ε is a thousand times smaller in
         effect, the generator's steps don't shrink with the gradient of feature matching, a mean
-        over hundreds of features, and the discriminator wins for good within some thousand steps.
+        over hundreds of features, and the discriminator wins within some thousand steps.
         """
         learning_rate = 3e-3 if self.architecture == "multilayer" else 3e-4
         return {player: RootEpsilonAdam(learning_rate, beta_1=0.5) for player in self.players}
