@@ -8,6 +8,7 @@ from keras import layers
 
 import zoo
 from tests.case import ramp_images
+from tests.replicas import assert_two_equal_one
 from zoo.common.batch_layers import MinibatchDiscrimination, MinibatchStandardDeviation
 from zoo.common.layers import initialize_from_data
 
@@ -214,33 +215,12 @@ def test_half_precision_changes_little(layer):
 
 
 def test_two_replicas_equal_one(layer, two_replicas):
-    inputs = ramp(8, 6)
+    def build():
+        inputs = keras.Input((6,))
+        copy = type(layer).from_config(layer.get_config())
+        return keras.Model(inputs, copy(layers.Dense(4)(inputs)))
 
-    def slopes(strategy):
-        with strategy.scope():
-            keras.utils.set_random_seed(2)
-            first = layers.Dense(4)
-            copy = type(layer).from_config(layer.get_config())
-            copy(first(inputs))
-        variables = [*first.trainable_variables, *copy.trainable_variables]
-
-        def step(rows):
-            with tf.GradientTape() as tape:
-                outputs = copy(first(rows))[:, 4:]
-                loss = tf.reduce_mean(tf.math.sin(outputs)) / strategy.num_replicas_in_sync
-            gradients = tape.gradient(loss, [v.value for v in variables])
-            context = tf.distribute.get_replica_context()
-            return [context.all_reduce("SUM", gradient) for gradient in gradients]
-
-        rows = tf.data.Dataset.from_tensors(inputs).unbatch().batch(8)
-        rows = next(iter(strategy.experimental_distribute_dataset(rows)))
-        found = tf.function(lambda: strategy.run(step, args=(rows,)))()
-        return [strategy.experimental_local_results(each)[0].numpy() for each in found]
-
-    one, two = slopes(tf.distribute.get_strategy()), slopes(two_replicas)
-    assert max(np.abs(slope).max() for slope in one) > 1e-3
-    for a, b in zip(one, two, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert_two_equal_one(two_replicas, build, ramp(8, 6))
 
 
 def test_goes_into_the_discriminator_of_a_model(layer):
