@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-import zoo
 from tests.case import ramp_images
+from tests.dense_gan import dense_gan
 from tests.replicas import assert_two_equal_one
 from zoo.common.spectral import SpectralNormalization
 
@@ -88,7 +88,7 @@ def slope_and_difference(layer, inputs, training) -> tuple[np.ndarray, np.ndarra
         value = loss()
     gradient = tape.gradient(value, layer.kernel.value).numpy()
     differences = []
-    for place in list(np.ndindex(kernel.shape))[::7]:
+    for place in list(np.ndindex(kernel.shape))[::17]:
         ends = []
         for step in (1e-2, -1e-2):
             changed = kernel.copy()
@@ -98,7 +98,7 @@ def slope_and_difference(layer, inputs, training) -> tuple[np.ndarray, np.ndarra
             ends.append(float(loss()))
         differences.append((ends[0] - ends[1]) / 2e-2)
     layer.kernel.assign(kernel)
-    return gradient.ravel()[::7], np.array(differences)
+    return gradient.ravel()[::17], np.array(differences)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -185,12 +185,10 @@ def test_half_precision_changes_little():
 
 
 def test_goes_into_the_discriminator_of_a_model():
-    images = keras.Input((28, 28, 1))
-    logits = SpectralNormalization(layers.Dense(1))(layers.Flatten()(images))
-    discriminator = keras.Model(images, logits)
-    model = zoo.DCGAN((28, 28, 1), 4, base_filters=2, discriminator=discriminator)
+    layer = SpectralNormalization(layers.Dense(5))
+    model = dense_gan(layer)
     model.compile(run_eagerly=True, objective="hinge")
-    weights = discriminator.get_weights()
+    kernel, u = layer.kernel.numpy(), layer.vector_u.numpy()
     model.train_on_batch(ramp_images(8))
-    for old, new in zip(weights, discriminator.get_weights(), strict=True):
-        assert not np.array_equal(old, new)
+    assert not np.array_equal(kernel, layer.kernel)
+    assert not np.array_equal(u, layer.vector_u)
