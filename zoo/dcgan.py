@@ -21,11 +21,17 @@ import keras
 import tensorflow as tf
 from keras import initializers, layers
 
-from zoo.common.checks import check_network, check_positive_integers, check_square
+from zoo.common.checks import (
+    check_network,
+    check_not_negative_integers,
+    check_positive_integers,
+    check_square,
+)
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
 from zoo.common.packing import check_packs, packed
 from zoo.common.priors import Uniform
+from zoo.common.replay import ImagePool
 
 # === Networks ===
 
@@ -144,6 +150,9 @@ class DCGAN(LatentModel):
         packing: images that D judges at once, all real or all generated, stacked in channels, so
             that it sees a generator repeat itself (Lin et al., 2018). Batches must fill packs.
             Defaults to 1, as in the paper.
+        pool_size: generated images of the past from which half of those that D is shown are drawn
+            (Shrivastava et al., 2016), so that it forgets less of them. Defaults to 0, none, as in
+            the paper.
         average_decay: decay of an average of G with which `generate`, `evaluate` and the export
             answer. Defaults to 0, no average, as in the paper.
         seed: seed of the latents drawn in training.
@@ -177,6 +186,7 @@ class DCGAN(LatentModel):
         batch_norm_on_every_layer: bool = False,
         global_average_pooling: bool = False,
         packing: int = 1,
+        pool_size: int = 0,
         average_decay: float = 0.0,
         seed: int = 0,
         generator: keras.Model | None = None,
@@ -191,12 +201,14 @@ class DCGAN(LatentModel):
             **kwargs,
         )
         check_positive_integers(base_filters=base_filters, kernel_size=kernel_size, packing=packing)
+        check_not_negative_integers(pool_size=pool_size)
         check_square(self.image_shape)
         self.base_filters = base_filters
         self.kernel_size = kernel_size
         self.batch_norm_on_every_layer = batch_norm_on_every_layer
         self.global_average_pooling = global_average_pooling
         self.packing = packing
+        self.pool_size = pool_size
         self.generator = generator or build_generator(
             self.image_shape, latent_dim, base_filters, kernel_size, batch_norm_on_every_layer
         )
@@ -211,6 +223,7 @@ class DCGAN(LatentModel):
         check_network("generator", self.generator, (latent_dim,), self.image_shape)
         check_network("discriminator", self.discriminator, pack_shape, (1,))
         self.averaged_generator = self.average_of(self.generator)
+        self.pool = ImagePool(self.image_shape, pool_size)
         self.finish_building(
             players={"generator": [self.generator], "discriminator": [self.discriminator]},
             logs=OUTPUT_LOGS,
@@ -232,13 +245,14 @@ class DCGAN(LatentModel):
         with tf.name_scope("generator_player"), tf.GradientTape() as generator_tape:
             generated_images = self.generator(latents, training=True)
 
+        shown_images = self.pool(generated_images, seed=self.seed_for("pool"))
         with tf.name_scope("discriminator_player"):
             with tf.GradientTape() as tape:
                 # Apart: batch norm must not tell D from the company which images are real.
                 real_packs = packed(real_images, self.packing)
-                generated_packs = packed(generated_images, self.packing)
+                shown_packs = packed(shown_images, self.packing)
                 real_logits = self.discriminator(real_packs, training=True)
-                generated_logits = self.discriminator(generated_packs, training=True)
+                generated_logits = self.discriminator(shown_packs, training=True)
                 discriminator_loss = self.objective.discriminator_loss(
                     real_logits, generated_logits, seed=self.seed_for("label_noise")
                 )
@@ -274,6 +288,7 @@ class DCGAN(LatentModel):
             "batch_norm_on_every_layer": self.batch_norm_on_every_layer,
             "global_average_pooling": self.global_average_pooling,
             "packing": self.packing,
+            "pool_size": self.pool_size,
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
         }
