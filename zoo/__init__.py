@@ -50,6 +50,7 @@ if _tensorflow_came_first:
     _warn_if_onednn_is_off()
 
 from zoo import datasets, metrics, runs  # noqa: E402
+from zoo.common import constraints  # noqa: E402, F401 - a network of a saved model may name one
 from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402
