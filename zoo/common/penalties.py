@@ -41,7 +41,7 @@ def interpolated_gradient_penalty(
     Args:
         critic: maps images to numbers `(batch, 1)`, each of which depends on its own image alone,
             so no batch norm.
-        real_images: float32 `(batch, height, width, channels)`.
+        real_images: float32 `(batch, height, width, channels)`, or `(batch, features)`.
         generated_images: as many; no gradient flows to them.
         seed: two integers, from which α is drawn, for the global batch: two replicas draw together
             what one would alone.
@@ -53,7 +53,8 @@ def interpolated_gradient_penalty(
     Reference: [Gulrajani et al., 2017](https://arxiv.org/abs/1704.00028), algorithm 1.
     """
     replica_context = tf.distribute.get_replica_context()
-    shares = (replica_context.num_replicas_in_sync, tf.shape(real_images)[0], 1, 1, 1)
+    ones = [1] * (real_images.shape.rank - 1)
+    shares = (replica_context.num_replicas_in_sync, tf.shape(real_images)[0], *ones)
     alpha = tf.random.stateless_uniform(shares, seed)[replica_context.replica_id_in_sync_group]
     images = tf.stop_gradient(real_images + alpha * (generated_images - real_images))
     with tf.GradientTape(watch_accessed_variables=False) as tape:
