@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-import zoo
 from tests.case import ramp_images
+from tests.dense_gan import dense_gan
+from tests.replicas import assert_two_equal_one
 from zoo.common.batch_layers import MinibatchDiscrimination, MinibatchStandardDeviation
 from zoo.common.layers import initialize_from_data
 
@@ -163,7 +164,7 @@ def test_a_discriminator_tells_a_batch_that_repeats_itself(kind):
     features = layers.Dense(16, activation="relu")(inputs)
     features = KINDS[kind]()(features) if kind else features
     network = keras.Model(inputs, layers.Dense(1)(features))
-    optimizer = keras.optimizers.Adam(0.03)
+    optimizer = keras.optimizers.Adam(0.05)
     optimizer.build(network.trainable_variables)
     draw = np.random.default_rng(0).normal
 
@@ -178,17 +179,17 @@ def test_a_discriminator_tells_a_batch_that_repeats_itself(kind):
         variables = network.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
-    for _ in range(200):
+    for _ in range(100):
         varied, repeated = two_batches()
         step(varied, repeated.astype("float32"))
     right = 0
-    for _ in range(50):
+    for _ in range(20):
         varied, repeated = two_batches()
         right += np.mean(network(varied) > 0) + np.mean(network(repeated.astype("float32")) < 0)
     if kind:
-        assert right / 100 > 0.9
+        assert right / 40 > 0.9
     else:
-        assert 0.3 < right / 100 < 0.7
+        assert 0.3 < right / 40 < 0.7
 
 
 def test_is_saved_and_works_on_batches_of_any_size(layer, tmp_path):
@@ -214,42 +215,18 @@ def test_half_precision_changes_little(layer):
 
 
 def test_two_replicas_equal_one(layer, two_replicas):
-    inputs = ramp(8, 6)
+    def build():
+        inputs = keras.Input((6,))
+        copy = type(layer).from_config(layer.get_config())
+        return keras.Model(inputs, copy(layers.Dense(4)(inputs)))
 
-    def slopes(strategy):
-        with strategy.scope():
-            keras.utils.set_random_seed(2)
-            first = layers.Dense(4)
-            copy = type(layer).from_config(layer.get_config())
-            copy(first(inputs))
-        variables = [*first.trainable_variables, *copy.trainable_variables]
-
-        def step(rows):
-            with tf.GradientTape() as tape:
-                outputs = copy(first(rows))[:, 4:]
-                loss = tf.reduce_mean(tf.math.sin(outputs)) / strategy.num_replicas_in_sync
-            gradients = tape.gradient(loss, [v.value for v in variables])
-            context = tf.distribute.get_replica_context()
-            return [context.all_reduce("SUM", gradient) for gradient in gradients]
-
-        rows = tf.data.Dataset.from_tensors(inputs).unbatch().batch(8)
-        rows = next(iter(strategy.experimental_distribute_dataset(rows)))
-        found = tf.function(lambda: strategy.run(step, args=(rows,)))()
-        return [strategy.experimental_local_results(each)[0].numpy() for each in found]
-
-    one, two = slopes(tf.distribute.get_strategy()), slopes(two_replicas)
-    assert max(np.abs(slope).max() for slope in one) > 1e-3
-    for a, b in zip(one, two, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert_two_equal_one(two_replicas, build, ramp(8, 6))
 
 
 def test_goes_into_the_discriminator_of_a_model(layer):
-    images = keras.Input((28, 28, 1))
-    features = layers.Flatten()(layers.AveragePooling2D(4)(images))
-    discriminator = keras.Model(images, layers.Dense(1)(layer(features)))
-    model = zoo.DCGAN((28, 28, 1), 4, base_filters=2, discriminator=discriminator)
+    model = dense_gan(layers.Dense(4), layer)
     model.compile(run_eagerly=True)
-    initialize_from_data(discriminator, ramp_images(8))
+    initialize_from_data(model.discriminator, ramp_images(8))
     logs = model.train_on_batch(ramp_images(8), return_dict=True)
     assert all(np.isfinite(value) for value in logs.values())
 
