@@ -62,6 +62,7 @@ from zoo.common import (  # noqa: E402, F401
 from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402
+from zoo.mode_lab_gan import ModeLabGAN  # noqa: E402
 from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
 from zoo.vanilla_gan import VanillaGAN  # noqa: E402
 from zoo.wgan_gp import WGANGP  # noqa: E402
@@ -73,6 +74,7 @@ __all__ = [
     "WGANGP",
     "CycleGAN",
     "FaceGAN",
+    "ModeLabGAN",
     "SemiSupervisedGAN",
     "VanillaGAN",
     "__version__",
