@@ -235,8 +235,12 @@ class FaceGAN(LatentModel):
 
         with tf.name_scope("generator_player"):
             with generator_tape:
+                new_generated_logits = self.discriminator(generated_images, training=True)
+                new_real_logits = None
+                if self.objective.is_relativistic:  # compares them, as D judges now
+                    new_real_logits = self.discriminator(real_images, training=True)
                 generator_loss = self.objective.generator_loss(
-                    self.discriminator(generated_images, training=True), real_logits
+                    new_generated_logits, new_real_logits
                 )
             generator_gradient_norm = self.update_player(
                 "generator", generator_loss, generator_tape
