@@ -164,17 +164,18 @@ class WeightNormalizedConv2DTranspose(_WeightNormalized, keras.layers.Conv2DTran
 
 
 def initialize_from_data(network: keras.Model, inputs) -> None:
-    """Gives every weight-normalised layer of `network` a scale and a bias out of one batch.
+    """Gives every layer of `network` that takes them a scale and a bias out of one batch.
 
-    Afterwards each unit's pre-activation has mean 0 and standard deviation `initial_stddev` over
-    `inputs`, layer by layer from the first to the last, as in section 3 of Salimans & Kingma 2016.
-    Noise layers are on, as they will be in training.
+    Afterwards each unit of a weight-normalised layer has a pre-activation of mean 0 and standard
+    deviation `initial_stddev` over `inputs`, layer by layer from the first to the last, as in
+    section 3 of Salimans & Kingma 2016; and `zoo.common.batch_layers.MinibatchDiscrimination`
+    begins as its docstring says. Noise layers are on, as they will be in training.
 
     Args:
         network: a built model.
         inputs: one batch of its inputs; some hundreds of rows are enough.
     """
-    layers = [x for x in network._flatten_layers() if isinstance(x, _WeightNormalized)]
+    layers = [x for x in network._flatten_layers() if hasattr(x, "_takes_statistics")]
     for layer in layers:
         layer._takes_statistics = True
     try:
