@@ -15,14 +15,16 @@ from recipes.common import generation, runner  # first: it keeps TensorFlow's im
 import dataclasses
 
 import zoo
-from recipes.common.hyper_parameters import WithBothBetas, WithObjective, sourced
+from recipes.common.hyper_parameters import WithAugmentation, WithBothBetas, WithObjective, sourced
 from recipes.common.recipe import Recipe
 
 CODE = "the authors' code, FFHQ at 64x64"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithBothBetas):
+class HyperParameters(
+    generation.GenerationHyperParameters, WithObjective, WithBothBetas, WithAugmentation
+):
     """The values of the authors' configuration for FFHQ at 64x64, each with its source."""
 
     dataset: str = sourced("celeb_a", "ours; the paper's FFHQ is not in TFDS")
@@ -38,7 +40,6 @@ class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithB
     blocks_per_map: int = sourced(2, CODE, quick=1)
     group_size: int | None = sourced(16, CODE, quick=None)
     gradient_penalty_weight: float = sourced(2.0, f"{CODE}, which ends at 0.2", quick=1.0)
-    max_shift: float = sourced(0.0, "ours; the authors' changes of images are others")
     objective: str = sourced("relativistic", "Huang et al. 2024")
     generator_learning_rate: float = sourced(2e-4, f"{CODE}, which ends at 5e-5", quick=1e-3)
     discriminator_learning_rate: float = sourced(2e-4, f"{CODE}, which ends at 5e-5", quick=1e-3)

@@ -25,7 +25,7 @@ import keras
 import tensorflow as tf
 from keras import initializers, layers
 
-from zoo.common.augmentation import draw_shifts, shift_images
+from zoo.common.augmentation import augment, check_augmentation
 from zoo.common.checks import (
     check_network,
     check_not_negative,
@@ -223,11 +223,11 @@ class R3GAN(LatentModel):
             authors have 16. Defaults to `None`, all: grouped convolutions are slow on CPUs.
         gradient_penalty_weight: γ, of both penalties. Defaults to 1; the authors' falls from 2 to
             0.2 at 64×64. With 0 both are left out.
-        max_shift: share of the side by which an image is shifted at most, either way. Defaults to
-            0, no shifts.
+        augmentation: changes of what D sees, of `colour`, `shift` and `cutout`, with commas
+            between; see `zoo.common.augmentation`. Defaults to "", none, for thousands of images.
         average_decay: decay of the average of G with which `generate`, `evaluate` and the export
             answer. Defaults to 0.999.
-        seed: seed of the latents and shifts drawn in training.
+        seed: seed of the latents and changes drawn in training.
         generator: a network of your own, latents → images in about [-1, 1].
         discriminator: a network of your own, images → one number, without batch norm.
 
@@ -242,7 +242,8 @@ class R3GAN(LatentModel):
 
     Differs from the paper: rate, γ and decays are constant, not on cosine schedules; maps are
     doubled by bilinear interpolation and halved by means of 2×2, not through filters of [1, 2, 1];
-    one batch serves both players; T is shifts with mirrored pixels.
+    one batch serves both players; T are other changes, of every image, where the authors'
+    probability grows to 0.3.
 
     Reference: [Huang et al., 2024](https://arxiv.org/abs/2501.05441)
     """
@@ -259,7 +260,7 @@ class R3GAN(LatentModel):
         blocks_per_map: int = 1,
         group_size: int | None = None,
         gradient_penalty_weight: float = 1.0,
-        max_shift: float = 0.0,
+        augmentation: str = "",
         average_decay: float = 0.999,
         seed: int = 0,
         generator: keras.Model | None = None,
@@ -276,14 +277,13 @@ class R3GAN(LatentModel):
         check_square(self.image_shape)
         check_positive_integers(blocks_per_map=blocks_per_map)
         check_not_negative(gradient_penalty_weight=gradient_penalty_weight)
-        if not 0 <= max_shift <= 1:
-            raise ValueError(f"`max_shift` must be in [0, 1]. Received: max_shift={max_shift!r}")
+        check_augmentation(augmentation)
         self.filters = filters
         self.halved_from = halved_from
         self.blocks_per_map = blocks_per_map
         self.group_size = group_size
         self.gradient_penalty_weight = gradient_penalty_weight
-        self.max_shift = max_shift
+        self.augmentation = augmentation
         widths = _checked_widths(self.image_shape[0], filters, halved_from, group_size)
         form = (widths, blocks_per_map, group_size)
         self.generator = generator or build_generator(self.image_shape, latent_dim, *form)
@@ -312,9 +312,9 @@ class R3GAN(LatentModel):
             draw: number of the draw of T within the step.
             training: as for any layer.
         """
-        most = int(self.max_shift * self.image_shape[0])
-        shifts = draw_shifts(tf.shape(images)[0], most, self.seed_for("shifts", draw))
-        return self.discriminator(shift_images(images, shifts), training=training)
+        seed = self.seed_for("augmentation", draw)
+        changed_images = augment(images, self.augmentation, seed)
+        return self.discriminator(changed_images, training=training)
 
     def gradient_penalty(self, images, draw: int):
         """Returns E[‖∇D(Tx)‖²] over images, with the gradient through T, or 0 if it is left out."""
@@ -374,7 +374,7 @@ class R3GAN(LatentModel):
             "blocks_per_map": self.blocks_per_map,
             "group_size": self.group_size,
             "gradient_penalty_weight": self.gradient_penalty_weight,
-            "max_shift": self.max_shift,
+            "augmentation": self.augmentation,
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
         }

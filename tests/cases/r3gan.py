@@ -15,7 +15,12 @@ from tests.case import (
 
 def _small_r3gan() -> zoo.R3GAN:
     return zoo.R3GAN(
-        (8, 8, 1), latent_dim=7, filters=8, group_size=4, max_shift=0.125, average_decay=0.9
+        (8, 8, 1),
+        latent_dim=7,
+        filters=8,
+        group_size=4,
+        augmentation="colour,shift,cutout",
+        average_decay=0.9,
     )
 
 
@@ -63,7 +68,7 @@ CASE = Case(
         ({"group_size": 0}, "`group_size` .* Received: group_size=0"),
         ({"group_size": 12}, "twice each width: 256, .*16. Received: group_size=12"),
         ({"gradient_penalty_weight": -1.0}, "_weight` must be 0 or more. .*_weight=-1.0"),
-        ({"max_shift": 1.5}, r"`max_shift` must be .* Received: max_shift=1.5"),
+        ({"augmentation": "flip"}, "colour, shift, cutout, .* Received: augmentation='flip'"),
         ({"latent_dim": 0}, "`latent_dim` .* Received: latent_dim=0"),
         ({"average_decay": 1.0}, "`average_decay` .* Received: average_decay=1.0"),
     ),
