@@ -52,7 +52,13 @@ if _tensorflow_came_first:
 from zoo import datasets, metrics, runs  # noqa: E402
 
 # Parts that no variant has itself: imported, so that a saved model may name them.
-from zoo.common import batch_layers, historical_averaging, spectral, virtual_batch_norm  # noqa: E402, F401
+from zoo.common import (  # noqa: E402, F401
+    batch_layers,
+    constraints,
+    historical_averaging,
+    spectral,
+    virtual_batch_norm,
+)
 from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402

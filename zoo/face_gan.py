@@ -40,7 +40,7 @@ from zoo.common.checks import (
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
-from zoo.common.penalties import real_gradient_penalty
+from zoo.common.penalties import every_nth_step, zero_centred_gradient_penalty
 from zoo.common.priors import Normal
 
 COARSEST_SIDE = 4
@@ -246,11 +246,10 @@ class FaceGAN(LatentModel):
         """Returns n · E[‖∇D(x)‖²] at every n-th step and 0 between: over n steps, its mean."""
         if not self.gradient_penalty_weight:
             return tf.zeros(())
-        interval = self.gradient_penalty_interval
-        return tf.cond(
-            tf.equal(self.step % interval, 0),
-            lambda: interval * real_gradient_penalty(self.discriminator, real_images),
-            lambda: tf.zeros(()),
+        return every_nth_step(
+            lambda: zero_centred_gradient_penalty(self.discriminator, real_images),
+            self.step,
+            self.gradient_penalty_interval,
         )
 
     def train_step(self, data):

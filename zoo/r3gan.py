@@ -36,7 +36,7 @@ from zoo.common.checks import (
 from zoo.common.latent_model import LatentModel
 from zoo.common.messages import listed
 from zoo.common.objectives import OUTPUT_LOGS
-from zoo.common.penalties import real_gradient_penalty as zero_centred_gradient_penalty
+from zoo.common.penalties import zero_centred_gradient_penalty
 from zoo.common.priors import Normal
 
 COARSEST_SIDE = 4
