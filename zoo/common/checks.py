@@ -32,6 +32,19 @@ def check_positive_integers(**values) -> None:
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
+def check_not_negative_integers(**values) -> None:
+    """Refuses arguments that are not integers of 0 or more.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name, value in values.items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
+            raise ValueError(
+                f"`{name}` must be an integer of 0 or more. Received: {name}={value!r}"
+            )
+
+
 def check_not_negative(**values) -> None:
     """Refuses arguments below 0, infinite, or no numbers.
 
