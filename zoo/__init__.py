@@ -63,6 +63,7 @@ from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402
 from zoo.mode_lab_gan import ModeLabGAN  # noqa: E402
+from zoo.r3gan import R3GAN  # noqa: E402
 from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
 from zoo.vanilla_gan import VanillaGAN  # noqa: E402
 from zoo.wgan_gp import WGANGP  # noqa: E402
@@ -71,6 +72,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "DCGAN",
+    "R3GAN",
     "WGANGP",
     "CycleGAN",
     "FaceGAN",
