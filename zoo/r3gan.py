@@ -222,7 +222,8 @@ class R3GAN(LatentModel):
             again. Defaults to 8, which keeps a step within reach of a CPU; the authors' is 64.
         blocks_per_map: residual blocks at each size. Defaults to 1; the authors have 2.
         group_size: channels that a 3×3 convolution mixes; it must divide twice each width. The
-            authors have 16. Defaults to `None`, all: grouped convolutions are slow on CPUs.
+            authors have 16. Defaults to `None`, all: on CPUs Keras has XLA compile each grouped
+            convolution, and a step takes minutes to begin.
         gradient_penalty_weight: γ, of both penalties. Defaults to 1; the authors' falls from 2 to
             0.2 at 64×64. With 0 both are left out.
         augmentation: changes of what D sees, of `colour`, `shift` and `cutout`, with commas

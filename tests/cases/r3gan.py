@@ -18,7 +18,6 @@ def _small_r3gan() -> zoo.R3GAN:
         (16, 16, 1),
         latent_dim=7,
         filters=8,
-        group_size=4,
         augmentation="colour,shift,cutout",
         average_decay=0.9,
     )

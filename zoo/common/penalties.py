@@ -9,7 +9,8 @@ Each asks something of the slope, at some images:
 
 or now and then only, `every_nth_step`. In all of them a discriminator maps images to logits
 `(batch, 1)`, or to patches of them, which are added up; each image's logits must depend on that
-image alone, so no batch norm. Images may have any number of dimensions after the batch.
+image alone, so no batch norm. Images may have any number of dimensions after the batch. Gradients
+flow to them too: a generator that looks ahead through steps of D sees the penalty in them.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,7 @@ def zero_centred_gradient_penalty(discriminator, images: tf.Tensor) -> tf.Tensor
 
     Args:
         discriminator: see the top of this file.
-        images: float32 `(batch, ...)`; no gradient flows to them.
+        images: float32 `(batch, ...)`.
 
     Returns:
         A float32 scalar, differentiable with respect to the discriminator's weights.
@@ -49,7 +50,7 @@ def one_centred_gradient_penalty(discriminator, images: tf.Tensor) -> tf.Tensor:
 
     Args:
         discriminator: see the top of this file.
-        images: float32 `(batch, ...)`, where the slope is to be 1; no gradient flows to them.
+        images: float32 `(batch, ...)`, where the slope is to be 1.
 
     Returns:
         A float32 scalar, differentiable with respect to the discriminator's weights, also where the
@@ -65,7 +66,6 @@ def one_centred_gradient_penalty(discriminator, images: tf.Tensor) -> tf.Tensor:
 
 def _squared_slopes(discriminator, images: tf.Tensor) -> tf.Tensor:
     """Returns the squared norm of the gradient at each image, `(batch,)`."""
-    images = tf.stop_gradient(images)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
         # Of the sum, because logits of other images have no gradient here.
@@ -84,7 +84,7 @@ def images_between(real_images: tf.Tensor, generated_images: tf.Tensor, seed) ->
 
     Args:
         real_images: float32 `(batch, ...)`.
-        generated_images: as many; no gradient flows to them.
+        generated_images: as many.
         seed: two integers, from which α is drawn, for the global batch: two replicas draw together
             what one would alone.
 
@@ -94,7 +94,7 @@ def images_between(real_images: tf.Tensor, generated_images: tf.Tensor, seed) ->
     Reference: [Gulrajani et al., 2017](https://arxiv.org/abs/1704.00028), algorithm 1.
     """
     alpha = _draw_one_an_image(real_images, seed)
-    return tf.stop_gradient(real_images + alpha * (generated_images - real_images))
+    return real_images + alpha * (generated_images - real_images)
 
 
 def images_around(real_images: tf.Tensor, seed) -> tf.Tensor:
@@ -121,7 +121,7 @@ def images_around(real_images: tf.Tensor, seed) -> tf.Tensor:
     variance = global_mean(tf.reduce_mean(tf.square(real_images - mean)))
     noise = draw_uniform((tf.shape(real_images)[0], *real_images.shape[1:]), noise_seed)
     alpha = _draw_one_an_image(real_images, alpha_seed)
-    return tf.stop_gradient(real_images + alpha * (0.5 * tf.sqrt(variance) * noise))
+    return real_images + alpha * (0.5 * tf.sqrt(variance) * noise)
 
 
 def _draw_one_an_image(images: tf.Tensor, seed) -> tf.Tensor:
