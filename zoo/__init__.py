@@ -52,6 +52,7 @@ if _tensorflow_came_first:
 from zoo import datasets, metrics, runs  # noqa: E402
 from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
+from zoo.energy_based_gan import EnergyBasedGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402
 from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
 from zoo.vanilla_gan import VanillaGAN  # noqa: E402
@@ -63,6 +64,7 @@ __all__ = [
     "DCGAN",
     "WGANGP",
     "CycleGAN",
+    "EnergyBasedGAN",
     "FaceGAN",
     "SemiSupervisedGAN",
     "VanillaGAN",
