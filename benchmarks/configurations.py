@@ -11,6 +11,8 @@ from benchmarks.registry import RECIPES
 from recipes.common.measures import Axis, Companion, Measures
 
 PRESET = "preset"
+# A later setting with such a value is off: runs from before it are as those that have it so.
+_OFF = (None, "none")
 
 # === Groups ===
 
@@ -128,7 +130,11 @@ def _seeds(record: Record) -> tuple[int, ...]:
 def _seedless(record: Record) -> str:
     measures = measures_of(record)
     varied = {*measures.seeds, *_never_shown(measures)}
-    settings = {name: value for name, value in record.configuration.items() if name not in varied}
+    settings = {
+        name: value
+        for name, value in record.configuration.items()
+        if name not in varied and value not in _OFF
+    }
     return json.dumps(settings, sort_keys=True)
 
 
@@ -207,7 +213,7 @@ def differences(
         if name not in usual:
             found.append(f"{name}={_as_set(values[name])} (no longer a setting)")
         elif name not in values:
-            found.append(f"before there was {name}")
+            found += [] if usual[name] in _OFF else [f"before there was {name}"]
         elif values[name] != usual[name]:
             own, other = _as_set(values[name]), _as_set(usual[name])
             found.append(f"{name}={own} ({usual_name}: {other})")

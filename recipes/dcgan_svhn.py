@@ -15,6 +15,7 @@ import dataclasses
 
 import zoo
 from recipes.common.hyper_parameters import WithAdam, WithObjective, sourced
+from recipes.common.images import is_folder
 from recipes.common.measures import Reported
 from recipes.common.recipe import Recipe
 
@@ -51,7 +52,7 @@ def preset(name: str, dataset: str) -> HyperParameters:
     paper = HyperParameters(dataset=dataset, **generation.own_splits(dataset))
     if name == "paper":
         return paper
-    size = 64 if dataset.startswith("folder:") else None
+    size = 64 if is_folder(dataset) else None
     return dataclasses.replace(paper.quick(), image_size=size)
 
 

@@ -3,6 +3,7 @@
     python recipes/semi_supervised.py                      # 100 labels of mnist_small
     python recipes/semi_supervised.py --num_labels=20 --epochs=300
     python recipes/semi_supervised.py --dataset=svhn_cropped --preset=paper
+    python recipes/semi_supervised.py --dataset=folder:pictures  # with a folder for each class
 
 At the end stands one table of test errors; everything else is in the run folder, of which
 report.html is the page to open.
@@ -16,6 +17,7 @@ from typing import ClassVar
 
 import zoo
 from recipes.common.hyper_parameters import WithRootEpsilonAdam, sourced
+from recipes.common.images import is_folder, splits_of_folder
 from recipes.common.recipe import Recipe
 from zoo.common import schedules
 
@@ -87,8 +89,10 @@ def preset(name: str, dataset: str) -> HyperParameters:
     """Returns the hyper-parameters of `--preset` for a data set.
 
     Data sets that are not in the paper take the values of MNIST, so `quick` suits small grey
-    images best; see `--set` for the rest.
+    images best, and folders the networks of SVHN; see `--set` for the rest.
     """
+    if is_folder(dataset):
+        return _preset_of_folder(name, dataset)
     paper = dataclasses.replace(PAPER_PRESETS.get(dataset, PAPER_PRESETS["mnist"]), dataset=dataset)
     if dataset == "mnist_small":
         paper = dataclasses.replace(paper, validation_split="validation")
@@ -102,6 +106,16 @@ def preset(name: str, dataset: str) -> HyperParameters:
     if dataset != "mnist_small":
         small["train_split"] = "train[:90%]"  # apart from the validation images
     return dataclasses.replace(paper.quick(), **small)
+
+
+def _preset_of_folder(name: str, dataset: str) -> HyperParameters:
+    svhn = PAPER_PRESETS["svhn_cropped"]
+    values = dataclasses.replace(
+        svhn, dataset=dataset, image_size=32, num_labels=100, **splits_of_folder(dataset)
+    )
+    if name == "paper":
+        return values
+    return dataclasses.replace(values.quick(), epochs=75, batch_size=50, base_filters=16)
 
 
 RECIPE = Recipe(

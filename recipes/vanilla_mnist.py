@@ -15,6 +15,7 @@ import dataclasses
 
 import zoo
 from recipes.common.hyper_parameters import WithAdamOrSgd, WithObjective, sourced
+from recipes.common.images import is_folder, splits_of_folder
 from recipes.common.measures import Reported
 from recipes.common.recipe import Recipe
 
@@ -52,14 +53,16 @@ class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithA
 def preset(name: str, dataset: str) -> HyperParameters:
     """Returns the hyper-parameters of `--preset` for a data set."""
     splits = {}
-    if dataset == "mnist_small" or dataset.startswith("folder:"):
+    if is_folder(dataset):
+        splits = splits_of_folder(dataset)
+    elif dataset == "mnist_small":
         splits = {"train_split": "train", "validation_split": "validation"}
     elif dataset not in ("mnist", "fashion_mnist"):
         splits = {"train_split": "train[:90%]", "validation_split": "train[90%:]"}
     paper = HyperParameters(dataset=dataset, **splits)
     if name == "paper":
         return paper
-    size = 28 if dataset.startswith("folder:") else None
+    size = 28 if is_folder(dataset) else None
     return dataclasses.replace(paper.quick(), image_size=size)
 
 

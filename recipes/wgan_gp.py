@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import zoo
 from recipes.common.hyper_parameters import WithBothBetas, sourced
+from recipes.common.images import is_folder
 from recipes.common.recipe import Recipe
 from zoo.common import schedules
 
@@ -54,7 +55,7 @@ def preset(name: str, dataset: str) -> HyperParameters:
     paper = HyperParameters(dataset=dataset, **generation.own_splits(dataset))
     if name == "paper":
         return paper
-    size = 64 if dataset.startswith("folder:") else None
+    size = 64 if is_folder(dataset) else None
     return dataclasses.replace(paper.quick(), image_size=size)
 
 

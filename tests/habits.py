@@ -88,7 +88,7 @@ def adapt(attempt: Attempt, change: Callable) -> None:
     """Calls `adapt` with a dataset, on a new model of the default networks."""
     if not hasattr(attempt.model, "adapt"):
         raise NotApplicableError
-    type(attempt.model)().adapt(dataset(change(ramp_images(4))))
+    type(attempt.model)((28, 28, 1)).adapt(dataset(change(ramp_images(4))))
 
 
 def without_measures(attempt: Attempt) -> None:

@@ -80,7 +80,7 @@ class ThreePlayers(LatentModel):
         with tf.name_scope("generator_player"):
             with generator_tape:
                 generator_loss = self.objective.generator_loss(
-                    self.discriminator(generated_images, training=True), real_logits
+                    self.discriminator(generated_images, training=True)
                 )
             generator_norm = self.update_player("generator", generator_loss, generator_tape)
         return self.finish_step(

@@ -32,14 +32,14 @@ from zoo.common.layers import (
     WeightNormalizedDense,
     initialize_from_data,
 )
-from zoo.common.objectives import (
+from zoo.common.optimizers import RootEpsilonAdam
+from zoo.common.priors import Uniform
+from zoo.common.semi_supervised_losses import (
     feature_matching,
     labelled_loss,
     real_probability,
     unlabelled_loss,
 )
-from zoo.common.optimizers import RootEpsilonAdam
-from zoo.common.priors import Uniform
 
 ARCHITECTURES = ("multilayer", "convolutional")
 

@@ -202,14 +202,18 @@ class VanillaGAN(LatentModel):
             # what one replica's would be.
             real_images = data[number :: self.discriminator_steps]
             latents = self.draw_latents(tf.shape(real_images)[0], draw=number)
-            real_logits, discriminator_logs = self._discriminator_step(real_images, latents, number)
+            discriminator_logs = self._discriminator_step(real_images, latents, number)
 
         # Algorithm 1 draws anew for the generator.
-        latents = self.draw_latents(tf.shape(real_logits)[0], draw=self.discriminator_steps)
+        latents = self.draw_latents(tf.shape(real_images)[0], draw=self.discriminator_steps)
         with tf.name_scope("generator_player"):
             with tf.GradientTape() as tape:
                 generated_images = self.generator(latents, training=True)
-                generated_logits = self.discriminator(generated_images, training=True)
+                if self.objective.is_relativistic:  # compares them with the last real ones
+                    real_logits, generated_logits = self._judge(real_images, generated_images)
+                else:
+                    real_logits = None
+                    generated_logits = self.discriminator(generated_images, training=True)
                 generator_loss = self.objective.generator_loss(generated_logits, real_logits)
             generator_gradient_norm = self.update_player("generator", generator_loss, tape)
         return self.finish_step(
@@ -218,20 +222,22 @@ class VanillaGAN(LatentModel):
             **discriminator_logs,
         )
 
+    def _judge(self, real_images, generated_images):
+        """Returns the discriminator's logits of either half of one batch."""
+        images = tf.concat([real_images, generated_images], axis=0)
+        return tf.split(self.discriminator(images, training=True), 2)
+
     def _discriminator_step(self, real_images, latents, number):
         generated_images = self.generator(latents, training=True)
-        images = tf.concat([real_images, generated_images], axis=0)
         with tf.name_scope("discriminator_player"):
             with tf.GradientTape() as tape:
-                real_logits, generated_logits = tf.split(
-                    self.discriminator(images, training=True), 2
-                )
+                real_logits, generated_logits = self._judge(real_images, generated_images)
                 # The objective adds the means of both halves; this is the mean over the batch.
                 discriminator_loss = 0.5 * self.objective.discriminator_loss(
                     real_logits, generated_logits, seed=self.seed_for("label_noise", number)
                 )
             gradient_norm = self.update_player("discriminator", discriminator_loss, tape)
-        return real_logits, {
+        return {
             "discriminator_loss": discriminator_loss,
             "discriminator_gradient_norm": gradient_norm,
             **self.objective.outputs(real_logits, generated_logits),

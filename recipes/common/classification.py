@@ -9,10 +9,10 @@ import keras
 import tensorflow as tf
 from tqdm import tqdm
 
-import zoo
 from recipes.common import checks
 from recipes.common.family import Family, Row, RunData
 from recipes.common.hyper_parameters import WithEarlyStopping, sourced
+from recipes.common.images import WithImages
 from recipes.common.measures import CLASSIFICATION, Measures, Reported
 from recipes.common.training import Outcome
 from zoo.common.adversarial import AdversarialModel
@@ -22,7 +22,10 @@ EVALUATION_BATCH = 500
 # Data sets that papers classify, as readers know them.
 SHOWN_NAMES = {"mnist": "MNIST", "svhn_cropped": "SVHN", "cifar10": "CIFAR-10"}
 
-DATASETS_HELP = "any labelled images of TFDS"
+DATASETS_HELP = (
+    "any labelled images of TFDS, or folder:PATH with a folder for each class, in folders train, "
+    "validation and test or without"
+)
 OWN_FLAGS = {
     "num_labels": "Images with a label; a multiple of the classes.",
     "label_seed": "Which images have one.",
@@ -33,7 +36,7 @@ OWN_FLAGS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassificationHyperParameters(WithEarlyStopping):
+class ClassificationHyperParameters(WithImages, WithEarlyStopping):
     """What every recipe has that classifies from few labels."""
 
     train_split: str
@@ -68,7 +71,7 @@ class ClassificationData(RunData):
 
     def __init__(self, values: ClassificationHyperParameters):
         self._values = values
-        self.images = zoo.datasets.open(values.dataset)
+        self.images = values.open_images()
         self.train_from(0)  # first: it checks the labels before anything is downloaded
         description = self.images.description
         self.model_arguments = {

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 import tensorflow as tf
 
+import zoo
+from recipes.common import training
 from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.measures import Measures
 from recipes.common.training import Outcome
@@ -20,6 +22,7 @@ class RunData(abc.ABC):
     """The streams of one run. Making them prepares the data set.
 
     Attributes:
+        images: the data set.
         steps_per_epoch: of training.
         validation: what `model.evaluate` takes at the end of each epoch.
         model_arguments: what the data decide of the model, by the names of its constructor.
@@ -27,6 +30,7 @@ class RunData(abc.ABC):
         stand_in: of a stand-in for another data set, how it differs; "" for others.
     """
 
+    images: zoo.datasets.ImageDataset
     steps_per_epoch: int
     validation: tf.data.Dataset
     model_arguments: dict[str, Any]
@@ -49,8 +53,10 @@ class RunData(abc.ABC):
         return {}
 
     def write_skipped_images(self, path: Path) -> None:
-        """Lists the files that are skipped or doubled; nothing for data without folders."""
-        return
+        """Lists the files of a folder that are skipped or doubled; nothing for other data."""
+        for scan in self.images.scans:
+            scan.write_report(path)
+            training.tell_of_skipped_images([scan], path)
 
 
 Values = TypeVar("Values", bound=HyperParameters)

@@ -2,15 +2,14 @@
 
 import dataclasses
 import functools
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-import zoo
-from recipes.common import checks, training
+from recipes.common import checks
 from recipes.common.family import Family, Row, RunData
-from recipes.common.hyper_parameters import WithEarlyStopping, sourced
+from recipes.common.hyper_parameters import WithEarlyStopping
+from recipes.common.images import WithImages, is_folder, splits_of_folder
 from recipes.common.measures import GENERATION
 from recipes.common.training import Outcome
 from zoo import metrics
@@ -36,8 +35,11 @@ def own_splits(dataset: str) -> dict[str, str]:
 
     Those are the zoo's own and folders; for others it is empty.
     """
+    if is_folder(dataset):
+        splits = splits_of_folder(dataset)
+        return {name: splits[name] for name in ("validation_split", "test_split")}
     name, _, config = dataset.partition("/")
-    splits = ("validation", "test") if dataset.startswith("folder:") else _OWN_SPLITS.get(name)
+    splits = _OWN_SPLITS.get(name)
     if splits is None:
         return {}
     if config.startswith("tiny"):  # too few to leave some out
@@ -49,11 +51,9 @@ def own_splits(dataset: str) -> dict[str, str]:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GenerationHyperParameters(WithEarlyStopping):
+class GenerationHyperParameters(WithImages, WithEarlyStopping):
     """What every recipe has whose model does nothing but generate from latents."""
 
-    image_size: int | None = sourced(None, "the data set's own")
-    drop_duplicates: str = sourced("none", "ours; of a folder: none, exact or near")
     train_split: str
     validation_split: str
     test_split: str
@@ -80,12 +80,7 @@ class GenerationData(RunData):
 
     def __init__(self, values: GenerationHyperParameters):
         self._values = values
-        self._options = {}
-        if values.image_size is not None:
-            self._options["image_size"] = values.image_size
-        if values.dataset.startswith("folder:"):
-            self._options["drop_duplicates"] = values.drop_duplicates
-        self.images = zoo.datasets.open(values.dataset, **self._options)
+        self.images = values.open_images()
         train = self.images.batches(values.train_split, batch_size=values.batch_size)
         self.steps_per_epoch = 3 if values.smoke else int(train.cardinality())
         self.validation = self._evaluated(values.validation_split)
@@ -95,7 +90,11 @@ class GenerationData(RunData):
         num_validation_images = sum(len(images) for images in self.validation)
         self._refuse_too_few(values.validation_split, num_validation_images)
         description = self.images.description
-        self.model_arguments = {"image_shape": description.image_shape}
+        num_images = self.images.batches(values.train_split, batch_size=1).cardinality()
+        self.model_arguments = {
+            "image_shape": description.image_shape,
+            **values.model_arguments(int(num_images)),
+        }
         self.fingerprint, self.stand_in = description.fingerprint, description.stand_in
 
     @functools.cached_property
@@ -104,7 +103,8 @@ class GenerationData(RunData):
         steps = {}
         if self._values.smoke:
             steps["training_steps"] = SMOKE_CLASSIFIER_STEPS
-        return metrics.load_classifier(self._values.dataset, **self._options, **steps)
+        options = self._values.image_options
+        return metrics.load_classifier(self._values.dataset, **options, **steps)
 
     def _refuse_too_few(self, split: str, num_images: int) -> None:
         if num_images < 2:
@@ -154,12 +154,6 @@ class GenerationData(RunData):
                 metrics.ClassImbalance(self.classifier.model),
             ]
         return {"quality_measures": measures}
-
-    def write_skipped_images(self, path: Path) -> None:
-        """Lists the files of the folder that are skipped or doubled."""
-        for scan in self.images.scans:
-            scan.write_report(path)
-            training.tell_of_skipped_images([scan], path)
 
     def distance_of_train_images(self) -> float:
         """Returns the Fréchet distance of the test images from as many training images.

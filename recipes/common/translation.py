@@ -14,7 +14,8 @@ import tensorflow as tf
 import zoo
 from recipes.common import checks, training, translation_scores
 from recipes.common.family import Family, Row, RunData
-from recipes.common.hyper_parameters import HyperParameters, sourced
+from recipes.common.hyper_parameters import sourced
+from recipes.common.images import WithImages
 from recipes.common.measures import TRANSLATION
 from recipes.common.paired_regression import train_on_pairs
 from recipes.common.training import Outcome
@@ -41,11 +42,9 @@ DATASETS_HELP = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TranslationHyperParameters(HyperParameters):
+class TranslationHyperParameters(WithImages):
     """What every recipe has that translates without pairs."""
 
-    image_size: int | None
-    drop_duplicates: str = sourced("none", "ours; of a folder: none, exact or near")
     load_scale: float
     random_flip: bool
     validation_pairs: int = sourced(32, "ours: test images, only watched")
@@ -124,11 +123,7 @@ class TranslationData(RunData):
 
     def __init__(self, values: TranslationHyperParameters):
         self._values = values
-        self.images = zoo.datasets.open(
-            values.dataset,
-            image_size=values.image_size,
-            drop_duplicates=values.drop_duplicates,
-        )
+        self.images = values.open_images()
         self.steps_per_epoch = 3 if values.smoke else self._steps_in_larger_domain()
         test = self.images.unpaired("test", shuffle=False, repeat=False).unbatch()
         test = test.take(SMOKE_PAIRS) if values.smoke else test
@@ -175,7 +170,7 @@ class TranslationData(RunData):
         return np.stack(images_a), np.stack(images_b)
 
     def write_skipped_images(self, path: Path) -> None:
-        """Lists the files of both domains that are skipped or doubled; nothing without folders."""
+        """Lists in one table the files of both domains that are skipped or doubled."""
         if not self.images.scans:
             return
         table = io.StringIO()

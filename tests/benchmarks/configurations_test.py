@@ -29,6 +29,17 @@ def test_setting_that_came_or_went_is_a_difference() -> None:
     )
 
 
+def test_setting_that_came_and_is_off_is_no_difference() -> None:
+    before, after = generated_record_of(seed=0), generated_record_of(seed=1)
+    for name in ("image_size", "drop_duplicates"):
+        before.configuration.pop(name, None)
+    after.configuration.update(image_size=None, drop_duplicates="none")
+    (row,) = rows_of([before, after])
+    assert row.name == "preset" and len(row.runs) == 2
+    after.configuration["image_size"] = 16
+    assert len(rows_of([before, after])) == 2
+
+
 def test_records_of_other_protocol_data_preset_or_recipe_do_not_compare() -> None:
     records = [
         record_of(),

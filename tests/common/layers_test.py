@@ -77,6 +77,46 @@ def test_gradient_is_orthogonal_to_the_direction(layer_case):
     np.testing.assert_allclose(along, 0, atol=1e-4)
 
 
+def textbook_outputs(layer, inputs):
+    """What the layer's Keras class gives with w = scale · v/‖v‖ as its kernel."""
+    transposed = isinstance(layer, layers.Conv2DTranspose)
+    direction = tf.convert_to_tensor(layer._kernel)
+    scale = layer.scale[:, tf.newaxis] if transposed else layer.scale
+    axes = (0, 1, 3) if transposed else tuple(range(direction.shape.rank - 1))
+    norm = tf.sqrt(tf.reduce_sum(direction**2, axis=axes, keepdims=True))
+    kernel = scale * direction / norm
+    if isinstance(layer, layers.Dense):
+        return tf.matmul(inputs, kernel) + layer.bias
+    if transposed:
+        return keras.ops.conv_transpose(inputs, kernel, 2, "same") + layer.bias
+    return keras.ops.conv(inputs, kernel) + layer.bias
+
+
+def slopes_and_curvature(outputs_of, layer, inputs):
+    """Gradients of a loss, and of its slope at the inputs, as a gradient penalty needs them."""
+    variables = [layer._kernel.value, layer.scale.value, layer.bias.value]
+    with tf.GradientTape(persistent=True) as outer:
+        with tf.GradientTape() as inner:
+            inner.watch(inputs)
+            loss = tf.reduce_sum(tf.sin(outputs_of(inputs)))
+        slope = tf.reduce_sum(inner.gradient(loss, inputs) ** 2)
+    return outer.gradient(loss, variables) + outer.gradient(slope, variables)
+
+
+def test_derivatives_are_those_of_the_formula(layer_case):
+    make, shape, _ = layer_case
+    layer = make(train_scale=True, kernel_initializer="he_normal")
+    layer.build(shape)
+    layer.scale.assign(np.linspace(0.5, 2.0, 5))
+    layer.bias.assign(np.linspace(-1.0, 1.0, 5))
+    inputs = tf.constant(ramp(shape))
+    ours = slopes_and_curvature(layer, layer, inputs)
+    expected = slopes_and_curvature(lambda x: textbook_outputs(layer, x), layer, inputs)
+    for mine, textbook in zip(ours, expected, strict=True):
+        assert np.abs(textbook).max() > 0.01
+        np.testing.assert_allclose(mine, textbook, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("train_scale", [False, True])
 def test_scale_is_trained_only_when_asked(layer_case, train_scale):
     make, shape, _ = layer_case

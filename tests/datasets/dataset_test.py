@@ -104,8 +104,8 @@ def test_two_folders_are_one_set_of_two_domains(folders, tmp_path):
         (lambda both: both.batches("train"), "has a domain in each folder; .* split='train'\\."),
         (lambda both: both.batches("trainA+trainB"), "Received: split='trainA\\+trainB'\\."),
         (lambda both: both.batches("tuneA"), "/day' has no split 'tune'; choose from 'train', "),
-        (lambda both: both.labelled("trainA"), "/day' has no labels, for a folder has none"),
-        (lambda both: both.few_labels(10, "trainB"), "/night' has no labels, for a folder has"),
+        (lambda both: both.labelled("trainA"), "/night' has no labels, only a domain in ea"),
+        (lambda both: both.few_labels(10, "trainB"), "/night' has no labels, only a domain"),
         (lambda both: both.pairs(), "has no known pairs; .* `unpaired` gives images, and 'drawn_h"),
     ],
 )

@@ -502,8 +502,8 @@ def test_the_summary_and_the_report_tell_what_is_not_used(tmp_path, doubled, sca
     (doubled / "empty.jpg").write_bytes(b"")
     (doubled / "写真.jpg").write_bytes(b"no picture")
     found = scan(image_size=32, drop_duplicates="exact")
-    assert found.summary().splitlines()[0].endswith("), 2 files skipped.")
-    assert "43 images used (train " in found.summary()
+    assert found.summary().splitlines()[0].endswith(", 2 files skipped.")
+    assert "43 images used (split by content: train " in found.summary()
     assert "\n  1 empty\n" in found.summary()
     assert "  2 equal to another file and 1 more that look like one; dropped: exact." in (
         found.summary()
@@ -541,7 +541,7 @@ def test_the_summary_and_the_report_tell_what_is_not_used(tmp_path, doubled, sca
         ("folder:{0}", {"image_size": (8, 8, 3)}, r"^image_size must be .*=\(8, 8, 3\)\.$"),
         ("folder:{0}", {"image_size": 24.0}, r"^image_size must be .*image_size=24\.0\.$"),
         ("folder:{0}", {"channels": 4}, r"^channels must be 3 for .* Received: channels=4\.$"),
-        ("folder:{0}", {"with_labels": True}, r"^'folder:.*' has no labels, for a folder has none"),
+        ("folder:{0}", {"with_labels": True}, r"^'folder:.*' has no labels, for it has no fol"),
         ("folder:{0}", {"split": "tests"}, r"has no split 'tests'; choose from 'train', 'valid"),
         ("folder:{0}", {"drop_duplicates": "all"}, r"^drop_duplicates must be 'none', 'exact' or"),
         ("mnist_small", {"drop_duplicates": "near"}, r"^drop_duplicates is for folders of images"),

@@ -6,6 +6,7 @@ import html
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,11 @@ import tensorflow_datasets as tfds
 import export
 from recipes import semi_supervised
 from recipes.common import training
+from tests.case import state_of
+from tests.datasets.picture_files import save_pictures
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 from zoo import datasets
+from zoo.runs import load_model
 
 
 @pytest.fixture
@@ -277,6 +281,69 @@ def test_mirrored_strategy_with_one_replica_changes_nothing(smoke, tmp_path, dat
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[:-1] == smoke[1].out.splitlines()[:-1]
+
+
+def test_a_folder_of_classes(recipe, tmp_path):
+    pictures = tmp_path / "pictures"
+    for number, place in enumerate(("train/cat", "train/dog", "Val/cat", "Val/dog")):
+        save_pictures(pictures / place, 14, first_seed=20 * number)
+    (pictures / "train" / "cat" / "notes.png").write_text("no picture")
+    before = contents(pictures)
+    options = ("--smoke", "--epochs=1", "--num_labels=4", "--set=image_size=16")
+    options += ("--set=base_filters=2", f"--workdir={tmp_path}/run")
+    ended = recipe(f"--dataset=folder:{pictures}", *options)
+    assert ended.code == 0, ended.err
+    read = "56 images used (train 28, validation 28 of 'Val'), 2 classes ('cat', 'dog'), 1 file sk"
+    assert len([line for line in ended.err.splitlines() if read in line]) == 1
+    # A folder without `test` is tested on what it has.
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["hyper_parameters"]
+    assert config["validation_split"]["value"] == config["test_split"]["value"] == "validation"
+    assert config["train_split"]["value"] == "train"
+    assert "of 28)" in ended.out and "4 labels" in ended.out
+    assert "train/cat/notes.png,no," in (tmp_path / "run" / "skipped_images.csv").read_text()
+    loaded = export.load(tmp_path / "run" / "export")
+    answers = loaded.signatures["classify"](images=np.zeros((1, 16, 16, 3), np.float32))
+    assert answers["labels"].numpy()[0].decode() in ("cat", "dog")
+    assert contents(pictures) == before
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (("", ""), "has no labels, for it has no folders of classes; sort all images into a "),
+        (("cat", ""), "has no labels, for it has 14 images (of 28) in no class's folder, such"),
+        (("train/cat", "val/dog"), "has no labels, for 'val' has a class 'dog', which 'train'"),
+        (("a", "b", "c"), "num_labels=100 can't be shared equally among 3 classes; use a multi"),
+        (("val/cat", "test/cat"), "has no split 'train', for its images lie in 'val', 'test'; "),
+    ],
+)
+def test_a_folder_without_classes_to_learn_is_refused(recipe, tmp_path, places, message):
+    for number, place in enumerate(places):
+        save_pictures(tmp_path / "pictures" / place, 14, first_seed=20 * number)
+    ended = recipe(f"--dataset=folder:{tmp_path}/pictures", f"--workdir={tmp_path}/run")
+    assert (ended.code, ended.out) == (2, "")
+    assert message in ended.err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_bit_for_bit_when_its_folder_was_moved(recipe, tmp_path):
+    for number, place in enumerate(("train/cat", "train/dog", "val/cat", "val/dog")):
+        save_pictures(tmp_path / "old" / place, 14, first_seed=20 * number)
+    unbroken, moved = (tmp_path / name for name in ("unbroken", "moved"))
+    options = ("--smoke", "--num_labels=4", "--set=image_size=16", "--set=base_filters=2")
+    ended = recipe(f"--dataset=folder:{tmp_path}/old", *options, f"--workdir={unbroken}")
+    assert ended.code == 0, ended.err
+    shutil.copytree(unbroken, moved)
+    shutil.rmtree(moved / "checkpoints" / "epoch-0002")
+    (tmp_path / "old").rename(tmp_path / "new")
+    ended = recipe(f"--workdir={moved}", "--resume", f"--dataset=folder:{tmp_path}/new")
+    assert ended.code == 0, ended.err
+    states = [state_of(load_model(run, "newest")) for run in (moved, unbroken)]
+    for one, other in zip(*states, strict=True):
+        np.testing.assert_array_equal(one, other)
+    results = [json.loads((run / "results.json").read_text()) for run in (moved, unbroken)]
+    assert results[0] == results[1]
 
 
 # Of both half precisions the one with state to resume, the scale of its losses.

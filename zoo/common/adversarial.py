@@ -13,6 +13,7 @@ from zoo.common import batches, objectives
 from zoo.common.checks import check_brightness, check_image_range
 from zoo.common.layers import ReplicaSeedGenerator
 from zoo.common.learning_rates import JointOptimizer, RateLog, check_callbacks
+from zoo.common.noise import DecayingGaussianNoise
 
 
 def _average_rate(decay: float, completed_steps) -> tf.Tensor:
@@ -121,6 +122,8 @@ class AdversarialModel(keras.Model):
             generator = getattr(layer, "seed_generator", None)
             if isinstance(generator, keras.random.SeedGenerator):
                 ReplicaSeedGenerator.adopt(generator)
+            if isinstance(layer, DecayingGaussianNoise):
+                layer.follow(self.step)
         self.built = True
 
     def _refuse_shared_weights(self) -> None:

@@ -176,6 +176,8 @@ def _has_form(batch, spec) -> bool:
 
 
 def _described(spec) -> str:
+    if isinstance(spec, tf.TensorSpec) and not is_images(spec):
+        return f"batches of {spec.name} of shape {tuple(spec.shape[1:])} and nothing else"
     shapes = {tuple(each.shape[1:]) for each in tf.nest.flatten(spec) if is_images(each)}
     of_shape = f"images of shape {' and '.join(map(str, sorted(shapes)))}"
     if isinstance(spec, tuple):

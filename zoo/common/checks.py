@@ -32,6 +32,19 @@ def check_positive_integers(**values) -> None:
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
+def check_not_negative_integers(**values) -> None:
+    """Refuses arguments that are not integers of 0 or more.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name, value in values.items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
+            raise ValueError(
+                f"`{name}` must be an integer of 0 or more. Received: {name}={value!r}"
+            )
+
+
 def check_not_negative(**values) -> None:
     """Refuses arguments below 0, infinite, or no numbers.
 
@@ -160,17 +173,23 @@ def require_parts(images: tf.Tensor, num_parts: int, player: str) -> None:
     )
 
 
-def check_image_shape(image_shape) -> tuple[int, int, int]:
+def check_image_shape(image_shape, or_points: bool = False) -> tuple[int, ...]:
     """Returns the shape as a tuple.
+
+    Args:
+        image_shape: (height, width, channels).
+        or_points: whether it may be (2,) too, that of points in the plane.
 
     Raises:
         ValueError: if it is not three positive integers.
     """
     image_shape = tuple(image_shape)
+    if or_points and image_shape == (2,):
+        return image_shape
     if len(image_shape) != 3 or any(not isinstance(s, Integral) or s < 1 for s in image_shape):
         raise ValueError(
-            "`image_shape` must be (height, width, channels), three positive integers. "
-            f"Received: image_shape={image_shape}"
+            "`image_shape` must be (height, width, channels), three positive integers"
+            f"{', or (2,) for points' if or_points else ''}. Received: image_shape={image_shape}"
         )
     return tuple(map(int, image_shape))
 

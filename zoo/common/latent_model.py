@@ -20,7 +20,7 @@ class LatentModel(AdversarialModel):
     `[latents, condition]`.
 
     Args:
-        image_shape: (height, width, channels) of the images.
+        image_shape: (height, width, channels) of the images, or (2,) if the variant `makes_points`.
         prior: what z is drawn from.
         condition: shape and type of one image's condition: a scalar integer for a label, a vector,
             or an image. Defaults to `None`, no condition.
@@ -32,11 +32,13 @@ class LatentModel(AdversarialModel):
 
     # Whether `evaluate` takes real images and measures generated ones against them.
     takes_quality_measures = True
+    # Whether it may make points in the plane in place of images, of an `image_shape` of (2,).
+    makes_points = False
 
     def __init__(
         self,
         *,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...],
         prior: Prior,
         condition: tf.TensorSpec | None = None,
         average_decay: float = 0.0,
@@ -44,7 +46,7 @@ class LatentModel(AdversarialModel):
         **kwargs,
     ):
         super().__init__(average_decay=average_decay, seed=seed, **kwargs)
-        self.image_shape = check_image_shape(image_shape)
+        self.image_shape = check_image_shape(image_shape, or_points=self.makes_points)
         self.prior = prior
         self.condition = condition
 
@@ -148,11 +150,16 @@ class LatentModel(AdversarialModel):
     @property
     def batch_spec(self):
         """Images, and with a condition `(images, condition)`."""
-        images = batches.images_spec(self.image_shape)
+        images = self._images_spec
         if self.condition is None:
             return images
         shape, name = (None, *self.condition.shape), self.condition.name or "condition"
         return images, tf.TensorSpec(shape, self.condition.dtype, name)
+
+    @property
+    def _images_spec(self) -> tf.TensorSpec:
+        kind = "images" if len(self.image_shape) == 3 else "points"
+        return batches.images_spec(self.image_shape, kind)
 
     def draw_latents(self, batch_size, draw: int = 0) -> tf.Tensor:
         """Draws this step's latents, of which each replica takes its own slice.
@@ -192,7 +199,7 @@ class LatentModel(AdversarialModel):
         """
         if isinstance(data, tf.data.Dataset):
             data = next(iter(data.unbatch().batch(num_images)), None)
-        spec, images = batches.images_spec(self.image_shape), batches.unpacked(data)
+        spec, images = self._images_spec, batches.unpacked(data)
         batches.check_form(images, spec, "adapt")
         check_image_range(images)
         return batches.conformed(images, spec)
@@ -255,7 +262,8 @@ class LatentModel(AdversarialModel):
             batch_size: images made at a time, which bounds the memory taken.
 
         Returns:
-            float32 `(num_images, height, width, channels)`, pixels in [-1, 1].
+            float32 `(num_images, height, width, channels)`, pixels in [-1, 1]; or points
+            `(num_images, 2)`.
 
         Raises:
             ValueError: if `num_images` is not a positive integer, or the condition is missing, not
@@ -309,7 +317,7 @@ class LatentModel(AdversarialModel):
 
         `generate(num, seed, truncation)` gives `images`: at truncation 1 those of
         `self.generate(num, seed)`; see `Prior.truncate` for less. With a condition it is
-        `generate(condition, seed, truncation)`, one image a row.
+        `generate(condition, seed, truncation)`, one image a row. Points it gives as `points`.
         """
         common = [
             tf.TensorSpec((), tf.int64, name="seed"),
@@ -319,8 +327,10 @@ class LatentModel(AdversarialModel):
         def images_of(num_images, seed, truncation, *condition):
             latents = self.prior.truncate(self.latents_for(num_images, seed), truncation)
             inputs = [latents, *condition] if condition else latents
-            images = self.averaged_generator(inputs, training=False)
-            return {"images": (tf.cast(images, tf.float32) + 1.0) / 2.0}
+            images = tf.cast(self.averaged_generator(inputs, training=False), tf.float32)
+            if len(self.image_shape) == 1:
+                return {"points": images}
+            return {"images": (images + 1.0) / 2.0}
 
         if self.condition is None:
 

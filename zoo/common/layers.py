@@ -2,6 +2,7 @@
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 
 class ReplicaSeedGenerator(keras.random.SeedGenerator):
@@ -29,6 +30,21 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
             return seed
         replica = replica_context.replica_id_in_sync_group
         return tf.random.experimental.stateless_fold_in(seed, tf.cast(replica, seed.dtype))
+
+
+def _sum_of_squares(weights: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    """Σ w² over `axes`; its gradient 2w·g is one pass over the weights, not TensorFlow's three."""
+
+    @tf.custom_gradient
+    def sum_of_squares(weights):
+        def gradient(upstream):
+            for axis in sorted(axis % weights.shape.rank for axis in axes):
+                upstream = tf.expand_dims(upstream, axis)
+            return weights * (2.0 * upstream)
+
+        return tf.reduce_sum(tf.square(weights), axis=axes), gradient
+
+    return sum_of_squares(weights)
 
 
 class _WeightNormalized:
@@ -62,21 +78,28 @@ class _WeightNormalized:
     @property
     def kernel(self):
         """The normalised kernel, with the shape of the layer's own."""
-        direction = tf.convert_to_tensor(self._kernel)
-        axes = list(range(direction.shape.rank))
-        del axes[self.output_axis]
-        scale = tf.cast(self.scale, direction.dtype)
-        if self.output_axis == -2:
-            scale = scale[:, tf.newaxis]
-        return scale * tf.math.l2_normalize(direction, axis=axes)
+        gain = self.gain
+        return self._kernel * (gain[:, tf.newaxis] if self.output_axis == -2 else gain)
 
     @kernel.setter
     def kernel(self, variable):
         self._kernel = variable
 
+    @property
+    def gain(self):
+        """scale / ‖v‖ of each unit, `(units,)`."""
+        direction = tf.convert_to_tensor(self._kernel)
+        axes = list(range(direction.shape.rank))
+        del axes[self.output_axis]
+        squares = tf.maximum(_sum_of_squares(direction, axes), 1e-12)
+        return tf.cast(self.scale, direction.dtype) * tf.math.rsqrt(squares)
+
     def call(self, inputs):
         if self._takes_statistics:
             self._initialize_from(inputs)
+        return self._outputs(inputs)
+
+    def _outputs(self, inputs):
         return super().call(inputs)
 
     def _initialize_from(self, inputs):
@@ -84,7 +107,7 @@ class _WeightNormalized:
         self.scale.assign(tf.ones_like(self.scale))
         if self.use_bias:
             self.bias.assign(tf.zeros_like(self.bias))
-        outputs = tf.cast(super().call(inputs), tf.float32)
+        outputs = tf.cast(self._outputs(inputs), tf.float32)
         mean, variance = tf.nn.moments(outputs, axes=list(range(outputs.shape.rank - 1)))
         scale = self.initial_stddev * tf.math.rsqrt(tf.maximum(variance, 1e-8))
         self.scale.assign(scale)
@@ -120,6 +143,13 @@ class WeightNormalizedDense(_WeightNormalized, keras.layers.Dense):
     Reference: [Salimans & Kingma, 2016](https://arxiv.org/abs/1602.07868)
     """
 
+    def _outputs(self, inputs):
+        # A batch has fewer rows than the weights have: to scale the outputs is less work.
+        outputs = ops.matmul(inputs, self._kernel) * self.gain
+        if self.use_bias:
+            outputs += self.bias
+        return self.activation(outputs)
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class WeightNormalizedConv2D(_WeightNormalized, keras.layers.Conv2D):
@@ -134,17 +164,18 @@ class WeightNormalizedConv2DTranspose(_WeightNormalized, keras.layers.Conv2DTran
 
 
 def initialize_from_data(network: keras.Model, inputs) -> None:
-    """Gives every weight-normalised layer of `network` a scale and a bias out of one batch.
+    """Gives every layer of `network` that takes them a scale and a bias out of one batch.
 
-    Afterwards each unit's pre-activation has mean 0 and standard deviation `initial_stddev` over
-    `inputs`, layer by layer from the first to the last, as in section 3 of Salimans & Kingma 2016.
-    Noise layers are on, as they will be in training.
+    Afterwards each unit of a weight-normalised layer has a pre-activation of mean 0 and standard
+    deviation `initial_stddev` over `inputs`, layer by layer from the first to the last, as in
+    section 3 of Salimans & Kingma 2016; and `zoo.common.batch_layers.MinibatchDiscrimination`
+    begins as its docstring says. Noise layers are on, as they will be in training.
 
     Args:
         network: a built model.
         inputs: one batch of its inputs; some hundreds of rows are enough.
     """
-    layers = [x for x in network._flatten_layers() if isinstance(x, _WeightNormalized)]
+    layers = [x for x in network._flatten_layers() if hasattr(x, "_takes_statistics")]
     for layer in layers:
         layer._takes_statistics = True
     try:

@@ -75,7 +75,9 @@ class JointRate(float):
 
 
 def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    return getattr(optimizer, "inner_optimizer", optimizer)  # within that which scales losses
+    # Within that which scales losses, and others that wrap one.
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return optimizer if inner is None else _inner(inner)
 
 
 def _follows_schedule(optimizer: keras.optimizers.Optimizer) -> bool:

@@ -1,9 +1,7 @@
 """Adversarial objectives: what each of two players minimises, given the discriminator's logits.
 
-An `Objective` is passed to `compile` by name or as an instance; its losses are TF-GAN's. The other
-functions are the losses of [Salimans et al., 2016](https://arxiv.org/abs/1606.03498): feature
-matching, and the semi-supervised discriminator of K classes whose fake class has its logit fixed
-at 0.
+An `Objective` is passed to `compile` by name or as an instance. Its losses are TF-GAN's where that
+has them and they are means over single logits; f-GAN's are in `zoo.common.f_divergences`.
 
 All losses are means over the batch, computed in float32 whatever the type of the logits. Under a
 `tf.distribute` strategy they are means over the replica's share: divide them by the number of
@@ -17,7 +15,19 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
+from zoo.common.checks import check_choice
+from zoo.common.f_divergences import F_DIVERGENCES
+from zoo.common.replicas import draw_uniform, global_mean
 from zoo.common.tfgan import tfgan
+
+# === Losses of single logits ===
+
+
+def _loss_of_tfgan(name: str, *logits: tf.Tensor, **options: float) -> tf.Tensor:
+    """Returns the loss of each logit."""
+    return getattr(tfgan().losses.wargs, name)(
+        *logits, loss_collection=None, reduction=tf.compat.v1.losses.Reduction.NONE, **options
+    )
 
 
 def _cross_entropy_smoothing(label_smoothing: float) -> dict[str, float]:
@@ -31,16 +41,31 @@ def _least_squares_smoothing(label_smoothing: float) -> dict[str, float]:
 
 @dataclasses.dataclass(frozen=True)
 class _Losses:
-    """An objective's losses: their names in TF-GAN, and how the real label is smoothed there.
+    """Losses of TF-GAN by their names there; the counterpart of an `FDivergence`.
 
-    With no generator loss the game is zero-sum: the generator gains what the discriminator loses.
-    Where the logits are `log_odds`, their sigmoid is the probability that an image is real.
+    The generator's may be a function of the logits. With none the game is zero-sum: the generator
+    gains what the discriminator loses.
     """
 
     discriminator: str
-    generator: str | None = None
+    generator: str | Callable[[tf.Tensor], tf.Tensor] | None = None
     smoothing: Callable[[float], dict[str, float]] | None = None
-    log_odds: bool = False
+    score: Callable[[tf.Tensor], tf.Tensor] | None = None
+
+    def loss_as_real(self, logits: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
+        smoothing = self.smoothing(label_smoothing) if self.smoothing else {}
+        logits = logits, tf.zeros_like(logits)
+        return _loss_of_tfgan(self.discriminator, *logits, generated_weights=0.0, **smoothing)
+
+    def loss_as_generated(self, logits: tf.Tensor) -> tf.Tensor:
+        return _loss_of_tfgan(self.discriminator, tf.zeros_like(logits), logits, real_weights=0.0)
+
+    def generator_loss(self, logits: tf.Tensor) -> tf.Tensor:
+        if self.generator is None:
+            return -self.loss_as_generated(logits)
+        if callable(self.generator):
+            return self.generator(logits)
+        return _loss_of_tfgan(self.generator, logits)
 
 
 _LOSSES = {
@@ -48,13 +73,13 @@ _LOSSES = {
         discriminator="modified_discriminator_loss",
         generator="modified_generator_loss",
         smoothing=_cross_entropy_smoothing,
-        log_odds=True,
+        score=tf.sigmoid,
     ),
     # TF-GAN's own `minimax_generator_loss` adds the constant loss of imaginary real logits of 1.
     "minimax": _Losses(
         discriminator="minimax_discriminator_loss",
         smoothing=_cross_entropy_smoothing,
-        log_odds=True,
+        score=tf.sigmoid,
     ),
     "least_squares": _Losses(
         discriminator="least_squares_discriminator_loss",
@@ -68,28 +93,93 @@ _LOSSES = {
         discriminator="wasserstein_hinge_discriminator_loss",
         generator="wasserstein_hinge_generator_loss",
     ),
+    "boundary_seeking": _Losses(
+        discriminator="modified_discriminator_loss",
+        generator=tf.square,
+        smoothing=_cross_entropy_smoothing,
+        score=tf.sigmoid,
+    ),
+    **F_DIVERGENCES,
 }
 
-NAMES = tuple(_LOSSES)
+# === Losses of logits that are compared ===
+
+
+def _loss_of_pairs(high_logits: tf.Tensor, low_logits: tf.Tensor) -> tf.Tensor:
+    """Mean loss of who wants the first of each pair above the second."""
+    if not high_logits.shape.is_compatible_with(low_logits.shape):
+        raise ValueError(
+            "Logits are compared in pairs, so there must be as many of real as of generated "
+            f"images, in the same shape. Received: {low_logits.shape} and {high_logits.shape}"
+        )
+    tf.debugging.assert_equal(
+        tf.shape(high_logits),
+        tf.shape(low_logits),
+        "Logits are compared in pairs: there must be as many real as generated images.",
+    )
+    return tf.reduce_mean(tf.nn.softplus(low_logits - high_logits))
+
+
+def _loss_against_means(high_logits: tf.Tensor, low_logits: tf.Tensor) -> tf.Tensor:
+    """Mean loss of who wants each logit on the right side of the mean of the others.
+
+    TF-GAN has it too, without the ½ and with means over the replica's share.
+    """
+    high_mean = global_mean(tf.reduce_mean(high_logits))
+    low_mean = global_mean(tf.reduce_mean(low_logits))
+    high_losses = tf.nn.softplus(low_mean - high_logits)
+    low_losses = tf.nn.softplus(low_logits - high_mean)
+    return 0.5 * (tf.reduce_mean(high_losses) + tf.reduce_mean(low_losses))
+
+
+_RELATIVISTIC_LOSSES = {
+    "relativistic": _loss_of_pairs,
+    "relativistic_average": _loss_against_means,
+}
+
+NAMES = (*_LOSSES, *_RELATIVISTIC_LOSSES)
+
+_WITH_SMOOTHED_LABELS = ("non_saturating", "minimax", "least_squares")
 
 # What a variant that takes an objective may log of its discriminator; see `Objective.outputs`.
 OUTPUT_LOGS = ("real_score", "generated_score", "real_output", "generated_output")
 
+# === Objective ===
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Objective:
-    """An adversarial objective for two players, on logits D(x) and D(G(z)).
+    """An adversarial objective for two players, on logits x = D(real) and g = D(generated).
 
-    | name             | generator minimises | discriminator minimises                         |
-    |------------------|---------------------|-------------------------------------------------|
-    | `non_saturating` | E[−log σ(D(G(z)))]  | E[−log σ(D(x))] + E[−log(1 − σ(D(G(z))))]       |
-    | `minimax`        | E[log(1 − σ(D(G(z))))] | the same                                     |
-    | `least_squares`  | ½E[(D(G(z)) − 1)²]  | ½E[(D(x) − 1)²] + ½E[D(G(z))²]                  |
-    | `wasserstein`    | −E[D(G(z))]         | E[D(G(z))] − E[D(x)]                            |
-    | `hinge`          | −E[D(G(z))]         | E[max(0, 1 − D(x))] + E[max(0, 1 + D(G(z)))]    |
+    | name                   | generator minimises         | discriminator minimises             |
+    |------------------------|-----------------------------|-------------------------------------|
+    | `non_saturating`       | E[−log σ(g)]                | E[−log σ(x)] + E[−log(1 − σ(g))]    |
+    | `minimax`              | E[log(1 − σ(g))]            | the same                            |
+    | `least_squares`        | ½E[(g − 1)²]                | ½E[(x − 1)²] + ½E[g²]               |
+    | `wasserstein`          | −E[g]                       | E[g] − E[x]                         |
+    | `hinge`                | −E[g]                       | E[max(0, 1 − x)] + E[max(0, 1 + g)] |
+    | `boundary_seeking`     | E[g²]                       | that of `non_saturating`            |
+    | `f_...`                | −E[T(g)]                    | E[f*(T(g))] − E[T(x)]               |
+    | `relativistic`         | E[s(x − g)]                 | E[s(g − x)]                         |
+    | `relativistic_average` | ½E[s(x − E g)] + ½E[s(E x − g)] | ½E[s(g − E x)] + ½E[s(E g − x)] |
 
-    Logits have the shape `(batch,)`, `(batch, 1)`, or `(batch, height, width, 1)` when the
-    discriminator judges patches.
+    with σ the sigmoid and s(v) = log(1 + e^v). Logits have the shape `(batch,)`, `(batch, 1)`, or
+    `(batch, height, width, 1)` when the discriminator judges patches.
+
+    f-GAN's are `f_kl`, `f_reverse_kl`, `f_pearson`, `f_hellinger`, `f_js` and `f_gan`; for T and f*
+    see `zoo.common.f_divergences`.
+
+    `boundary_seeking` draws generated images to where D can't tell, log p/q = 0, and not beyond. It
+    is the form of the authors' code that needs no state: their other, E[(g − log Z)²], keeps a
+    running average of Z = E[e^g], which is 1 anyway where D is at its best.
+
+    The two `relativistic` ones compare: does D find real images more real than generated ones?
+    `relativistic` asks it of pairs, the first real with the first generated image and so on,
+    `relativistic_average` of each image and the mean of the others, over the batches of all
+    replicas, which must be equal shares. A constant added to all logits changes nothing, so logits
+    are no probabilities. The generator too compares, with logits of the discriminator as it is
+    after its own step; the ½, which is in the author's code and not in the paper, keeps either
+    player's loss at log 2 where all logits are equal.
 
     Args:
         name: one of the names above. Defaults to `"non_saturating"`, which Goodfellow et al. use in
@@ -99,37 +189,75 @@ class Objective:
             smoothing; TF-GAN's own default is not.
         label_noise: probability in [0, 1] with which the discriminator sees an image under the
             wrong label; all patches of an image share one label. Defaults to 0, no noise.
+        zero_sum: for the `f_` ones, has the generator minimise −E[f*(T(g))], by which it descends
+            the divergence itself. Defaults to `False`, as Nowozin et al. have it in practice
+            (section 3.2), against gradients that vanish while D wins. Both have the same
+            equilibrium, but where G can't reach it they settle elsewhere: with D at its best, the
+            default of `f_kl` descends KL(q ‖ p).
 
     Raises:
-        ValueError: if the name is unknown, a number is out of its range, or smoothing is asked of
-            `wasserstein` or `hinge`, which have no target to smooth.
+        ValueError: if the name is unknown, a number is out of its range, or what is asked has no
+            meaning: smoothing or noise where there are no labels, smoothing where there is no
+            target or the boundary is sought, or `zero_sum` of another than the `f_` ones.
 
     References:
         [Goodfellow et al., 2014](https://arxiv.org/abs/1406.2661) (`minimax`, `non_saturating`),
         [Mao et al., 2016](https://arxiv.org/abs/1611.04076) (`least_squares`),
+        [Nowozin et al., 2016](https://arxiv.org/abs/1606.00709) (`f_...`),
         [Arjovsky et al., 2017](https://arxiv.org/abs/1701.07875) (`wasserstein`),
-        [Miyato et al., 2018](https://arxiv.org/abs/1802.05957) (`hinge`).
+        [Hjelm et al., 2017](https://arxiv.org/abs/1702.08431) (`boundary_seeking`),
+        [Miyato et al., 2018](https://arxiv.org/abs/1802.05957) (`hinge`),
+        [Jolicoeur-Martineau, 2018](https://arxiv.org/abs/1807.00734) (`relativistic...`).
     """
 
     def __init__(
-        self, name: str = "non_saturating", label_smoothing: float = 0.0, label_noise: float = 0.0
+        self,
+        name: str = "non_saturating",
+        label_smoothing: float = 0.0,
+        label_noise: float = 0.0,
+        zero_sum: bool = False,
     ) -> None:
-        if name not in _LOSSES:
-            raise ValueError(f"`name` should be one of {', '.join(NAMES)}. Received: `{name=}`")
+        check_choice("name", name, NAMES)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
                 f"`label_smoothing` should be in [0, 1). Received: `{label_smoothing=}`"
-            )
-        if label_smoothing and _LOSSES[name].smoothing is None:
-            raise ValueError(
-                f"The objective {name!r} has no labels to smooth: `label_smoothing` should be 0. "
-                f"Received: `{label_smoothing=}`"
             )
         if not 0 <= label_noise <= 1:
             raise ValueError(f"`label_noise` should be in [0, 1]. Received: `{label_noise=}`")
         self.name = name
         self.label_smoothing = label_smoothing
         self.label_noise = label_noise
+        self.zero_sum = zero_sum
+        self._refuse_what_has_no_meaning()
+
+    def _refuse_what_has_no_meaning(self) -> None:
+        if self.is_relativistic and (self.label_smoothing or self.label_noise):
+            raise ValueError(
+                f"The objective {self.name!r} compares real with generated images and has no "
+                "labels: `label_smoothing` and `label_noise` should be 0. Received: "
+                f"`label_smoothing={self.label_smoothing}`, `label_noise={self.label_noise}`"
+            )
+        if self.label_smoothing and self.name not in _WITH_SMOOTHED_LABELS:
+            seeks = self.name == "boundary_seeking"
+            reason = "seeks a boundary that they move" if seeks else "has none to smooth"
+            raise ValueError(
+                f"The objective {self.name!r} takes no smoothed labels, for it {reason}: "
+                f"`label_smoothing` should be 0. Received: `label_smoothing={self.label_smoothing}`"
+            )
+        if self.zero_sum and self.name not in F_DIVERGENCES:
+            raise ValueError(
+                f"`zero_sum` is for {', '.join(F_DIVERGENCES)}; that of 'non_saturating' is "
+                f"'minimax'. Received: `zero_sum={self.zero_sum}` for {self.name!r}"
+            )
+
+    @property
+    def is_relativistic(self) -> bool:
+        """Whether the generator's loss takes `real_logits` too, and compares.
+
+        A `train_step` then asks the discriminator about real images once more, after its step. An
+        objective of the user's own that compares overrides this.
+        """
+        return self.name in _RELATIVISTIC_LOSSES
 
     def generator_loss(
         self, generated_logits: tf.Tensor, real_logits: tf.Tensor | None = None
@@ -138,15 +266,26 @@ class Objective:
 
         Args:
             generated_logits: logits of generated images.
-            real_logits: logits of real images, as D gave them before its own step. None of these
-                objectives looks at them; an objective of the user's own that compares the two may.
+            real_logits: logits of real images, by the discriminator that gave the others. Needed
+                by those that compare, and not looked at by others.
+
+        Raises:
+            ValueError: if a relativistic objective has no real logits, or the paired one not as
+                many.
         """
-        del real_logits
         generated_logits = tf.cast(generated_logits, tf.float32)
-        if (loss_name := _LOSSES[self.name].generator) is None:
-            return -tf.reduce_mean(self._losses_as_generated(generated_logits))
-        loss = getattr(tfgan().losses.wargs, loss_name)
-        return loss(generated_logits, loss_collection=None)
+        if self.is_relativistic:
+            if real_logits is None:
+                raise ValueError(
+                    f"The objective {self.name!r} compares: `generator_loss` needs `real_logits`. "
+                    "Received: `real_logits=None`"
+                )
+            compare = _RELATIVISTIC_LOSSES[self.name]
+            return compare(generated_logits, tf.cast(real_logits, tf.float32))
+        losses = _LOSSES[self.name]
+        if self.zero_sum:
+            return -tf.reduce_mean(losses.loss_as_generated(generated_logits))
+        return tf.reduce_mean(losses.generator_loss(generated_logits))
 
     def discriminator_loss(
         self,
@@ -158,71 +297,64 @@ class Objective:
 
         Args:
             real_logits: logits of real images.
-            generated_logits: logits of generated images; there may be more or fewer of them.
+            generated_logits: logits of generated images; there may be more or fewer of them, but
+                not for `relativistic`.
             seed: two integers, as for `tf.random.stateless_uniform`, from which the noise of the
                 labels is drawn, for the global batch: replicas given the same seed flip different
                 images, and those that one replica would have flipped. Only for `label_noise`.
 
         Raises:
-            ValueError: if there is label noise and no seed.
+            ValueError: if there is label noise and no seed, or pairs are to be compared and the
+                sizes differ.
         """
         real_logits = tf.cast(real_logits, tf.float32)
         generated_logits = tf.cast(generated_logits, tf.float32)
-        real_losses = self._losses_as_real(real_logits)
-        generated_losses = self._losses_as_generated(generated_logits)
-        if self.label_noise:
-            if seed is None:
-                raise ValueError(
-                    f"`seed` is needed to draw the noise of the labels: `label_noise` is "
-                    f"{self.label_noise}. Received: `{seed=}`"
-                )
-            real_seed, generated_seed = tf.unstack(tf.random.split(seed, num=2))
-            real_losses = tf.where(
-                _draw_flips(real_logits, self.label_noise, real_seed),
-                self._losses_as_generated(real_logits),
-                real_losses,
+        if self.is_relativistic:
+            return _RELATIVISTIC_LOSSES[self.name](real_logits, generated_logits)
+        if not self.label_noise:
+            return tf.reduce_mean(self._losses_as_real(real_logits)) + tf.reduce_mean(
+                _LOSSES[self.name].loss_as_generated(generated_logits)
             )
-            generated_losses = tf.where(
-                _draw_flips(generated_logits, self.label_noise, generated_seed),
-                self._losses_as_real(generated_logits),
-                generated_losses,
+        if seed is None:
+            raise ValueError(
+                f"`seed` is needed to draw the noise of the labels: `label_noise` is "
+                f"{self.label_noise}. Received: `{seed=}`"
             )
-        return tf.reduce_mean(real_losses) + tf.reduce_mean(generated_losses)
+        real_seed, generated_seed = tf.unstack(tf.random.split(seed, num=2))
+        is_taken_for_generated = _draw_flips(real_logits, self.label_noise, real_seed)
+        is_taken_for_real = _draw_flips(generated_logits, self.label_noise, generated_seed)
+        return tf.reduce_mean(
+            self._labelled_losses(real_logits, ~is_taken_for_generated)
+        ) + tf.reduce_mean(self._labelled_losses(generated_logits, is_taken_for_real))
 
     def outputs(self, real_logits: tf.Tensor, generated_logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what to log of the discriminator, to see how the players stand.
 
-        Where its logits are log odds, these are `real_score` and `generated_score`, the
-        probabilities with which it takes either for real. The outputs of the other objectives are
-        no probabilities, and are given as they are: `real_output` and `generated_output`.
+        Where its logits tell a probability, these are `real_score` and `generated_score`, the
+        probabilities with which it takes either for real; for f-GAN's by the ratio p/q of which
+        the logit is a function. The outputs of the other objectives are no probabilities, and are
+        given as they are: `real_output` and `generated_output`.
         """
-        if _LOSSES[self.name].log_odds:
-            return {
-                "real_score": tf.sigmoid(tf.cast(real_logits, tf.float32)),
-                "generated_score": tf.sigmoid(tf.cast(generated_logits, tf.float32)),
-            }
-        return {"real_output": real_logits, "generated_output": generated_logits}
+        score = None if self.is_relativistic else _LOSSES[self.name].score
+        if score is None:
+            return {"real_output": real_logits, "generated_output": generated_logits}
+        return {
+            "real_score": score(tf.cast(real_logits, tf.float32)),
+            "generated_score": score(tf.cast(generated_logits, tf.float32)),
+        }
 
     def _losses_as_real(self, logits: tf.Tensor) -> tf.Tensor:
-        """The discriminator's loss of each logit under the label real."""
-        return self._unreduced_losses(logits, tf.zeros_like(logits), generated_weights=0.0)
+        """The discriminator's loss of each logit under the label real, smoothed if asked for."""
+        smoothing = (self.label_smoothing,) if self.label_smoothing else ()
+        return _LOSSES[self.name].loss_as_real(logits, *smoothing)
 
-    def _losses_as_generated(self, logits: tf.Tensor) -> tf.Tensor:
-        """The discriminator's loss of each logit under the label generated."""
-        return self._unreduced_losses(tf.zeros_like(logits), logits, real_weights=0.0)
-
-    def _unreduced_losses(
-        self, real_logits: tf.Tensor, generated_logits: tf.Tensor, **weights: float
-    ) -> tf.Tensor:
-        losses = _LOSSES[self.name]
-        smoothing = losses.smoothing(self.label_smoothing) if losses.smoothing else {}
-        return getattr(tfgan().losses.wargs, losses.discriminator)(
-            real_logits,
-            generated_logits,
-            loss_collection=None,
-            reduction=tf.compat.v1.losses.Reduction.NONE,
-            **smoothing,
-            **weights,
+    def _labelled_losses(self, logits: tf.Tensor, is_real: tf.Tensor) -> tf.Tensor:
+        """The discriminator's loss of each logit under its own label."""
+        # Either loss sees only what it judges: beyond float32 its gradient, times 0, is no number.
+        return tf.where(
+            is_real,
+            self._losses_as_real(tf.where(is_real, logits, 0.0)),
+            _LOSSES[self.name].loss_as_generated(tf.where(is_real, 0.0, logits)),
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -231,6 +363,7 @@ class Objective:
             "name": self.name,
             "label_smoothing": self.label_smoothing,
             "label_noise": self.label_noise,
+            "zero_sum": self.zero_sum,
         }
 
     @classmethod
@@ -244,7 +377,7 @@ class Objective:
 
 
 def get(objective: str | Objective) -> Objective:
-    """Returns the objective of that name, without smoothing or noise; or the given one itself.
+    """Returns the objective of that name, with its defaults; or the given one itself.
 
     Raises:
         ValueError: if it is neither an `Objective` nor one of `NAMES`.
@@ -256,119 +389,11 @@ def get(objective: str | Objective) -> Objective:
             f"`objective` should be an `Objective` or one of {', '.join(NAMES)}. "
             f"Received: `{objective=}`"
         )
+    check_choice("objective", objective, NAMES)
     return Objective(objective)
 
 
 def _draw_flips(logits: tf.Tensor, probability: float, seed: tf.Tensor) -> tf.Tensor:
     """Draws which of the replica's images are mislabelled: bool, `(batch, 1, ...)` like logits."""
-    batch_size = tf.shape(logits)[0]
-    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    replica_context = tf.distribute.get_replica_context()
-    replica = replica_context.replica_id_in_sync_group if replica_context else 0
-    draws = tf.random.stateless_uniform((num_replicas, batch_size), seed)
-    flips = tf.gather(draws, replica) < probability
-    return tf.reshape(flips, [batch_size] + [1] * (logits.shape.rank - 1))
-
-
-def feature_matching(
-    real_features: tf.Tensor, generated_features: tf.Tensor, order: int = 2
-) -> tf.Tensor:
-    """Distance between the mean features of real and of generated images.
-
-        mean_j |E[f_j(x)] − E[f_j(G(z))]|^order
-
-    The generator's objective in section 3.1 of Salimans et al., there a sum over the features j.
-    It is not linear in the batch, so the batch means are averaged over the replicas first, each of
-    which must hold an equal share of the batch; the value is then the same on every replica.
-
-    Args:
-        real_features: `(batch, ...)`, features of real images in a layer of the discriminator.
-        generated_features: `(batch, ...)`, the same of generated images.
-        order: 2 for the mean of squares, 1 for the mean of absolute values. Defaults to 2, as in
-            the paper; the authors' code uses 2 on MNIST and 1 on SVHN and CIFAR-10.
-
-    Returns:
-        A float32 scalar.
-
-    Raises:
-        ValueError: if `order` is neither 1 nor 2, or the features differ in shape.
-    """
-    if order not in (1, 2):
-        raise ValueError(f"`order` should be 1 or 2. Received: `{order=}`")
-    if not real_features.shape[1:].is_compatible_with(generated_features.shape[1:]):
-        raise ValueError(
-            "`real_features` and `generated_features` should have the same shape after the batch. "
-            f"Received: {real_features.shape} and {generated_features.shape}"
-        )
-    difference = _global_mean(
-        tf.reduce_mean(tf.cast(real_features, tf.float32), axis=0)
-        - tf.reduce_mean(tf.cast(generated_features, tf.float32), axis=0)
-    )
-    return tf.reduce_mean(tf.abs(difference) if order == 1 else tf.square(difference))
-
-
-def _global_mean(replica_mean: tf.Tensor) -> tf.Tensor:
-    """Averages a mean over the replicas, if this runs in one of several."""
-    replica_context = tf.distribute.get_replica_context()
-    if replica_context is None or replica_context.num_replicas_in_sync == 1:
-        return replica_mean
-    return replica_context.all_reduce(tf.distribute.ReduceOp.MEAN, replica_mean)
-
-
-def labelled_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of labelled images among the K real classes, given that they are real.
-
-        E[−log p(y | x, y ≤ K)]
-
-    The supervised loss of section 5 in Salimans et al.
-
-    Args:
-        logits: `(batch, num_classes)`.
-        labels: integers `(batch,)` in [0, num_classes).
-
-    Returns:
-        A float32 scalar.
-    """
-    return tf.reduce_mean(
-        tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=labels, logits=tf.cast(logits, tf.float32)
-        )
-    )
-
-
-def unlabelled_loss(real_logits: tf.Tensor, generated_logits: tf.Tensor) -> tf.Tensor:
-    """What the K-class discriminator loses at telling real images from generated ones.
-
-        −½E[lse(real)] + ½E[softplus(lse(real))] + ½E[softplus(lse(generated))]
-
-    with lse the log of the sum of the exponentials of the K logits: the unsupervised loss of
-    section 5 in Salimans et al., halved as in the authors' code. With one class it is half the
-    non-saturating discriminator's loss.
-
-    Args:
-        real_logits: `(batch, num_classes)`, logits of unlabelled images.
-        generated_logits: `(batch, num_classes)`, logits of generated images.
-
-    Returns:
-        A float32 scalar.
-    """
-    # softplus(l) − l = softplus(−l), which keeps the digits that the subtraction would lose.
-    real_losses = tf.nn.softplus(-_log_sum_exp(real_logits))
-    generated_losses = tf.nn.softplus(_log_sum_exp(generated_logits))
-    return 0.5 * tf.reduce_mean(real_losses) + 0.5 * tf.reduce_mean(generated_losses)
-
-
-def real_probability(logits: tf.Tensor) -> tf.Tensor:
-    """Probability that an image is real: that it is of any of the K classes, and not of the fake.
-
-    Args:
-        logits: `(batch, num_classes)`.
-
-    Returns:
-        float32 `(batch,)`, in [0, 1].
-    """
-    return tf.sigmoid(_log_sum_exp(logits))
-
-
-def _log_sum_exp(logits: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_logsumexp(tf.cast(logits, tf.float32), axis=-1)
+    shape = (tf.shape(logits)[0], *[1] * (logits.shape.rank - 1))
+    return draw_uniform(shape, seed) < probability

@@ -61,10 +61,12 @@ class RootEpsilonAdam(keras.optimizers.Adam):
 
         self.assign_add(mean, (gradient - mean) * (1 - self.beta_1))
         self.assign_add(squares, (ops.square(gradient) - squares) * (1 - self.beta_2))
-        corrected_mean = mean / (1 - ops.power(self.beta_1, steps))
-        corrected_squares = squares / (1 - ops.power(self.beta_2, steps))
-        root = ops.sqrt(corrected_squares + self.epsilon_root)
-        self.assign_sub(variable, rate * corrected_mean / root)
+        # Both corrections of the start in one number: each pass over the weights costs time.
+        mean_share = 1 - ops.power(self.beta_1, steps)
+        squares_share = 1 - ops.power(self.beta_2, steps)
+        length = rate * ops.sqrt(squares_share) / mean_share
+        root = ops.sqrt(squares + self.epsilon_root * squares_share)
+        self.assign_sub(variable, length * mean / root)
 
     def get_config(self):
         """Returns the arguments that rebuild this optimizer."""

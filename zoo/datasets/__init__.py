@@ -10,6 +10,9 @@
 What comes out is a `tf.data.Dataset` of float32 `(batch, height, width, channels)` in [-1, 1]; see
 `ImageDataset` for labels, attributes, few labels, two domains and pairs. `load`, `load_few_labels`,
 `load_unpaired`, `describe` and `scan_folder` ask the same in one call.
+
+To see which modes of its data a generator drops, there are data whose modes are known:
+`ring_of_gaussians`, `grid_of_gaussians` and `DigitStacks`.
 """
 
 from zoo.datasets.catalogue import stands_in_for
@@ -19,6 +22,7 @@ from zoo.datasets.few_labels import few_label_split
 from zoo.datasets.folder import DuplicateFile, FolderScan, scan_folder
 from zoo.datasets.listing import SkippedFile
 from zoo.datasets.memory import clear_memory
+from zoo.datasets.modes import DigitStacks, PointMixture, grid_of_gaussians, ring_of_gaussians
 from zoo.datasets.pipeline import steps_per_epoch
 from zoo.datasets.short_forms import describe, load, load_few_labels, load_unpaired
 from zoo.datasets.translation_truth import DIRECTIONS, TranslationTruth
@@ -26,18 +30,22 @@ from zoo.datasets.translation_truth import DIRECTIONS, TranslationTruth
 __all__ = [
     "DIRECTIONS",
     "DatasetDescription",
+    "DigitStacks",
     "DuplicateFile",
     "FolderScan",
     "ImageDataset",
+    "PointMixture",
     "SkippedFile",
     "TranslationTruth",
     "clear_memory",
     "describe",
     "few_label_split",
+    "grid_of_gaussians",
     "load",
     "load_few_labels",
     "load_unpaired",
     "open",
+    "ring_of_gaussians",
     "scan_folder",
     "stands_in_for",
     "steps_per_epoch",

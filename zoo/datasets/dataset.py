@@ -37,7 +37,8 @@ def open(
 
     Args:
         name: `"mnist_small"`, any image data set of TFDS, such as `"mnist"` or `"svhn_cropped"`, or
-            `"folder:PATH"` for images of your own; see `scan_folder`. Two domains are a set with
+            `"folder:PATH"` for images of your own, labelled by the folders that they lie in; see
+            `scan_folder`. Two domains are a set with
             the splits `trainA`, `trainB`, `testA` and `testB`, such as `"drawn_horse2zebra"` or
             `"cycle_gan/horse2zebra"`, a folder with folders of these names, or
             `"folder:PATH,PATH"`, a folder for each domain. A `pathlib.Path` is a folder.

@@ -54,24 +54,20 @@ class DecodedFolder:
 
 
 def decode_folder(
-    path: Path, form: ImageForm, data_dir: disk.DataDir, only_below: tuple[str, ...] = ()
+    path: Path, found: listing.Listing, form: ImageForm, data_dir: disk.DataDir
 ) -> DecodedFolder:
-    """Decodes all images below `path`, or opens what was kept of them if no file has changed.
+    """Decodes the images of a folder, or opens what was kept of them if no file has changed.
 
     Args:
         path: the folder.
+        found: the files in it.
         form: what images become.
         data_dir: where decoded images are kept.
-        only_below: the folders in it to which the images must belong. Defaults to none: all do.
 
     Raises:
         ValueError: if `data_dir` can't be written.
-        OSError: if `path` can't be read.
         RuntimeError: if the disk has no room for the images.
     """
-    found = listing.list_files(path)
-    if only_below:
-        found = found.only_below(only_below)
     digest = found.digest()
     filled = []
 

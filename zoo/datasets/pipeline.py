@@ -215,6 +215,12 @@ def dataset(batch_at: Callable, course: Course, num_images: int) -> tf.data.Data
     Returns:
         The dataset; its `steps_per_epoch` says how many batches one pass has.
     """
+    batches = mapped(_clock(course, num_images), batch_at)
+    return with_steps(batches, course.num_steps(num_images))
+
+
+def mapped(clock: tf.data.Dataset, batch_at: Callable) -> tf.data.Dataset:
+    """Gives `batch_at` of each element of a clock, in their order, some made in advance."""
     options = tf.data.Options()
     # There are no files to share out among workers, which is what TensorFlow tries first.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
@@ -223,11 +229,8 @@ def dataset(batch_at: Callable, course: Course, num_images: int) -> tf.data.Data
     # The end of a pass would often wait for the thread that tunes: as long again as the pass took,
     # and up to a minute (TensorFlow 2.21). There is nothing to tune in one `map`.
     options.autotune.enabled = False
-    batches = _clock(course, num_images).map(
-        batch_at, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )
-    batches = batches.prefetch(tf.data.AUTOTUNE).with_options(options)
-    return with_steps(batches, course.num_steps(num_images))
+    batches = clock.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def with_steps(batches: tf.data.Dataset, steps_per_epoch: int) -> tf.data.Dataset:

@@ -44,6 +44,11 @@ class TwoFoldersSource:
     def check(self, split: str, with_labels: bool, with_attributes: bool) -> None:
         """Raises a ValueError for what can be refused before any file is read."""
         folder, split_of_folder = self._found(split)
+        if with_labels:
+            raise ValueError(
+                f"{self._name!r} has no labels, only a domain in each folder; use it without, or "
+                "open one folder alone."
+            )
         folder.check(split_of_folder, with_labels, with_attributes)
 
     def decode(self, split: str) -> memory.DecodedSplit:
@@ -58,6 +63,7 @@ class TwoFoldersSource:
         return dataclasses.replace(
             described["A"],
             name=self._name,
+            class_names=None,
             num_examples={
                 f"{split}{domain}": number
                 for domain, each in described.items()

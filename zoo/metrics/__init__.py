@@ -10,7 +10,8 @@
 A distance depends on the features that it is taken on: quote `classifier.description` with it, and
 never compare it with one on other features. Measure on images that the generator did not train on.
 
-Translations whose truth is known are scored against that, by `score_translation`.
+Where the modes of the data are known, `ModesCovered` and its kind tell which of them a generator
+makes. Translations whose truth is known are scored against that, by `score_translation`.
 """
 
 from zoo.metrics.class_shares import ClassImbalance, MeanConfidence
@@ -19,6 +20,16 @@ from zoo.metrics.distances import FrechetDistance, KernelDistance
 from zoo.metrics.evaluation import evaluate
 from zoo.metrics.inception import inception_extractor
 from zoo.metrics.measure import GeneratorMeasure
+from zoo.metrics.modes import (
+    HighQualityShare,
+    ModeDivergence,
+    ModesCovered,
+    ModeSpread,
+    PointModes,
+    StackModes,
+    divergence_floor,
+    true_high_quality_share,
+)
 from zoo.metrics.translation import (
     BLUR_SIGMA,
     masked_errors,
@@ -33,8 +44,15 @@ __all__ = [
     "Classifier",
     "FrechetDistance",
     "GeneratorMeasure",
+    "HighQualityShare",
     "KernelDistance",
     "MeanConfidence",
+    "ModeDivergence",
+    "ModeSpread",
+    "ModesCovered",
+    "PointModes",
+    "StackModes",
+    "divergence_floor",
     "evaluate",
     "inception_extractor",
     "load_classifier",
@@ -42,4 +60,5 @@ __all__ = [
     "score_translation",
     "share_taken_for",
     "silhouette",
+    "true_high_quality_share",
 ]

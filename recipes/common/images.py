@@ -1,0 +1,57 @@
+"""What recipes share that read images: how they are brought to one form, and a folder's splits."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import zoo
+from recipes.common.hyper_parameters import HyperParameters, sourced
+from zoo.datasets.folder import PREFIX
+from zoo.datasets.folder_layout import find_layout
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithImages(HyperParameters):
+    """A data set whose images may be brought to another form."""
+
+    image_size: int | None = sourced(None, "the data set's own")
+    drop_duplicates: str = sourced("none", "ours; of a folder: none, exact or near")
+
+    @property
+    def image_options(self) -> dict[str, Any]:
+        """What `zoo.datasets.open` takes beside the name, but for what it does unasked."""
+        options = {}
+        if self.image_size is not None:
+            options["image_size"] = self.image_size
+        if self.drop_duplicates != "none":
+            options["drop_duplicates"] = self.drop_duplicates
+        return options
+
+    def open_images(self) -> zoo.datasets.ImageDataset:
+        """Opens the data set; a ValueError if there is none, or it can't be made so."""
+        return zoo.datasets.open(self.dataset, **self.image_options)
+
+
+def is_folder(dataset: str) -> bool:
+    """Returns whether `--dataset` names a folder of images."""
+    return dataset.startswith(PREFIX)
+
+
+def splits_of_folder(dataset: str) -> dict[str, str]:
+    """Returns the splits to train on, to watch and to test on, by hyper-parameter.
+
+    A folder may have a `test` and no `validation`, or the other way round; one then serves as both.
+
+    Args:
+        dataset: `folder:PATH`. Of one that can't be read the usual splits are returned, and
+            whatever opens it says what is wrong.
+    """
+    held_out = ("validation", "test")
+    with contextlib.suppress(OSError, ValueError):
+        path = Path(dataset.removeprefix(PREFIX)).expanduser()
+        there = [split for split in find_layout(dataset, path).splits if split in held_out]
+        held_out = (there[0], there[-1]) if there else held_out
+    return dict(
+        zip(("train_split", "validation_split", "test_split"), ("train", *held_out), strict=True)
+    )

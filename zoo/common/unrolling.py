@@ -1,0 +1,101 @@
+"""An optimizer's next steps on tensors, through which gradients flow."""
+
+import keras
+import tensorflow as tf
+
+
+class LookAhead:
+    """What an optimizer would do next, without doing it.
+
+        steps = LookAhead(optimizer)
+        for _ in range(5):
+            weights = steps.take(weights, gradients_at(weights))
+
+    Keras's own steps assign to variables, and no gradient flows through an assignment. These are
+    the same numbers, computed from tensors: how the last weights depend on whatever the gradients
+    depend on is a matter of `tf.GradientTape`. They begin with the moments that the optimizer has,
+    and change nothing of it. Its learning rate is that of its next step for all of them.
+
+    Args:
+        optimizer: `keras.optimizers.SGD` or `Adam`, built, or one of them in a
+            `LossScaleOptimizer`.
+
+    Raises:
+        ValueError: if it is another, or has options whose effect would be left out: `amsgrad`,
+            clipping, weight decay or accumulation.
+    """
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer):
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        _check(optimizer)
+        self._optimizer = optimizer
+        self._rate = tf.convert_to_tensor(optimizer.learning_rate)
+        self._steps = tf.cast(optimizer.iterations, tf.float32)
+        if isinstance(optimizer, keras.optimizers.Adam):
+            self._means = _tensors(optimizer._momentums)
+            self._squares = _tensors(optimizer._velocities)
+        else:
+            self._velocities = _tensors(optimizer.momentums)
+
+    def take(self, weights: list[tf.Tensor], gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Returns the weights after one more step.
+
+        Args:
+            weights: in the order in which the optimizer was built.
+            gradients: one for each.
+        """
+        self._steps += 1.0
+        if isinstance(self._optimizer, keras.optimizers.Adam):
+            return self._adam(weights, gradients)
+        return self._gradient_descent(weights, gradients)
+
+    def _gradient_descent(self, weights, gradients) -> list[tf.Tensor]:
+        momentum, moves = self._optimizer.momentum, [-self._rate * each for each in gradients]
+        if momentum:
+            pairs = zip(self._velocities, moves, strict=True)
+            self._velocities = [momentum * velocity + move for velocity, move in pairs]
+            if self._optimizer.nesterov:
+                pairs = zip(self._velocities, moves, strict=True)
+                moves = [momentum * velocity + move for velocity, move in pairs]
+            else:
+                moves = self._velocities
+        return [weight + move for weight, move in zip(weights, moves, strict=True)]
+
+    def _adam(self, weights, gradients) -> list[tf.Tensor]:
+        beta_1, beta_2 = self._optimizer.beta_1, self._optimizer.beta_2
+        correction = tf.sqrt(1.0 - beta_2**self._steps) / (1.0 - beta_1**self._steps)
+        self._means = [
+            mean + (1.0 - beta_1) * (gradient - mean)
+            for mean, gradient in zip(self._means, gradients, strict=True)
+        ]
+        self._squares = [
+            square + (1.0 - beta_2) * (tf.square(gradient) - square)
+            for square, gradient in zip(self._squares, gradients, strict=True)
+        ]
+        # The root of 0 has an infinite derivative, and a unit that is off has such squares.
+        roots = [tf.sqrt(tf.maximum(square, 1e-30)) for square in self._squares]
+        return [
+            weight - self._rate * correction * mean / (root + self._optimizer.epsilon)
+            for weight, mean, root in zip(weights, self._means, roots, strict=True)
+        ]
+
+
+def _tensors(variables) -> list[tf.Tensor]:
+    return [tf.convert_to_tensor(variable.value) for variable in variables]
+
+
+def _check(optimizer: keras.optimizers.Optimizer) -> None:
+    # Exactly these, for a subclass has other steps.
+    if type(optimizer) not in (keras.optimizers.SGD, keras.optimizers.Adam):
+        raise ValueError(
+            "The steps of a discriminator can be unrolled whose optimizer is keras.optimizers.SGD "
+            f"or Adam. Received: {type(optimizer).__name__}"
+        )
+    options = ("amsgrad", "clipnorm", "clipvalue", "global_clipnorm", "weight_decay")
+    options += ("gradient_accumulation_steps",)
+    given = [name for name in options if getattr(optimizer, name, None)]
+    if given:
+        raise ValueError(
+            f"Unrolled steps know no {given[0]}; leave it out of the discriminator's optimizer. "
+            f"Received: {given[0]}={getattr(optimizer, given[0])!r}"
+        )
