@@ -61,6 +61,7 @@ from zoo.common import (  # noqa: E402, F401
 )
 from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
+from zoo.energy_based_gan import EnergyBasedGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402
 from zoo.mode_lab_gan import ModeLabGAN  # noqa: E402
 from zoo.r3gan import R3GAN  # noqa: E402
@@ -75,6 +76,7 @@ __all__ = [
     "R3GAN",
     "WGANGP",
     "CycleGAN",
+    "EnergyBasedGAN",
     "FaceGAN",
     "ModeLabGAN",
     "SemiSupervisedGAN",
