@@ -34,7 +34,6 @@ from zoo.common.checks import (
     refuse_batch_norm,
 )
 from zoo.common.latent_model import LatentModel
-from zoo.common.messages import listed
 from zoo.common.objectives import OUTPUT_LOGS
 from zoo.common.penalties import zero_centred_gradient_penalty
 from zoo.common.priors import Normal
@@ -402,7 +401,7 @@ def _checked_widths(side: int, filters: int, halved_from: int, group_size) -> li
         check_positive_integers(group_size=group_size)
         if any(2 * width % group_size for width in widths):
             raise ValueError(
-                f"`group_size` must divide twice each width: {listed(map(str, widths))}. "
+                f"`group_size` must divide twice each width: {', '.join(map(str, widths))}. "
                 f"Received: group_size={group_size!r}"
             )
     return widths

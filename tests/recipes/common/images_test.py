@@ -3,9 +3,11 @@
 import dataclasses
 
 import pytest
+import tensorflow_datasets as tfds
 
 from benchmarks.registry import RECIPES
 from recipes.common.images import splits_of_folder
+from tests.datasets.picture_files import save_pictures
 
 WITH_SPLITS = [name for name in RECIPES if name != "cyclegan"]
 
@@ -44,9 +46,26 @@ def test_options_are_those_that_do_something(recipe):
     assert values.image_options == {"image_size": values.image_size}
     values = dataclasses.replace(values, image_size=None, drop_duplicates="near")
     assert values.image_options == {"drop_duplicates": "near"}
+    values = dataclasses.replace(values, drop_duplicates="none", value_range="-1000,3000")
+    assert values.image_options == {"value_range": (-1000.0, 3000.0)}
+    assert dataclasses.replace(values, value_range="data").image_options == {"value_range": "data"}
+    for wrong in ("4095", "9,1", "a,b", "1,2,3", "0,inf", ""):
+        with pytest.raises(ValueError, match="value_range must be none, data or BLACK,WHITE"):
+            RECIPES[recipe].check(dataclasses.replace(values, value_range=wrong))
 
 
-def test_doubles_are_dropped_of_folders_alone():
+def test_a_folder_is_opened_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    save_pictures(tmp_path / "pictures", 20)
+    values = RECIPES["dcgan_svhn"].preset("quick", f"folder:{tmp_path / 'pictures'}")
+    values = dataclasses.replace(values, image_size=16, value_range="0,4095")
+    (scan,) = values.open_images().scans
+    assert (scan.image_shape, scan.value_range) == ((16, 16, 3), (0, 4095))
+
+
+def test_what_is_for_folders_is_refused_for_others():
     values = RECIPES["dcgan_svhn"].preset("quick", "mnist_small")
-    with pytest.raises(ValueError, match="drop_duplicates is for folders of images"):
-        dataclasses.replace(values, drop_duplicates="near").open_images()
+    for name, value in (("drop_duplicates", "near"), ("value_range", "data")):
+        with pytest.raises(ValueError, match=f"{name} is for folders of images"):
+            dataclasses.replace(values, **{name: value}).open_images()
