@@ -268,9 +268,7 @@ class EnergyBasedGAN(LatentModel):
                 # learns by way of both.
                 energies, codes = self.energies(generated_images, training=True)
                 pulling_away = pulling_away_term(codes)
-                generator_loss = (
-                    tf.reduce_mean(energies) + self.pulling_away_weight * pulling_away
-                )
+                generator_loss = tf.reduce_mean(energies) + self.pulling_away_weight * pulling_away
             generator_gradient_norm = self.update_player(
                 "generator", generator_loss, generator_tape
             )
