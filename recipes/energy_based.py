@@ -15,6 +15,7 @@ import dataclasses
 
 import zoo
 from recipes.common.hyper_parameters import WithAdam, sourced
+from recipes.common.images import is_folder
 from recipes.common.recipe import Recipe
 
 PAPER = "Zhao et al. 2016"
@@ -50,7 +51,7 @@ def preset(name: str, dataset: str) -> HyperParameters:
     paper = HyperParameters(dataset=dataset, **generation.own_splits(dataset))
     if name == "paper":
         return paper
-    size = 28 if dataset.startswith("folder:") else None
+    size = 28 if is_folder(dataset) else None
     return dataclasses.replace(paper.quick(), image_size=size)
 
 
