@@ -200,15 +200,16 @@ def test_probability_rises_while_the_discriminator_knows_the_images():
         gradient_penalty_weight=0.0,
         discriminator=discriminator,
     )
-    # All real images are brighter than grey, so this discriminator takes each of them for real.
+    # All real images are brighter than grey: this discriminator takes each of them for real.
     discriminator.layers[-1].kernel.assign(np.full((32 * 32, 1), 0.01))
     model.compile(
         generator_optimizer=keras.optimizers.SGD(0.0),
         discriminator_optimizer=keras.optimizers.SGD(0.0),
         run_eagerly=True,
     )
-    images = repeated(np.abs(ramp_images(4, IMAGE_SHAPE)))
-    history = model.fit(images, epochs=9, steps_per_epoch=1, verbose=0).history
+    images = np.abs(ramp_images(4, IMAGE_SHAPE))
+    images[:, 0, 0] = -1.0
+    history = model.fit(repeated(images), epochs=9, steps_per_epoch=1, verbose=0).history
     # A quarter of 64 images in 4 steps of 4.
     assert history["augmentation_probability"] == [0.0] * 3 + [0.25] * 4 + [0.5] * 2
 

@@ -11,7 +11,6 @@ import keras
 import tensorflow as tf
 
 from zoo.common.checks import check_positive_integers
-from zoo.common.messages import listed
 from zoo.common.replicas import draw_uniform, global_mean
 
 # In the order in which they are done.
@@ -31,8 +30,8 @@ def check_augmentation(augmentation: str) -> None:
     valid = isinstance(augmentation, str) and set(names) <= set(AUGMENTATIONS)
     if not valid or len(set(names)) < len(names):
         raise ValueError(
-            f"`augmentation` must name some of {listed(AUGMENTATIONS)}, with commas between, or be "
-            f"'' for none. Received: augmentation={augmentation!r}"
+            f"`augmentation` must name some of {', '.join(AUGMENTATIONS)}, with commas between, or "
+            f"be '' for none. Received: augmentation={augmentation!r}"
         )
 
 
