@@ -48,6 +48,7 @@ from zoo.common.objectives import OUTPUT_LOGS
 from zoo.common.penalties import interpolated_gradient_penalty, real_gradient_penalty
 from zoo.common.priors import Normal
 from zoo.common.replay import ImagePool
+from zoo.common.replicas import global_mean
 from zoo.common.unrolling import LookAhead
 
 ARCHITECTURES = ("plain", "published")
@@ -424,7 +425,9 @@ class ModeLabGAN(LatentModel):
         """Returns what the generator minimises, as judged by the discriminator to come."""
         discriminator = self._discriminator_to_come(real_packs, generated_packs)
         generated_logits = discriminator(generated_packs, training=True)
-        real_logits = discriminator(real_packs, training=True)
+        real_logits = None
+        if self.objective.is_relativistic:  # compares them
+            real_logits = discriminator(real_packs, training=True)
         return self.objective.generator_loss(generated_logits, real_logits)
 
     def pulls(self, real_samples: tf.Tensor, generated_samples: tf.Tensor) -> tf.Tensor:
@@ -456,7 +459,8 @@ class ModeLabGAN(LatentModel):
                 loss, _ = self._discriminator_loss(
                     discriminator, real_packs, generated_packs, self.discriminator_steps
                 )
-            weights = steps.take(weights, _mean_over_replicas(tape.gradient(loss, weights)))
+            gradients = [global_mean(each) for each in tape.gradient(loss, weights)]
+            weights = steps.take(weights, gradients)
         return self._discriminator_with(weights)
 
     def _discriminator_with(self, weights: list[tf.Tensor]):
@@ -488,13 +492,6 @@ class ModeLabGAN(LatentModel):
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
         }
-
-
-def _mean_over_replicas(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-    replica_context = tf.distribute.get_replica_context()
-    if replica_context is None or replica_context.num_replicas_in_sync == 1:
-        return gradients
-    return replica_context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
 
 
 def _dragan_penalty(discriminator, real_packs: tf.Tensor, seed) -> tf.Tensor:
