@@ -15,7 +15,7 @@ from recipes.common import generation, runner  # first: it keeps TensorFlow's im
 import dataclasses
 
 import zoo
-from recipes.common.hyper_parameters import WithBothBetas, WithObjective, sourced
+from recipes.common.hyper_parameters import WithAugmentation, WithBothBetas, WithObjective, sourced
 from recipes.common.recipe import Recipe
 
 PAPER = "Mescheder et al. 2018"
@@ -23,7 +23,9 @@ CODE = "the authors' code"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithBothBetas):
+class HyperParameters(
+    generation.GenerationHyperParameters, WithObjective, WithBothBetas, WithAugmentation
+):
     """The values of the paper that has the game, each with its source."""
 
     dataset: str = sourced("celeb_a", PAPER)
@@ -37,7 +39,7 @@ class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithB
     filters: int = sourced(512, f"{CODE}: 64 at 64x64, doubled up to 512", quick=256)
     gradient_penalty_weight: float = sourced(10.0, f"{PAPER}; {CODE} has twice as much", quick=1.0)
     gradient_penalty_interval: int = sourced(1, PAPER, quick=8)
-    max_shift: float = sourced(0.0, PAPER)
+    adaptive_augmentation: int | None = sourced(None, "ours; Karras et al. 2020 have 500,000")
     objective: str = sourced("non_saturating", PAPER, quick="hinge")
     generator_learning_rate: float = sourced(1e-4, PAPER, quick=1e-3)
     discriminator_learning_rate: float = sourced(1e-4, PAPER, quick=1e-3)

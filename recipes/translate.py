@@ -48,6 +48,7 @@ from zoo.common.messages import counted, printable
 from zoo.datasets.decoding import (
     ImageForm,
     UnusableImageError,
+    checked_range,
     decode_image,
     recognise_image,
     without_pillow_warnings,
@@ -192,8 +193,16 @@ def _multiple_of(signature: Any, channels: int, path: Path) -> int:
 # === Files ===
 
 
-def read_image(path: Path, channels: int) -> tuple[np.ndarray, np.ndarray | None]:
+def read_image(
+    path: Path, channels: int, value_range: tuple[float, float] | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Reads an image at its own size.
+
+    Args:
+        path: of the file.
+        channels: 3 for colour or 1 for grey.
+        value_range: which values become black and white, if it has more than 8 bits; see
+            `zoo.datasets.scan_folder`.
 
     Returns:
         uint8 `(height, width, channels)`, and its opacity, uint8 `(height, width, 1)`; None if it
@@ -205,7 +214,8 @@ def read_image(path: Path, channels: int) -> tuple[np.ndarray, np.ndarray | None
     """
     content = path.read_bytes()
     height, width = _sides(content)
-    pixels, _ = decode_image(content, ImageForm(height, width, channels))
+    form = ImageForm(height, width, channels, value_range=value_range)
+    pixels = decode_image(content, form).pixels
     opacity = _opacity(content)
     if opacity is not None and opacity.shape[:2] != pixels.shape[:2]:
         raise UnusableImageError("damaged: it is not of the size that it says")
@@ -315,6 +325,7 @@ def translate_folder(
     outputs: Path,
     existing: str = "refuse",
     shorter_side: int | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> tuple[int, int]:
     """Translates all pictures of a folder into another.
 
@@ -325,6 +336,7 @@ def translate_folder(
         existing: what to do if files to be written are there already: "refuse", the default,
             "replace" them, or "keep" them, which translates the others alone.
         shorter_side: see `Translator.translate`.
+        value_range: see `read_image`.
 
     Returns:
         How many of the pictures are translated now, earlier ones included, and how many files
@@ -350,7 +362,9 @@ def translate_folder(
         for path, name in tqdm(
             to_translate, desc="translating", unit="picture", disable=not sys.stderr.isatty()
         ):
-            reason = _translate_file(translator, inputs / path, outputs / name, shorter_side)
+            reason = _translate_file(
+                translator, inputs / path, outputs / name, shorter_side, value_range
+            )
             if reason:
                 skipped.append(SkippedFile(path, reason))
                 num_translated -= 1
@@ -376,11 +390,15 @@ def _list_pictures(inputs: Path) -> tuple[list[str], list[SkippedFile]]:
 
 
 def _translate_file(
-    translator: Translator, picture: Path, output: Path, shorter_side: int | None
+    translator: Translator,
+    picture: Path,
+    output: Path,
+    shorter_side: int | None,
+    value_range: tuple[float, float] | None,
 ) -> str | None:
     """Translates one picture; returns why that is not possible, or None."""
     try:
-        pixels, opacity = read_image(picture, translator.channels)
+        pixels, opacity = read_image(picture, translator.channels, value_range)
         translated = translator.translate(pixels, shorter_side)
     except (UnusableImageError, OSError) as error:
         return _why_unusable(error)
@@ -430,6 +448,15 @@ def _positive_integer(text: str) -> int:
     return int(text)
 
 
+def _range(text: str) -> tuple[float, float]:
+    try:
+        return checked_range([float(limit) for limit in text.split(",")])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"must be BLACK,WHITE, such as 0,4095. Received: {text!r}"
+        ) from error
+
+
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="translate.py",
@@ -453,6 +480,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         type=_positive_integer,
         help="to which larger pictures are shrunk for the network, 64 for one that was trained at "
         "64x64, say; left out, none is",
+    )
+    parser.add_argument(
+        "--value_range",
+        metavar="BLACK,WHITE",
+        type=_range,
+        help="which values of grey pictures of 16 bits are black and white, as in training, such "
+        "as 0,4095 for 12 bits; left out, 0,65535",
     )
     existing = {"dest": "existing", "action": "store_const", "default": "refuse"}
     either = parser.add_mutually_exclusive_group()
@@ -495,6 +529,7 @@ def main() -> None:
             arguments.outputs,
             arguments.existing,
             arguments.shorter_side,
+            arguments.value_range,
         )
     skipped = f"; {counted(num_skipped, 'file')} skipped, see {SKIPPED_IMAGES}"
     pictures = counted(num_pictures, "picture")

@@ -116,7 +116,7 @@ class Recorder(layers.Layer):
         return inputs
 
 
-def images_seen(max_shift: float, seed: int) -> list[np.ndarray]:
+def images_seen(augmentation: str, seed: int) -> list[np.ndarray]:
     """What D is shown in one step: real ones, generated ones, and generated ones for G."""
     recorder = Recorder()
     images = keras.Input(IMAGE_SHAPE)
@@ -124,7 +124,7 @@ def images_seen(max_shift: float, seed: int) -> list[np.ndarray]:
     model = zoo.FaceGAN(
         IMAGE_SHAPE,
         latent_dim=3,
-        max_shift=max_shift,
+        augmentation=augmentation,
         gradient_penalty_weight=0.0,
         seed=seed,
         generator=generator_of_one_image(),
@@ -166,27 +166,59 @@ def test_discriminator_sees_every_image_shifted_by_its_own_draw(player_sees):
     originals = ramp_images(8, IMAGE_SHAPE)
     if player_sees != "real":
         originals = np.broadcast_to(0.9 * ramp_images(1, IMAGE_SHAPE), originals.shape)
-    batches = images_seen(max_shift=0.125, seed=0)
+    batches = images_seen("shift", seed=0)
     assert len(batches) == 3
     shifts = [shift_of(*pair) for pair in zip(batches[which], originals, strict=True)]
     assert None not in shifts
     assert len(set(shifts)) > 4
     assert max(max(map(abs, shift)) for shift in shifts) <= 4  # an eighth of 32
-    other = images_seen(max_shift=0.125, seed=1)[which]
+    other = images_seen("shift", seed=1)[which]
     assert not np.allclose(batches[which], other)
 
 
 def test_both_players_are_shown_the_same_generated_images():
-    real, generated, generated_for_g = images_seen(max_shift=0.125, seed=0)
+    real, generated, generated_for_g = images_seen("shift", seed=0)
     np.testing.assert_array_equal(generated, generated_for_g)
     assert not np.allclose(real, generated)
 
 
 def test_no_shift_shows_the_images_as_they_are():
-    real, generated, _ = images_seen(max_shift=0.0, seed=0)
+    real, generated, _ = images_seen("", seed=0)
     np.testing.assert_array_equal(real, ramp_images(8, IMAGE_SHAPE))
     expected = np.broadcast_to(0.9 * ramp_images(1, IMAGE_SHAPE), generated.shape)
     np.testing.assert_allclose(generated, expected, atol=1e-5)
+
+
+def test_probability_rises_while_the_discriminator_knows_the_images():
+    discriminator = linear_discriminator()
+    model = zoo.FaceGAN(
+        IMAGE_SHAPE,
+        latent_dim=3,
+        filters=4,
+        augmentation="shift",
+        adaptive_augmentation=64,
+        gradient_penalty_weight=0.0,
+        discriminator=discriminator,
+    )
+    # All real images are brighter than grey, so this discriminator takes each of them for real.
+    discriminator.layers[-1].kernel.assign(np.full((32 * 32, 1), 0.01))
+    model.compile(
+        generator_optimizer=keras.optimizers.SGD(0.0),
+        discriminator_optimizer=keras.optimizers.SGD(0.0),
+        run_eagerly=True,
+    )
+    images = repeated(np.abs(ramp_images(4, IMAGE_SHAPE)))
+    history = model.fit(images, epochs=9, steps_per_epoch=1, verbose=0).history
+    # A quarter of 64 images in 4 steps of 4.
+    assert history["augmentation_probability"] == [0.0] * 3 + [0.25] * 4 + [0.5] * 2
+
+
+def test_adaptive_augmentation_refuses_logits_that_are_only_compared():
+    model = zoo.FaceGAN(
+        IMAGE_SHAPE, latent_dim=3, filters=4, augmentation="shift", adaptive_augmentation=100
+    )
+    with pytest.raises(ValueError, match="only compared.*objective='relativistic'"):
+        model.compile(objective="relativistic")
 
 
 # === Networks ===

@@ -9,7 +9,6 @@ from keras import layers
 import zoo
 from tests.case import ramp_images, state_of, trained_at_rates
 from zoo.common.batch_layers import MinibatchDiscrimination
-from zoo.mode_lab_gan import packed
 
 
 def sgd(generator_rate: float, discriminator_rate: float) -> dict[str, keras.optimizers.Optimizer]:
@@ -176,16 +175,6 @@ def test_a_discriminator_whose_steps_are_not_known_is_refused():
 
 
 # === Packing ===
-
-
-def test_packs_hold_samples_that_follow_one_another():
-    points = tf.reshape(tf.range(14), (7, 2))
-    assert packed(points, 3).numpy().tolist() == [list(range(6)), list(range(6, 12))]
-    images = tf.constant(ramp_images(4, (3, 5, 2)))
-    packs = packed(images, 2)
-    assert packs.shape == (2, 3, 5, 4)
-    np.testing.assert_array_equal(packs[..., :2], images[::2])
-    np.testing.assert_array_equal(packs[..., 2:], images[1::2])
 
 
 def test_the_discriminator_sees_packs_and_gradients_reach_each_of_their_samples():

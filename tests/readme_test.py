@@ -64,9 +64,9 @@ def test_python_blocks_run_one_after_another(tmp_path, data_dir, as_typed):
     assert "val_frechet_distance: " in output
 
 
-def test_python_blocks_of_the_page_for_keras_users_run(tmp_path, data_dir):
-    page = REPOSITORY / "docs" / "from_keras.md"
-    run_python("\n".join(blocks(page, "python")), tmp_path, data_dir)
+@pytest.mark.parametrize("page", ["from_keras.md", "tricks.md"])
+def test_python_blocks_of_a_page_run(tmp_path, data_dir, page):
+    run_python("\n".join(blocks(REPOSITORY / "docs" / page, "python")), tmp_path, data_dir)
 
 
 # === Commands ===

@@ -52,11 +52,19 @@ if _tensorflow_came_first:
 from zoo import datasets, metrics, runs  # noqa: E402
 
 # Parts that no variant has itself: imported, so that a saved model may name them.
-from zoo.common import batch_layers, historical_averaging, spectral, virtual_batch_norm  # noqa: E402, F401
+from zoo.common import (  # noqa: E402, F401
+    batch_layers,
+    constraints,
+    historical_averaging,
+    spectral,
+    virtual_batch_norm,
+)
 from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
+from zoo.energy_based_gan import EnergyBasedGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402
 from zoo.mode_lab_gan import ModeLabGAN  # noqa: E402
+from zoo.r3gan import R3GAN  # noqa: E402
 from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
 from zoo.vanilla_gan import VanillaGAN  # noqa: E402
 from zoo.wgan_gp import WGANGP  # noqa: E402
@@ -65,8 +73,10 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "DCGAN",
+    "R3GAN",
     "WGANGP",
     "CycleGAN",
+    "EnergyBasedGAN",
     "FaceGAN",
     "ModeLabGAN",
     "SemiSupervisedGAN",

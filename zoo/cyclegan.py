@@ -27,6 +27,7 @@ from zoo.common.checks import (
     check_image_shape,
     check_known,
     check_not_negative,
+    check_not_negative_integers,
     check_positive_integers,
     refuse_squashed_output,
 )
@@ -206,10 +207,7 @@ class CycleGAN(AdversarialModel):
             num_blocks=num_blocks,
             discriminator_scales=discriminator_scales,
         )
-        if not isinstance(pool_size, int) or pool_size < 0:
-            raise ValueError(
-                f"`pool_size` must be an integer of 0 or more. Received: pool_size={pool_size!r}"
-            )
+        check_not_negative_integers(pool_size=pool_size)
         self.base_filters = base_filters
         self.num_blocks = num_blocks
         self.architecture = architecture

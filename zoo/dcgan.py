@@ -21,10 +21,17 @@ import keras
 import tensorflow as tf
 from keras import initializers, layers
 
-from zoo.common.checks import check_network, check_positive_integers, check_square
+from zoo.common.checks import (
+    check_network,
+    check_not_negative_integers,
+    check_positive_integers,
+    check_square,
+)
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
+from zoo.common.packing import check_packs, packed
 from zoo.common.priors import Uniform
+from zoo.common.replay import ImagePool
 
 # === Networks ===
 
@@ -140,11 +147,18 @@ class DCGAN(LatentModel):
             saw samples oscillate.
         global_average_pooling: before D's logit. Defaults to False: the paper saw it slow down
             convergence, though stabler.
+        packing: images that D judges at once, all real or all generated, stacked in channels, so
+            that it sees a generator repeat itself (Lin et al., 2018). Batches must fill packs.
+            Defaults to 1, as in the paper.
+        pool_size: generated images of the past from which half of those that D is shown are drawn
+            (Shrivastava et al., 2016), so that it forgets less of them. Defaults to 0, none, as in
+            the paper.
         average_decay: decay of an average of G with which `generate`, `evaluate` and the export
             answer. Defaults to 0, no average, as in the paper.
         seed: seed of the latents drawn in training.
         generator: a network of your own, latents → images in [-1, 1].
-        discriminator: a network of your own, images → one logit.
+        discriminator: a network of your own, images → one logit; with packing, of `packing` times
+            the channels.
 
     Call arguments:
         latents: float32 `(batch, latent_dim)`.
@@ -171,6 +185,8 @@ class DCGAN(LatentModel):
         *,
         batch_norm_on_every_layer: bool = False,
         global_average_pooling: bool = False,
+        packing: int = 1,
+        pool_size: int = 0,
         average_decay: float = 0.0,
         seed: int = 0,
         generator: keras.Model | None = None,
@@ -184,25 +200,30 @@ class DCGAN(LatentModel):
             seed=seed,
             **kwargs,
         )
-        check_positive_integers(base_filters=base_filters, kernel_size=kernel_size)
+        check_positive_integers(base_filters=base_filters, kernel_size=kernel_size, packing=packing)
+        check_not_negative_integers(pool_size=pool_size)
         check_square(self.image_shape)
         self.base_filters = base_filters
         self.kernel_size = kernel_size
         self.batch_norm_on_every_layer = batch_norm_on_every_layer
         self.global_average_pooling = global_average_pooling
+        self.packing = packing
+        self.pool_size = pool_size
         self.generator = generator or build_generator(
             self.image_shape, latent_dim, base_filters, kernel_size, batch_norm_on_every_layer
         )
+        pack_shape = (*self.image_shape[:2], packing * self.image_shape[2])
         self.discriminator = discriminator or build_discriminator(
-            self.image_shape,
+            pack_shape,
             base_filters,
             kernel_size,
             batch_norm_on_every_layer,
             global_average_pooling,
         )
         check_network("generator", self.generator, (latent_dim,), self.image_shape)
-        check_network("discriminator", self.discriminator, self.image_shape, (1,))
+        check_network("discriminator", self.discriminator, pack_shape, (1,))
         self.averaged_generator = self.average_of(self.generator)
+        self.pool = ImagePool(self.image_shape, pool_size)
         self.finish_building(
             players={"generator": [self.generator], "discriminator": [self.discriminator]},
             logs=OUTPUT_LOGS,
@@ -212,6 +233,11 @@ class DCGAN(LatentModel):
         """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
+    def check_batch(self, batch) -> None:
+        """Refuses batches of another structure, image size or range, or that don't fill packs."""
+        super().check_batch(batch)
+        check_packs(batch, self.packing)
+
     def train_step(self, data):
         """Takes one step of the discriminator, then one of the generator, on the same images."""
         real_images = data
@@ -219,11 +245,14 @@ class DCGAN(LatentModel):
         with tf.name_scope("generator_player"), tf.GradientTape() as generator_tape:
             generated_images = self.generator(latents, training=True)
 
+        shown_images = self.pool(generated_images, seed=self.seed_for("pool"))
         with tf.name_scope("discriminator_player"):
             with tf.GradientTape() as tape:
                 # Apart: batch norm must not tell D from the company which images are real.
-                real_logits = self.discriminator(real_images, training=True)
-                generated_logits = self.discriminator(generated_images, training=True)
+                real_packs = packed(real_images, self.packing)
+                shown_packs = packed(shown_images, self.packing)
+                real_logits = self.discriminator(real_packs, training=True)
+                generated_logits = self.discriminator(shown_packs, training=True)
                 discriminator_loss = self.objective.discriminator_loss(
                     real_logits, generated_logits, seed=self.seed_for("label_noise")
                 )
@@ -233,10 +262,11 @@ class DCGAN(LatentModel):
 
         with tf.name_scope("generator_player"):
             with generator_tape:
-                new_generated_logits = self.discriminator(generated_images, training=True)
+                generated_packs = packed(generated_images, self.packing)
+                new_generated_logits = self.discriminator(generated_packs, training=True)
                 new_real_logits = None
                 if self.objective.is_relativistic:  # compares them, as D judges now
-                    new_real_logits = self.discriminator(real_images, training=True)
+                    new_real_logits = self.discriminator(real_packs, training=True)
                 generator_loss = self.objective.generator_loss(
                     new_generated_logits, new_real_logits
                 )
@@ -261,6 +291,8 @@ class DCGAN(LatentModel):
             "kernel_size": self.kernel_size,
             "batch_norm_on_every_layer": self.batch_norm_on_every_layer,
             "global_average_pooling": self.global_average_pooling,
+            "packing": self.packing,
+            "pool_size": self.pool_size,
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
         }

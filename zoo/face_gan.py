@@ -3,7 +3,7 @@
     min_D  −E[log σ(D(Tx))] − E[log(1 − σ(D(TG(z))))] + γ/2 E[‖∇D(Tx)‖²]
     min_G  −E[log σ(D(TG(z)))]
 
-with z ~ N(0, I), D(x) a logit, and T a random shift, drawn anew for each image, or none. DCGAN's
+with z ~ N(0, I), D(x) a logit, and T a random change, drawn anew for each image, or none. DCGAN's
 strided convolutions, and what was found since:
 
 - the penalty R₁ on D's gradient at real images, in place of batch norm in D, makes the game
@@ -11,12 +11,13 @@ strided convolutions, and what was found since:
 - that penalty at every n-th step only, n times as strong, takes an n-th of the time;
 - no momentum in Adam: players that remember old gradients circle each other;
 - the images come from an average of G over its last steps;
-- where images are few, all that D sees, real and generated, is shifted at random, so that it can't
-  learn them by heart.
+- where images are few, all that D sees, real and generated, is changed at random, so that it can't
+  learn them by heart; or as many of them as keep D from doing so.
 
 References: [Mescheder et al., 2018](https://arxiv.org/abs/1801.04406) (game, penalty, average),
 [Karras et al., 2020](https://arxiv.org/abs/1912.04958), appendix B (every n-th step),
-[Zhao et al., 2020](https://arxiv.org/abs/2006.10738) (shifts),
+[Zhao et al., 2020](https://arxiv.org/abs/2006.10738) (changes),
+[Karras et al., 2020](https://arxiv.org/abs/2006.06676) (how many of them),
 [Radford et al., 2015](https://arxiv.org/abs/1511.06434) (networks).
 """
 
@@ -24,7 +25,12 @@ import keras
 import tensorflow as tf
 from keras import initializers, layers
 
-from zoo.common.augmentation import draw_shifts, shift_images
+from zoo.common.augmentation import (
+    ALL_AUGMENTATIONS,
+    AdaptiveProbability,
+    augment,
+    check_augmentation,
+)
 from zoo.common.checks import (
     check_network,
     check_not_negative,
@@ -34,7 +40,7 @@ from zoo.common.checks import (
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
-from zoo.common.penalties import real_gradient_penalty
+from zoo.common.penalties import every_nth_step, zero_centred_gradient_penalty
 from zoo.common.priors import Normal
 
 COARSEST_SIDE = 4
@@ -114,12 +120,15 @@ class FaceGAN(LatentModel):
             128×128 takes one and a half times as long as at 64×64. Defaults to 256.
         gradient_penalty_weight: γ. Defaults to 1; 0 leaves the penalty out.
         gradient_penalty_interval: steps from one penalty to the next. Defaults to 8.
-        max_shift: share of the side by which an image is shifted at most, either way. Defaults to
-            0, no shifts: thousands of images are learnt faster without. Zhao et al. take 1/8 where
-            images are few.
+        augmentation: changes of what D sees, of `colour`, `shift` and `cutout`, with commas
+            between; see `zoo.common.augmentation`. Defaults to "", none: thousands of images are
+            learnt faster without. Zhao et al. take all three where images are few.
+        adaptive_augmentation: images over which the probability of the changes could go from 0,
+            where it begins, to 1, as often as D overfits; Karras et al. take 500,000. Defaults to
+            `None`: every image is changed.
         average_decay: decay of the average of G with which `generate`, `evaluate` and the export
             answer. Defaults to 0.999, as in Mescheder et al.
-        seed: seed of the latents and shifts drawn in training.
+        seed: seed of the latents and changes drawn in training.
         generator: a network of your own, latents → images in [-1, 1].
         discriminator: a network of your own, images → one logit, without batch norm.
 
@@ -133,8 +142,8 @@ class FaceGAN(LatentModel):
         ValueError: if an argument is out of range, or a network does not fit.
 
     Differs from the papers: Mescheder et al. have residual networks without any normalisation and
-    RMSprop; the penalty is taken at the shifted images; shifts bring in mirrored pixels, not black
-    ones.
+    RMSprop; the penalty is taken at the changed images; shifts bring in mirrored pixels, not grey
+    ones; Karras et al. change images in more ways.
 
     Reference: [Mescheder et al., 2018](https://arxiv.org/abs/1801.04406)
     """
@@ -149,7 +158,8 @@ class FaceGAN(LatentModel):
         *,
         gradient_penalty_weight: float = 1.0,
         gradient_penalty_interval: int = 8,
-        max_shift: float = 0.0,
+        augmentation: str = "",
+        adaptive_augmentation: int | None = None,
         average_decay: float = 0.999,
         seed: int = 0,
         generator: keras.Model | None = None,
@@ -166,13 +176,14 @@ class FaceGAN(LatentModel):
         check_square(self.image_shape)
         check_positive_integers(gradient_penalty_interval=gradient_penalty_interval)
         check_not_negative(gradient_penalty_weight=gradient_penalty_weight)
-        if not 0 <= max_shift <= 1:
-            raise ValueError(f"`max_shift` must be in [0, 1]. Received: max_shift={max_shift!r}")
+        check_augmentation(augmentation)
         _check_filters(filters, self.image_shape[0])
         self.filters = filters
         self.gradient_penalty_weight = gradient_penalty_weight
         self.gradient_penalty_interval = gradient_penalty_interval
-        self.max_shift = max_shift
+        self.augmentation = augmentation
+        self.adaptive_augmentation = adaptive_augmentation
+        self.adaptive_probability = self._adaptive_probability()
         self.generator = generator or build_generator(self.image_shape, latent_dim, filters)
         self.discriminator = discriminator or build_discriminator(self.image_shape, filters)
         check_network("generator", self.generator, (latent_dim,), self.image_shape)
@@ -180,10 +191,37 @@ class FaceGAN(LatentModel):
         if gradient_penalty_weight:
             refuse_batch_norm("discriminator", self.discriminator)
         self.averaged_generator = self.average_of(self.generator)
+        adaptive_logs = ("augmentation_probability",) if self.adaptive_probability else ()
         self.finish_building(
             players={"generator": [self.generator], "discriminator": [self.discriminator]},
-            logs=("gradient_penalty", *OUTPUT_LOGS),
+            logs=("gradient_penalty", *adaptive_logs, *OUTPUT_LOGS),
         )
+
+    def _adaptive_probability(self) -> AdaptiveProbability | None:
+        if self.adaptive_augmentation is None:
+            return None
+        if not self.augmentation:
+            raise ValueError(
+                "`adaptive_augmentation` needs to know what to change: set augmentation="
+                f"{ALL_AUGMENTATIONS!r}. Received: augmentation={self.augmentation!r}"
+            )
+        check_positive_integers(adaptive_augmentation=self.adaptive_augmentation)
+        return AdaptiveProbability(self.adaptive_augmentation)
+
+    def compile(self, *arguments, **named):
+        """Prepares the model for `fit`, as any of the zoo's.
+
+        Raises:
+            ValueError: also for an objective that compares, if augmentation is to be adaptive: then
+                the sign of a logit says nothing of whether D knows an image.
+        """
+        super().compile(*arguments, **named)
+        if self.adaptive_probability is not None and self.objective.is_relativistic:
+            raise ValueError(
+                "Adaptive augmentation follows the sign of D's logits, which means nothing where "
+                "they are only compared: take another objective, or adaptive_augmentation=None. "
+                f"Received: objective={self.objective.name!r}"
+            )
 
     def default_optimizers(self):
         """Returns Adam at 1e-3 with β₁ 0 and β₂ 0.99 for both players."""
@@ -192,25 +230,26 @@ class FaceGAN(LatentModel):
         }
 
     def augment(self, images, draw: int = 0) -> tf.Tensor:
-        """Shifts each image by a draw of its own.
+        """Changes each image by a draw of its own.
 
         Args:
             images: `(batch, side, side, channels)`.
             draw: number of the draw within the step.
         """
-        most = int(self.max_shift * self.image_shape[0])
-        seed = self.seed_for("shifts", draw)
-        return shift_images(images, draw_shifts(tf.shape(images)[0], most, seed))
+        probability = 1.0
+        if self.adaptive_probability is not None:
+            probability = self.adaptive_probability.probability.value
+        seed = self.seed_for("augmentation", draw)
+        return augment(images, self.augmentation, seed, probability)
 
     def gradient_penalty(self, real_images) -> tf.Tensor:
         """Returns n · E[‖∇D(x)‖²] at every n-th step and 0 between: over n steps, its mean."""
         if not self.gradient_penalty_weight:
             return tf.zeros(())
-        interval = self.gradient_penalty_interval
-        return tf.cond(
-            tf.equal(self.step % interval, 0),
-            lambda: interval * real_gradient_penalty(self.discriminator, real_images),
-            lambda: tf.zeros(()),
+        return every_nth_step(
+            lambda: zero_centred_gradient_penalty(self.discriminator, real_images),
+            self.step,
+            self.gradient_penalty_interval,
         )
 
     def train_step(self, data):
@@ -246,6 +285,10 @@ class FaceGAN(LatentModel):
                 "generator", generator_loss, generator_tape
             )
 
+        adaptive = {}
+        if self.adaptive_probability is not None:
+            adaptive["augmentation_probability"] = self.adaptive_probability.update(real_logits)
+
         return self.finish_step(
             generator_loss=generator_loss,
             discriminator_loss=discriminator_loss,
@@ -253,6 +296,7 @@ class FaceGAN(LatentModel):
             generator_gradient_norm=generator_gradient_norm,
             discriminator_gradient_norm=discriminator_gradient_norm,
             **self.objective.outputs(real_logits, generated_logits),
+            **adaptive,
         )
 
     def get_config(self):
@@ -263,7 +307,8 @@ class FaceGAN(LatentModel):
             "filters": self.filters,
             "gradient_penalty_weight": self.gradient_penalty_weight,
             "gradient_penalty_interval": self.gradient_penalty_interval,
-            "max_shift": self.max_shift,
+            "augmentation": self.augmentation,
+            "adaptive_augmentation": self.adaptive_augmentation,
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
         }

@@ -45,7 +45,13 @@ from zoo.common.checks import (
 from zoo.common.latent_model import LatentModel
 from zoo.common.layers import Maxout, initialize_from_data
 from zoo.common.objectives import OUTPUT_LOGS
-from zoo.common.penalties import interpolated_gradient_penalty, real_gradient_penalty
+from zoo.common.packing import packed
+from zoo.common.penalties import (
+    images_around,
+    images_between,
+    one_centred_gradient_penalty,
+    zero_centred_gradient_penalty,
+)
 from zoo.common.priors import Normal
 from zoo.common.replay import ImagePool
 from zoo.common.replicas import global_mean
@@ -55,16 +61,6 @@ ARCHITECTURES = ("plain", "published")
 PENALTIES = ("none", "r1", "r2", "r1_r2", "wgan_gp", "dragan")
 
 # === Networks ===
-
-
-def packed(samples: tf.Tensor, packing: int) -> tf.Tensor:
-    """Joins each m samples that follow one another along the last axis; a rest is left out."""
-    if packing == 1:
-        return samples
-    num_packs, shape = tf.shape(samples)[0] // packing, samples.shape[1:]
-    packs = tf.reshape(samples[: num_packs * packing], (num_packs, packing, *shape))
-    packs = tf.experimental.numpy.moveaxis(packs, 1, -2)
-    return tf.reshape(packs, (num_packs, *shape[:-1], packing * shape[-1]))
 
 
 def _logits(x, minibatch_kernels: int, initializer="glorot_uniform"):
@@ -405,16 +401,16 @@ class ModeLabGAN(LatentModel):
         )
         penalty = tf.zeros(())
         if self.penalty in ("r1", "r1_r2"):
-            penalty += 0.5 * real_gradient_penalty(discriminator, real_packs)
+            penalty += 0.5 * zero_centred_gradient_penalty(discriminator, real_packs)
         if self.penalty in ("r2", "r1_r2"):
-            penalty += 0.5 * real_gradient_penalty(discriminator, generated_packs)
+            penalty += 0.5 * zero_centred_gradient_penalty(discriminator, generated_packs)
+        seed = self.seed_for("penalty", number)
         if self.penalty == "wgan_gp":
-            seed = self.seed_for("interpolation", number)
-            penalty += interpolated_gradient_penalty(
-                discriminator, real_packs, generated_packs, seed
-            )
+            between = images_between(real_packs, generated_packs, seed)
+            penalty += one_centred_gradient_penalty(discriminator, between)
         if self.penalty == "dragan":
-            penalty += _dragan_penalty(discriminator, real_packs, self.seed_for("noise", number))
+            around = images_around(real_packs, seed)
+            penalty += one_centred_gradient_penalty(discriminator, around)
         return loss + self.penalty_weight * penalty, {
             "discriminator_loss": loss,
             "gradient_penalty": penalty,
@@ -492,13 +488,3 @@ class ModeLabGAN(LatentModel):
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
         }
-
-
-def _dragan_penalty(discriminator, real_packs: tf.Tensor, seed) -> tf.Tensor:
-    """Mean squared distance from 1 of the slope around real packs, as in Kodali et al.'s code."""
-    noise = (
-        0.5
-        * tf.math.reduce_std(real_packs)
-        * tf.random.stateless_uniform(tf.shape(real_packs), seed)
-    )
-    return interpolated_gradient_penalty(discriminator, real_packs, real_packs + noise, seed + 1)

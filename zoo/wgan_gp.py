@@ -30,7 +30,7 @@ from zoo.common.checks import (
     require_parts,
 )
 from zoo.common.latent_model import LatentModel
-from zoo.common.penalties import interpolated_gradient_penalty
+from zoo.common.penalties import images_between, one_centred_gradient_penalty
 from zoo.common.priors import Normal
 
 ARCHITECTURES = ("residual", "strided")
@@ -276,9 +276,9 @@ class WGANGP(LatentModel):
         """Returns E[(‖∇f(x̂)‖₂ − 1)²] for the critic's step of that number; 0 if λ is."""
         if not self.gradient_penalty_weight:
             return tf.zeros(())
-        return interpolated_gradient_penalty(
-            self.critic, real_images, generated_images, self.seed_for("interpolation", number)
-        )
+        seed = self.seed_for("interpolation", number)
+        images = images_between(real_images, generated_images, seed)
+        return one_centred_gradient_penalty(self.critic, images)
 
     def train_step(self, data):
         """Takes k steps of the critic, then one of the generator."""

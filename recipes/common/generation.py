@@ -90,7 +90,11 @@ class GenerationData(RunData):
         num_validation_images = sum(len(images) for images in self.validation)
         self._refuse_too_few(values.validation_split, num_validation_images)
         description = self.images.description
-        self.model_arguments = {"image_shape": description.image_shape}
+        num_images = self.images.batches(values.train_split, batch_size=1).cardinality()
+        self.model_arguments = {
+            "image_shape": description.image_shape,
+            **values.model_arguments(int(num_images)),
+        }
         self.fingerprint, self.stand_in = description.fingerprint, description.stand_in
 
     @functools.cached_property

@@ -10,6 +10,7 @@ A recipe's class has its family's first, then whichever of those below it needs:
 
 import abc
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -17,9 +18,14 @@ import keras
 
 from recipes.common import checks
 from zoo.common import objectives, schedules
+from zoo.common.augmentation import ALL_AUGMENTATIONS, check_augmentation
+from zoo.common.messages import counted
 from zoo.common.optimizers import RootEpsilonAdam
 
 OPTIMIZERS = ("adam", "sgd")
+
+# Below this a discriminator soon knows its images by heart.
+FEW_IMAGES = 2_000
 
 LearningRate = float | keras.optimizers.schedules.LearningRateSchedule
 # (initial rate, epochs of the run, steps an epoch) → learning rate.
@@ -128,8 +134,44 @@ class HyperParameters(abc.ABC):
         """Returns what `compile` takes beside optimizers, by name."""
         return {}
 
+    def model_arguments(self, num_images: int) -> dict[str, Any]:
+        """Returns what the model's constructor takes that depends on the number of images.
+
+        Args:
+            num_images: to train on.
+        """
+        return {}
+
 
 # === What some recipes have ===
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithAugmentation(HyperParameters):
+    """A discriminator that may be shown changed images; by itself it is where they are few."""
+
+    augmentation: str = sourced(
+        "auto", f"ours: {ALL_AUGMENTATIONS} of fewer than {FEW_IMAGES:,} images, else none"
+    )
+
+    def check(self) -> None:
+        """Refuses unknown changes of images too."""
+        super().check()
+        if self.augmentation not in ("auto", "none"):
+            check_augmentation(self.augmentation)
+
+    def model_arguments(self, num_images: int) -> dict[str, Any]:
+        """Returns the changes of images too, and says so if they were chosen here."""
+        chosen = "" if self.augmentation == "none" else self.augmentation
+        if chosen == "auto":
+            chosen = ALL_AUGMENTATIONS if num_images < FEW_IMAGES else ""
+            if chosen:
+                print(
+                    f"{counted(num_images, 'image')} to train on are few: the discriminator sees "
+                    f"them changed (augmentation={chosen}; none leaves them as they are)",
+                    file=sys.stderr,
+                )
+        return {**super().model_arguments(num_images), "augmentation": chosen}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import zoo
 from recipes.common.hyper_parameters import HyperParameters, sourced
+from zoo.datasets.decoding import ValueRange, checked_range
 from zoo.datasets.folder import PREFIX
 from zoo.datasets.folder_layout import find_layout
 
@@ -17,6 +18,12 @@ class WithImages(HyperParameters):
 
     image_size: int | None = sourced(None, "the data set's own")
     drop_duplicates: str = sourced("none", "ours; of a folder: none, exact or near")
+    value_range: str = sourced("none", "ours; of 16 bits in a folder: none, data, or BLACK,WHITE")
+
+    def check(self) -> None:
+        """Refuses a range that is none too."""
+        super().check()
+        self._parsed_range()
 
     @property
     def image_options(self) -> dict[str, Any]:
@@ -26,7 +33,20 @@ class WithImages(HyperParameters):
             options["image_size"] = self.image_size
         if self.drop_duplicates != "none":
             options["drop_duplicates"] = self.drop_duplicates
+        if self.value_range != "none":
+            options["value_range"] = self._parsed_range()
         return options
+
+    def _parsed_range(self) -> ValueRange:
+        if self.value_range in ("none", "data"):
+            return None if self.value_range == "none" else "data"
+        try:
+            return checked_range([float(limit) for limit in self.value_range.split(",")])
+        except ValueError as error:
+            raise ValueError(
+                "value_range must be none, data or BLACK,WHITE, two numbers of which the second is "
+                f"larger, such as 0,4095. Received: {self.value_range!r}"
+            ) from error
 
     def open_images(self) -> zoo.datasets.ImageDataset:
         """Opens the data set; a ValueError if there is none, or it can't be made so."""

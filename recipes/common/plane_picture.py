@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.common.batch_layers import MinibatchDiscrimination
-from zoo.mode_lab_gan import packed
+from zoo.common.packing import packed
 
 _PIXELS = 480
 _CELLS = 96

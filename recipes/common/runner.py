@@ -36,6 +36,7 @@ def _run_as_flags_say(recipe: Recipe) -> None:
         values, folder = command_line.configure(recipe.name, recipe.preset)
         recipe.check(values)
         data = recipe.family.make_data(values)
+        folder.refuse_other_data(data.fingerprint)
         model = build_model(recipe, values, data)
     errors = one_line_errors(CheckpointError, RunFolderError, training.TrainingError, OSError)
     with command_line.interruptible(folder), errors:

@@ -13,7 +13,14 @@ from tests.case import (
 
 
 def _small_face_gan() -> zoo.FaceGAN:
-    return zoo.FaceGAN((32, 32, 1), latent_dim=7, filters=8, max_shift=0.125, average_decay=0.9)
+    return zoo.FaceGAN(
+        (32, 32, 1),
+        latent_dim=7,
+        filters=8,
+        augmentation="colour,shift,cutout",
+        adaptive_augmentation=50,
+        average_decay=0.9,
+    )
 
 
 def _face_gan_sizes(filters: tuple[int, ...]) -> dict[str, int]:
@@ -36,7 +43,7 @@ CASE = Case(
         (zoo.FaceGAN, _face_gan_sizes((256, 128, 64, 32))),
         (lambda: zoo.FaceGAN((128, 128, 3)), _face_gan_sizes((256, 128, 64, 32, 16))),
     ),
-    training_logs=SCORES | {"gradient_penalty"},
+    training_logs=SCORES | {"gradient_penalty", "augmentation_probability"},
     evaluation_logs=GENERATION_LOGS,
     quality_measures=lambda: generation_measures((32, 32, 1)),
     bad_arguments=(
@@ -48,7 +55,14 @@ CASE = Case(
         ({"gradient_penalty_weight": -1.0}, "_weight` must be 0 or more. .*_weight=-1.0"),
         ({"gradient_penalty_weight": float("nan")}, "_weight` must be 0 or more. .*_weight=nan"),
         ({"gradient_penalty_interval": 0}, "_interval` must be .* Received: .*_interval=0"),
-        ({"max_shift": 1.5}, r"`max_shift` must be .* Received: max_shift=1.5"),
+        ({"augmentation": "flip"}, "colour, shift, cutout, .* Received: augmentation='flip'"),
+        ({"augmentation": "shift,shift"}, "augmentation='shift,shift'"),
+        ({"augmentation": None}, "'' for none. Received: augmentation=None"),
+        ({"adaptive_augmentation": 100}, "augmentation='colour,shift,cutout'. Received: .*=''"),
+        (
+            {"augmentation": "shift", "adaptive_augmentation": 0},
+            "`adaptive_augmentation` must be a positive integer. .*=0",
+        ),
         ({"latent_dim": 0}, "`latent_dim` .* Received: latent_dim=0"),
         ({"average_decay": 1.0}, "`average_decay` .* Received: average_decay=1.0"),
     ),

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.case import ramp_images, state_of
+from tests.dense_gan import dense_gan
 from zoo.common.replay import ImagePool
 
 SHAPE = (2, 1, 1)
@@ -62,6 +64,15 @@ def test_half_of_the_images_are_of_the_past_once_it_is_full():
     assert 0.45 < new / 1980 < 0.65
 
 
+def test_holds_points_as_well_as_images():
+    pool = ImagePool((2,), size=1)
+    first, second = np.array([[1.0, 2.0]], "f4"), np.array([[3.0, 4.0]], "f4")
+    np.testing.assert_array_equal(pool(first, seed=tf.constant([0, 0])), first)
+    chosen = [pool(second, seed=tf.constant([0, step])).numpy().tolist() for step in range(9)]
+    assert first.tolist() in chosen
+    assert second.tolist() in chosen
+
+
 def test_an_empty_pool_lets_images_through():
     pool = ImagePool(SHAPE, size=0)
     images = numbered(1, 2)
@@ -108,3 +119,54 @@ def test_replicas_share_one_pool(two_replicas):
         assert numbers_of(chosen) == numbers_of(alone(batch, seed=seed))
         for copy in two_replicas.experimental_local_results(pool.images.value):
             np.testing.assert_array_equal(copy, alone.images)
+
+
+# === DCGAN ===
+
+
+def pool_gan(pool_size: int = 6):
+    keras.utils.set_random_seed(7)
+    model = dense_gan(pool_size=pool_size)
+    model.compile(run_eagerly=True)
+    return model
+
+
+def train(model, steps: int) -> None:
+    model.fit(tf.data.Dataset.from_tensors(ramp_images(4)).repeat(steps), verbose=0)
+
+
+def test_the_discriminator_is_shown_images_of_the_past(monkeypatch):
+    model, seen = pool_gan(), []
+    call = model.discriminator.call
+
+    def spy(images, *arguments, **options):
+        seen.append(np.asarray(images))
+        return call(images, *arguments, **options)
+
+    monkeypatch.setattr(model.discriminator, "call", spy)
+    train(model, steps=6)
+    shown, judged = np.array(seen[1::3]), np.array(seen[2::3])
+    # The pool fills with the first 6; from then on about half of what is shown was made before.
+    np.testing.assert_array_equal(shown[0], judged[0])
+    num_old = 0
+    for images, new_images in zip(shown[1:], judged[1:], strict=True):
+        num_old += sum(not any(np.array_equal(x, y) for y in new_images) for x in images)
+    assert 4 <= num_old <= 16
+    assert int(model.pool.num_images) == 6
+
+
+def test_a_model_resumes_with_its_pool(tmp_path):
+    unbroken = pool_gan()
+    train(unbroken, steps=3)
+    unbroken.save(tmp_path / "run.keras")
+    train(unbroken, steps=2)
+    resumed = keras.saving.load_model(tmp_path / "run.keras")
+    resumed.run_eagerly = True
+    train(resumed, steps=2)
+    for a, b in zip(state_of(unbroken), state_of(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_model_names_a_bad_size():
+    with pytest.raises(ValueError, match="`pool_size` .* Received: pool_size=-1"):
+        dense_gan(pool_size=-1)

@@ -35,14 +35,17 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
 
 def png_that_claims(width: int, height: int) -> bytes:
     """A PNG of a few bytes whose header promises that many pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return _png(header, zlib.compress(b"\0" * 100))
 
+
+def _png(header: bytes, pixels: bytes) -> bytes:
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + content))
         return struct.pack(">I", len(content)) + kind + content + checksum
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    pixels = chunk(b"IDAT", zlib.compress(b"\0" * 100))
-    return b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b"")
+    start = b"\x89PNG\r\n\x1a\n"
+    return start + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
 def truncated_exif() -> bytes:
@@ -50,6 +53,13 @@ def truncated_exif() -> bytes:
     content = encoded(Image.fromarray(noise(900)), "JPEG", quality=95)
     broken = b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12"
     return content[:2] + b"\xff\xe1" + struct.pack(">H", len(broken) + 2) + broken + content[2:]
+
+
+def colour_of_16_bits(pixels: np.ndarray) -> bytes:
+    """A PNG of uint16 `(height, width, 3)`, which Pillow reads and can't write."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, 2, 0, 0, 0)
+    return _png(header, zlib.compress(rows))
 
 
 def linear_grey_profile() -> bytes:

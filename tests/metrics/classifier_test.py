@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from tests.datasets.picture_files import save_pictures
 from zoo import datasets, metrics
 from zoo.metrics.classifier import FOLDER
 from zoo.metrics.classifier_training import build_classifier
@@ -151,6 +152,21 @@ def test_a_place_that_cannot_be_written_is_no_failure(own_data_dir, capfd):
     classifier = load(own_data_dir)
     assert classifier.model.output_shape == (None, 10)
     assert "the classifier can't be kept in" in capfd.readouterr().err
+
+
+def test_a_folder_keeps_its_classifier_when_it_is_moved(tmp_path, capfd):
+    def load_of(folder):
+        options = {"image_size": 16, "training_steps": 1, "data_dir": tmp_path / "data"}
+        return metrics.load_classifier(f"folder:{folder}", **options)
+
+    save_pictures(tmp_path / "old" / "a", 10)
+    save_pictures(tmp_path / "old" / "b", 10, first_seed=10)
+    trained = load_of(tmp_path / "old")
+    assert trained.class_names == ("a", "b")
+    assert "training the classifier" in capfd.readouterr().err
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert_equal_weights(load_of(tmp_path / "new"), trained)
+    assert "training the classifier" not in capfd.readouterr().err
 
 
 # === Sameness ===

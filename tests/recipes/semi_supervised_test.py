@@ -6,6 +6,7 @@ import html
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +18,11 @@ import tensorflow_datasets as tfds
 import export
 from recipes import semi_supervised
 from recipes.common import training
+from tests.case import state_of
 from tests.datasets.picture_files import save_pictures
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 from zoo import datasets
+from zoo.runs import load_model
 
 
 @pytest.fixture
@@ -321,6 +324,26 @@ def test_a_folder_without_classes_to_learn_is_refused(recipe, tmp_path, places, 
     assert (ended.code, ended.out) == (2, "")
     assert message in ended.err.splitlines()[-1]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_bit_for_bit_when_its_folder_was_moved(recipe, tmp_path):
+    for number, place in enumerate(("train/cat", "train/dog", "val/cat", "val/dog")):
+        save_pictures(tmp_path / "old" / place, 14, first_seed=20 * number)
+    unbroken, moved = (tmp_path / name for name in ("unbroken", "moved"))
+    options = ("--smoke", "--num_labels=4", "--set=image_size=16", "--set=base_filters=2")
+    ended = recipe(f"--dataset=folder:{tmp_path}/old", *options, f"--workdir={unbroken}")
+    assert ended.code == 0, ended.err
+    shutil.copytree(unbroken, moved)
+    shutil.rmtree(moved / "checkpoints" / "epoch-0002")
+    (tmp_path / "old").rename(tmp_path / "new")
+    ended = recipe(f"--workdir={moved}", "--resume", f"--dataset=folder:{tmp_path}/new")
+    assert ended.code == 0, ended.err
+    states = [state_of(load_model(run, "newest")) for run in (moved, unbroken)]
+    for one, other in zip(*states, strict=True):
+        np.testing.assert_array_equal(one, other)
+    results = [json.loads((run / "results.json").read_text()) for run in (moved, unbroken)]
+    assert results[0] == results[1]
 
 
 # Of both half precisions the one with state to resume, the scale of its losses.

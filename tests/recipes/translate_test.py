@@ -212,6 +212,16 @@ def test_model_of_grey_images(run, pictures, tmp_path):
     np.testing.assert_array_equal(found[:, :, 1], 255 - grey)
 
 
+def test_values_of_12_bits_are_scaled_on_request(run, pictures, tmp_path):
+    folder = saved(tmp_path / "grey_model", channels=1, a_to_b=lambda images: 1.0 - images)
+    grey = colours(5, 6, 1)[:, :, 0]
+    Image.fromarray(16 * grey.astype(np.uint16)).save(pictures / "grey.png")
+    assert run("--value_range=0,4080", export=folder).code == 0
+    np.testing.assert_array_equal(pixels_of(tmp_path / "out" / "grey.png"), 255 - grey)
+    ended = run("--value_range=4080", export=folder)
+    assert ended.code == 2 and "must be BLACK,WHITE, such as 0,4095. Received: '4080'" in ended.err
+
+
 # === A CycleGAN ===
 
 
@@ -349,7 +359,7 @@ def test_continue_translates_what_is_not_there_yet(run, pictures, tmp_path):
 def test_interrupted_it_says_how_to_go_on(run, pictures, tmp_path, monkeypatch, options, advice):
     for name in ("a.png", "b.png"):
         Image.fromarray(colours(4, 4)).save(pictures / name)
-    first = (colours(4, 4), False)
+    first = decoding.Decoded(colours(4, 4), is_enlarged=False, levels=None)
     monkeypatch.setattr(decoding, "decode_image", mock.Mock(side_effect=[first, KeyboardInterrupt]))
     ended = run(*options)
     assert (ended.code, ended.out) == (130, "")

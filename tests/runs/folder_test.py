@@ -175,6 +175,45 @@ def test_resume_with_other_data_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "environment.json").read_bytes() == before
 
 
+MOVED = ("folder:/old", "folder:/new/place")
+
+
+def started_on(path: Path, dataset: str, fingerprint: str | None) -> dict[str, HyperParameter]:
+    RunFolder.start(path, "dcgan", with_values(dataset=dataset)).begin(fingerprint)
+    return with_values(dataset=MOVED[1])
+
+
+def test_resume_on_a_folder_that_was_moved(tmp_path: Path) -> None:
+    moved = started_on(tmp_path, MOVED[0], "a" * 64)
+    run = RunFolder.resume(tmp_path, "dcgan", moved)
+    run.refuse_other_data("a" * 64)
+    run.begin("a" * 64)
+    # The next resume knows where it is.
+    assert RunFolder.open(tmp_path).hyper_parameters["dataset"].value == MOVED[1]
+    RunFolder.resume(tmp_path, "dcgan").begin("a" * 64)
+
+
+@pytest.mark.parametrize("refuse", [RunFolder.begin, RunFolder.refuse_other_data])
+def test_resume_on_another_folder_changes_nothing(tmp_path: Path, refuse) -> None:
+    run = RunFolder.resume(tmp_path, "dcgan", started_on(tmp_path, MOVED[0], "a" * 64))
+    before = (tmp_path / "config.json").read_bytes()
+    message = refusal(refuse, run, "b" * 64)
+    assert "folder:/new/place does not hold what folder:/old held. Bring back" in message
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_resume_on_a_moved_folder_of_which_nothing_is_known(tmp_path: Path) -> None:
+    run = RunFolder.resume(tmp_path, "dcgan", started_on(tmp_path, MOVED[0], None))
+    message = refusal(run.begin, "b" * 64)
+    assert "trained on folder:/old, and environment.json does not say what that held" in message
+
+
+def test_resume_on_a_data_set_of_another_name(tmp_path: Path) -> None:
+    moved = started_on(tmp_path, "mnist", "a" * 64)
+    message = refusal(RunFolder.resume, tmp_path, "dcgan", moved)
+    assert 'dataset was "mnist", now "folder:/new/place"' in message
+
+
 def test_resume_keeps_what_the_first_part_ran_on(tmp_path: Path) -> None:
     RunFolder.start(tmp_path, "dcgan", CONFIG).begin("a" * 64)
     RunFolder.resume(tmp_path, "dcgan", CONFIG).begin("a" * 64)

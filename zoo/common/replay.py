@@ -3,9 +3,14 @@
 import keras
 import tensorflow as tf
 
+from zoo.common.checks import check_not_negative_integers
+
 
 class ImagePool(keras.layers.Layer):
     """A pool of past images, out of which a discriminator is given old ones among the new.
+
+        self.pool = ImagePool(image_shape)                                          # in __init__
+        shown_images = self.pool(generated_images, seed=self.seed_for("pool"))      # in train_step
 
     Each image that comes in either goes to the discriminator as it is, or takes the place of a
     random image of the pool, which goes in its stead; both are equally likely. Until the pool is
@@ -16,7 +21,7 @@ class ImagePool(keras.layers.Layer):
     replica would do with the global batch, of which replicas must hold equal shares.
 
     Args:
-        image_shape: (height, width, channels).
+        image_shape: (height, width, channels), or what else is generated, such as (2,) for points.
         size: how many images it holds. Defaults to 50, as in Zhu et al. 2017; with 0 images go
             through and nothing is stored.
 
@@ -31,8 +36,7 @@ class ImagePool(keras.layers.Layer):
     def __init__(self, image_shape, size: int = 50, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(trainable=False, **kwargs)
-        if not isinstance(size, int) or size < 0:
-            raise ValueError(f"`size` must be an integer of 0 or more. Received: size={size!r}")
+        check_not_negative_integers(size=size)
         self.image_shape = tuple(image_shape)
         self.size = size
         # Equal on every replica, so that any one of them speaks for all.

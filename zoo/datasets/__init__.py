@@ -19,7 +19,8 @@ from zoo.datasets.catalogue import stands_in_for
 from zoo.datasets.dataset import ImageDataset, open
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.few_labels import few_label_split
-from zoo.datasets.folder import DuplicateFile, FolderScan, scan_folder
+from zoo.datasets.folder import scan_folder
+from zoo.datasets.folder_scan import DeepFile, DuplicateFile, FolderScan
 from zoo.datasets.listing import SkippedFile
 from zoo.datasets.memory import clear_memory
 from zoo.datasets.modes import DigitStacks, PointMixture, grid_of_gaussians, ring_of_gaussians
@@ -30,6 +31,7 @@ from zoo.datasets.translation_truth import DIRECTIONS, TranslationTruth
 __all__ = [
     "DIRECTIONS",
     "DatasetDescription",
+    "DeepFile",
     "DigitStacks",
     "DuplicateFile",
     "FolderScan",

@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from zoo.common.checks import check_choice
 from zoo.datasets import catalogue, few_labels, pipeline
+from zoo.datasets.decoding import ValueRange
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.disk import DataDir
-from zoo.datasets.folder import FolderScan
+from zoo.datasets.folder_scan import FolderScan
 from zoo.datasets.pairs import drawn_pairs
 from zoo.datasets.pipeline import Augment, Course
 from zoo.datasets.sources import find_source
@@ -31,6 +32,7 @@ def open(
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     drop_duplicates: str = "none",
+    value_range: ValueRange = None,
     data_dir: DataDir = None,
 ) -> ImageDataset:
     """Opens a data set; it is prepared on disk by the first question that needs it.
@@ -48,6 +50,9 @@ def open(
         channels: 3 for colour or 1 for grey. Defaults to None: what the set has, 3 for a folder.
         drop_duplicates: for folders: `"exact"` or `"near"` to leave out files that are there
             already; see `scan_folder`. Defaults to `"none"`.
+        value_range: for folders of grey images of more than 8 bits: which values become black and
+            white, such as `(0, 4095)` where cameras have 12 bits, or `"data"` for the lowest and
+            the highest that occur; see `scan_folder`. Defaults to None, 0 and 65535.
         data_dir: where data sets are kept. Defaults to TFDS's own place, `TFDS_DATA_DIR` or
             `~/tensorflow_datasets`.
 
@@ -60,9 +65,8 @@ def open(
     """
     if isinstance(name, os.PathLike):
         name = f"folder:{os.fspath(name)}"
-    return ImageDataset(
-        name, find_source(name, image_size, channels, drop_duplicates, data_dir), data_dir
-    )
+    source = find_source(name, image_size, channels, drop_duplicates, value_range, data_dir)
+    return ImageDataset(name, source, data_dir)
 
 
 class ImageDataset:

@@ -14,186 +14,33 @@ How a folder was read is told in one line on stderr, once a process.
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import hashlib
-import io
-import json
 import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from zoo.common.files import write_atomically
-from zoo.common.messages import counted, listed, printable
+from zoo.common.messages import listed
 from zoo.datasets import disk, folder_cache, folder_layout, listing, memory, splits
-from zoo.datasets.decoding import image_form
+from zoo.datasets.decoding import FULL_RANGE, ImageForm, ValueRange, checked_range, image_form
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.folder_cache import DecodedFolder
 from zoo.datasets.folder_layout import DOMAIN_SPLITS, Classes, Layout
-from zoo.datasets.listing import SkippedFile
+from zoo.datasets.folder_scan import REASONS_IN_SUMMARY, DuplicateFile, FolderScan, deep_files
 
 PREFIX = "folder:"
 DROP_DUPLICATES = ("none", "exact", "near")
 # Fewer make no batch, let alone a data set to learn from.
 MIN_IMAGES = 16
 _TRAIN_SHARE, _VALIDATION_SHARE = 0.9, 0.05
-_REASONS_IN_SUMMARY = 5
-_CLASSES_IN_SUMMARY = 8
 # What was told in this process of how folders were read.
 _told: set[str] = set()
-
-
-class DuplicateFile(NamedTuple):
-    """A file that is there already.
-
-    Attributes:
-        path: within the folder.
-        original: the first file of which it is a copy, or which it looks like.
-        is_exact: whether the two have the same bytes.
-    """
-
-    path: str
-    original: str
-    is_exact: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class FolderScan:
-    """What is in a folder of images.
-
-    Attributes:
-        path: of the folder, absolute.
-        image_shape: (height, width, channels) to which the images were made.
-        files: paths within the folder of the images that are used, ordered by their bytes.
-        num_examples: used images in each split.
-        split_folders: of each split, the folder in which its images lie; empty if the images were
-            not sorted into splits, but split by their content.
-        class_names: one a label, those of the folders in which the images lie; None without labels.
-        why_no_classes: why there are no labels; "" if there are.
-        skipped: files and folders that can't be used, each with the reason.
-        duplicates: files of which the bytes are those of an earlier one, and files that look like
-            an earlier one.
-        drop_duplicates: which of these were left out: `"none"`, `"exact"` or `"near"` (both).
-        num_enlarged: images, of all that can be used, that were smaller than `image_shape`.
-        fingerprint: SHA-256 over the content of the used files, their splits, their classes and
-            `image_shape`.
-    """
-
-    path: Path
-    image_shape: tuple[int, int, int]
-    files: tuple[str, ...]
-    num_examples: dict[str, int]
-    split_folders: dict[str, str]
-    class_names: tuple[str, ...] | None
-    why_no_classes: str
-    skipped: tuple[SkippedFile, ...]
-    duplicates: tuple[DuplicateFile, ...]
-    drop_duplicates: str
-    num_enlarged: int
-    fingerprint: str
-
-    @property
-    def num_exact_duplicates(self) -> int:
-        """Files whose bytes are those of an earlier one."""
-        return sum(duplicate.is_exact for duplicate in self.duplicates)
-
-    @property
-    def num_near_duplicates(self) -> int:
-        """Further files that look like an earlier one."""
-        return len(self.duplicates) - self.num_exact_duplicates
-
-    def first_line(self) -> str:
-        """Tells in one line how the folder was read: splits, classes, images, files skipped."""
-        in_splits = ", ".join(
-            f"{split} {number:,}{self._place_of(split)}"
-            for split, number in self.num_examples.items()
-        )
-        how = "" if self.split_folders else "split by content: "
-        return (
-            f"{printable(os.fspath(self.path))}: {counted(len(self.files), 'image')} used "
-            f"({how}{in_splits}), {self._classes_in_words()}, "
-            f"{counted(len(self.skipped), 'file')} skipped."
-        )
-
-    def _place_of(self, split: str) -> str:
-        folder = self.split_folders.get(split, split)
-        return "" if folder == split else f" of {printable(folder)!r}"
-
-    def _classes_in_words(self) -> str:
-        if self.class_names is None:
-            is_obvious = self.why_no_classes == folder_layout.NO_FOLDERS
-            return "no classes" if is_obvious else f"no classes, for {self.why_no_classes}"
-        names = self.class_names
-        shown = listed(names[:_CLASSES_IN_SUMMARY]) + ", ..." * (len(names) > _CLASSES_IN_SUMMARY)
-        return f"{len(names):,} classes ({shown})"
-
-    def summary(self) -> str:
-        """Tells in a few lines what is used, what is not, and why."""
-        lines = [self.first_line()]
-        kinds = Counter(file.reason.partition(":")[0] for file in self.skipped)
-        lines += [f"  {n:,} {kind}" for kind, n in kinds.most_common(_REASONS_IN_SUMMARY)]
-        num_others = sum(n for _, n in kinds.most_common()[_REASONS_IN_SUMMARY:])
-        lines += [f"  {num_others:,} for other reasons"] if num_others else []
-        if self.duplicates:
-            lines.append(
-                f"  {self.num_exact_duplicates:,} equal to another file and "
-                f"{self.num_near_duplicates:,} more that look like one; dropped: "
-                f"{self.drop_duplicates}."
-            )
-        if self.num_enlarged:
-            height, width, _ = self.image_shape
-            lines.append(f"  {self.num_enlarged:,} enlarged, being smaller than {width}x{height}.")
-        return "\n".join(lines)
-
-    def write_report(self, path: str | os.PathLike[str]) -> None:
-        """Lists what was skipped and what is doubled, one row a file: path, used, remark.
-
-        Args:
-            path: a file that ends in `.csv` or `.json`, to create or replace.
-
-        Raises:
-            ValueError: if it ends in something else.
-            OSError: if it can't be written.
-        """
-        suffix = Path(path).suffix.lower()
-        if suffix not in (".csv", ".json"):
-            raise ValueError(
-                f"The report's name must end in .csv or .json. Received: {os.fspath(path)!r}"
-            )
-        rows = self.report_rows()
-        if suffix == ".json":
-            write_atomically(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
-            return
-        table = io.StringIO()
-        writer = csv.DictWriter(table, ["path", "used", "remark"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row, "used": "yes" if row["used"] else "no"} for row in rows)
-        write_atomically(path, table.getvalue())
-
-    def report_rows(self) -> list[dict[str, str | bool]]:
-        """Gives what `write_report` writes: `path`, whether it is `used`, and a `remark`."""
-        used = set(self.files)
-        rows = [
-            {"path": printable(path), "used": False, "remark": reason}
-            for path, reason in self.skipped
-        ]
-        for path, original, is_exact in self.duplicates:
-            remark = "equal to " if is_exact else "looks like "
-            rows.append(
-                {
-                    "path": printable(path),
-                    "used": path in used,
-                    "remark": remark + printable(original),
-                }
-            )
-        return sorted(rows, key=lambda row: row["path"])
 
 
 def scan_folder(
@@ -202,6 +49,7 @@ def scan_folder(
     *,
     channels: int = 3,
     drop_duplicates: str = "none",
+    value_range: ValueRange = None,
     data_dir: disk.DataDir = None,
 ) -> FolderScan:
     """Reads every file of a folder and tells which can be used, and why others can't.
@@ -226,6 +74,13 @@ def scan_folder(
             thumbnail. Defaults to `"none"`: doubles are counted but kept, because what looks
             alike is for the owner of the images to judge, and in sets of small, simple drawings
             (of MNIST's digits some 2 in 100) different images do.
+        value_range: `(black, white)`, the values between which grey pixels of 16 bits or more are
+            spread over all levels; what lies outside is cut. Cameras, microscopes and scanners
+            often fill 12 of the 16 bits, `(0, 4095)`, and would train as black; the scan tells.
+            `"data"` takes the lowest and the highest value of all such files, which are read once
+            more for it. Files of floating point or of 32 bits are used with a range alone. Defaults
+            to None: 0 is black and 65535 white. Pixels of 8 bits stay as they are, and of those of
+            16 bits a colour the upper 8 are taken.
         data_dir: where decoded images are kept. Defaults to TFDS's own place.
 
     Returns:
@@ -238,7 +93,8 @@ def scan_folder(
         RuntimeError: if the disk has no room for the decoded images.
     """
     name = PREFIX + os.fspath(path)
-    return FolderSource(name, image_size, channels, drop_duplicates, data_dir).scan()
+    source = FolderSource(name, image_size, channels, drop_duplicates, value_range, data_dir)
+    return source.scan()
 
 
 # === Source ===
@@ -249,6 +105,7 @@ class _Reading:
     """A folder as it was read: which of the decoded images make each split, and their classes."""
 
     decoded: DecodedFolder
+    form: ImageForm
     layout: Layout
     rows: dict[str, np.ndarray]
     classes: Classes
@@ -265,6 +122,7 @@ class FolderSource:
         image_size: int | tuple[int, int] | None,
         channels: int | None,
         drop_duplicates: str,
+        value_range: ValueRange,
         data_dir: disk.DataDir,
     ):
         self._name = name
@@ -281,6 +139,7 @@ class FolderSource:
                 f"Received: drop_duplicates={drop_duplicates!r}."
             )
         self._drop_duplicates = drop_duplicates
+        self._value_range = checked_range(value_range)
         self._data_dir = data_dir
         self._reading: _Reading | None = None
 
@@ -356,7 +215,7 @@ class FolderSource:
                 f"split={split!r} of {self._name!r} holds no image of the {len(decoded.paths)} "
                 "there are; choose another, or put images there."
             )
-        key = (self._path, self._form, self._drop_duplicates, decoded.listing_digest, split)
+        key = (self._path, reading.form, self._drop_duplicates, decoded.listing_digest, split)
 
         def decode() -> memory.DecodedSplit:
             labels = None
@@ -402,7 +261,8 @@ class FolderSource:
         found = self._list(layout)
         if self._reading and self._reading.decoded.listing_digest == found.digest():
             return self._reading
-        decoded = folder_cache.decode_folder(self._path, found, self._form, self._data_dir)
+        form = dataclasses.replace(self._form, value_range=self._found_range(found))
+        decoded = folder_cache.decode_folder(self._path, found, form, self._data_dir)
         rows: dict[str, list[int]] = {split: [] for split in layout.splits}
         dropped = self._dropped(decoded, layout)
         # In the order of the digests, which has nothing to do with what is in the images.
@@ -416,6 +276,7 @@ class FolderSource:
                 rows[split] = rows[split] or [rows["train"].pop()]
         self._reading = _Reading(
             decoded,
+            form,
             layout,
             {split: np.array(numbers, np.int64) for split, numbers in rows.items()},
             folder_layout.find_classes(layout, decoded.paths),
@@ -426,10 +287,21 @@ class FolderSource:
     def _tell(self, reading: _Reading) -> None:
         """Says how the folder was read; the first time also what of it is not used."""
         scan = self._scan_of(reading)
-        line = scan.first_line()
-        if line not in _told:
-            _told.add(line)
-            print(scan.summary() if reading.decoded.is_new else line, file=sys.stderr)
+        told = "\n".join([scan.first_line(), *scan.lines_of_deep_files()])
+        if told not in _told:
+            _told.add(told)
+            print(scan.summary() if reading.decoded.is_new else told, file=sys.stderr)
+
+    def _found_range(self, found: listing.Listing) -> tuple[float, float] | None:
+        if self._value_range != "data":
+            return self._value_range
+        value_range = folder_cache.range_of_folder(self._path, found, self._data_dir)
+        if value_range is None:
+            raise ValueError(
+                f"{self._name!r} has no grey images of 16 bits or more with values to scale by; "
+                "leave value_range out. Received: value_range='data'."
+            )
+        return value_range
 
     def _dropped(self, decoded: DecodedFolder, layout: Layout) -> set[int]:
         exact = decoded.exact if self._drop_duplicates != "none" else {}
@@ -451,7 +323,7 @@ class FolderSource:
         if num_used >= MIN_IMAGES:
             return
         kinds = Counter(file.reason.partition(":")[0] for file in decoded.skipped)
-        reasons = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(_REASONS_IN_SUMMARY))
+        reasons = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(REASONS_IN_SUMMARY))
         num_dropped = len(decoded.paths) - num_used
         raise ValueError(
             f"{self._name!r} has {num_used} images that can be used, and {MIN_IMAGES} are needed; "
@@ -480,6 +352,8 @@ class FolderSource:
             skipped=decoded.skipped,
             duplicates=tuple(sorted(duplicates)),
             drop_duplicates=self._drop_duplicates,
+            value_range=reading.form.value_range or FULL_RANGE,
+            deep_files=deep_files(decoded.paths, decoded.levels, reading.form.value_range),
             num_enlarged=decoded.num_enlarged,
             fingerprint=self._fingerprint(reading),
         )
@@ -488,6 +362,8 @@ class FolderSource:
         """Digests what training sees: the content in its order, the labels and the shape."""
         digests, classes = reading.decoded.digests, reading.classes
         fingerprint = hashlib.sha256(repr(self._form.shape).encode())
+        if reading.form.value_range is not None:
+            fingerprint.update(repr(reading.form.value_range).encode())
         for split, numbers in reading.rows.items():
             fingerprint.update(f"{split}\n".encode())
             fingerprint.update("".join(digests[number] for number in numbers).encode())

@@ -15,15 +15,15 @@ import numpy as np
 from tqdm import tqdm
 
 from zoo.datasets import decoding, disk, duplicates, listing
-from zoo.datasets.decoding import ImageForm
+from zoo.datasets.decoding import ImageForm, Levels
 from zoo.datasets.listing import SkippedFile
 from zoo.datasets.threads import map_in_threads
 
 # To be raised when the pixels or the notes that come out change, so that old entries are remade.
-_FORMAT = 2
+_FORMAT = 3
 # Fewer pixels tell nothing once enlarged: tracking pixels, spacers, broken thumbnails.
 _MIN_SIDE = 8
-_IMAGES, _NOTES = "images.bin", "scan.json"
+_IMAGES, _NOTES, _RANGE = "images.bin", "scan.json", "range.json"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,6 +36,7 @@ class DecodedFolder:
         exact: number of each file whose bytes an earlier file has → number of the first such.
         near: number of each further file that looks like an earlier one → number of that.
         num_enlarged: how many images were smaller than they were to become.
+        levels: number of each file of more than 8 bits → the values that it has.
         skipped: what is not usable, and why.
         images: those of `paths`.
         listing_digest: of the folder's state.
@@ -47,6 +48,7 @@ class DecodedFolder:
     exact: dict[int, int]
     near: dict[int, int]
     num_enlarged: int
+    levels: dict[int, Levels]
     skipped: tuple[SkippedFile, ...]
     images: disk.StoredImages
     listing_digest: str
@@ -75,7 +77,7 @@ def decode_folder(
         filled.append(entry)
         _decode_into(entry, path, found, form, digest)
 
-    key_parts = (os.fsencode(path), repr(form).encode())
+    key_parts = (os.fsencode(path), repr((form, form.value_range)).encode())
     entry = disk.find_entry(
         data_dir,
         "folder-" + hashlib.sha256(b"\0".join(key_parts)).hexdigest()[:32],
@@ -90,11 +92,63 @@ def decode_folder(
         exact=dict(notes["exact"]),
         near=dict(notes["near"]),
         num_enlarged=notes["num_enlarged"],
+        levels={number: Levels(*levels) for number, *levels in notes["levels"]},
         skipped=tuple(SkippedFile(*entry) for entry in notes["skipped"]),
         images=_stored_images(entry, notes, form),
         listing_digest=digest,
         is_new=bool(filled),
     )
+
+
+def range_of_folder(
+    path: Path, found: listing.Listing, data_dir: disk.DataDir
+) -> tuple[float, float] | None:
+    """Finds the lowest and the highest grey value of the files of more than 8 bits, once.
+
+    Args:
+        path: the folder.
+        found: the files in it.
+        data_dir: where the answer is kept.
+
+    Returns:
+        Both, or None if there are no such files, or all of one value.
+
+    Raises:
+        ValueError: if `data_dir` can't be written.
+        RuntimeError: if it has no room.
+    """
+    state = [_FORMAT, list(decoding.readable_formats()), found.digest()]
+
+    def fill(entry: Path) -> None:
+        limits = _find_range(path, found)
+        (entry / _RANGE).write_text(json.dumps({"state": state, "range": limits}))
+
+    def is_current(entry: Path) -> bool:
+        try:
+            return json.loads((entry / _RANGE).read_text())["state"] == state
+        except (OSError, ValueError, KeyError):
+            return False
+
+    key = "range-" + hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
+    entry = disk.find_entry(data_dir, key, is_current=is_current, fill=fill, num_bytes=0)
+    limits = json.loads((entry / _RANGE).read_text())["range"]
+    return tuple(map(float, limits)) if limits else None
+
+
+def _find_range(path: Path, found: listing.Listing) -> tuple[float, float] | None:
+    def read(file: listing.FoundFile) -> Levels | None:
+        with (
+            contextlib.suppress(decoding.UnusableImageError, OSError),
+            open(path / file.path, "rb") as content,
+        ):
+            return decoding.read_levels(content)
+
+    results = map_in_threads(read, found.files)
+    with decoding.without_pillow_warnings(), contextlib.closing(results):
+        levels = [each for each in results if each and not each.is_coarse]
+    lowest = min((each.lowest for each in levels), default=0)
+    highest = max((each.highest for each in levels), default=0)
+    return (lowest, highest) if lowest < highest else None
 
 
 def _is_current(entry: Path, listing_digest: str, form: ImageForm) -> bool:
@@ -128,6 +182,7 @@ class _Usable:
     pixels: np.ndarray
     look: duplicates.Look
     is_enlarged: bool
+    levels: Levels | None
 
 
 def _decode_into(
@@ -159,6 +214,7 @@ def _decode_into(
         "exact": list(exact.items()),
         "near": list(near.items()),
         "num_enlarged": sum(image.is_enlarged for image in usable),
+        "levels": [(n, *image.levels) for n, image in enumerate(usable) if image.levels],
         "skipped": sorted(skipped, key=lambda file: os.fsencode(file.path)),
     }
     # ASCII, because names of files need not be text: \\udc80 to \\udcff stand for stray bytes.
@@ -170,12 +226,12 @@ def _decode_file(root: Path, path: str, form: ImageForm) -> _Usable | SkippedFil
         with open(root / path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            pixels, is_enlarged = decoding.decode_image(file, form, _MIN_SIDE)
+            image = decoding.decode_image(file, form, _MIN_SIDE)
     except decoding.UnusableImageError as error:
         return SkippedFile(path, str(error))
     except OSError as error:
         return SkippedFile(path, f"can't be read: {error.strerror or error}")
-    return _Usable(path, digest, pixels, duplicates.look_of(pixels), is_enlarged)
+    return _Usable(path, digest, look=duplicates.look_of(image.pixels), **image._asdict())
 
 
 def _with_progress(results: Iterator, path: Path, num_files: int) -> Iterator:

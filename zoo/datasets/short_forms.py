@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from zoo.datasets.dataset import open
+from zoo.datasets.decoding import ValueRange
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.disk import DataDir
 from zoo.datasets.pipeline import Augment
@@ -24,6 +25,7 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     drop_duplicates: str = "none",
+    value_range: ValueRange = None,
     data_dir: DataDir = None,
 ) -> tf.data.Dataset:
     """Gives the images of a data set in batches, prepared on disk first if need be.
@@ -54,6 +56,7 @@ def load(
         image_size=image_size,
         channels=channels,
         drop_duplicates=drop_duplicates,
+        value_range=value_range,
         data_dir=data_dir,
     )
     batches = images.batches
@@ -84,13 +87,22 @@ def load_few_labels(
     repeat: bool = True,
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
+    drop_duplicates: str = "none",
+    value_range: ValueRange = None,
     data_dir: DataDir = None,
 ) -> tf.data.Dataset:
     """Gives `((labelled_images, labels), unlabelled_images)`; see `ImageDataset.few_labels`.
 
     Arguments, and what is raised, are those of `open` and of that.
     """
-    images = open(name, image_size=image_size, channels=channels, data_dir=data_dir)
+    images = open(
+        name,
+        image_size=image_size,
+        channels=channels,
+        drop_duplicates=drop_duplicates,
+        value_range=value_range,
+        data_dir=data_dir,
+    )
     return images.few_labels(
         num_labels,
         split,
@@ -116,6 +128,7 @@ def load_unpaired(
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     drop_duplicates: str = "none",
+    value_range: ValueRange = None,
     data_dir: DataDir = None,
 ) -> tf.data.Dataset:
     """Gives `(images_a, images_b)` of two domains, without pairs; see `ImageDataset.unpaired`.
@@ -127,6 +140,7 @@ def load_unpaired(
         image_size=image_size,
         channels=channels,
         drop_duplicates=drop_duplicates,
+        value_range=value_range,
         data_dir=data_dir,
     )
     return images.unpaired(
@@ -147,6 +161,7 @@ def describe(
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     drop_duplicates: str = "none",
+    value_range: ValueRange = None,
 ) -> DatasetDescription:
     """Tells what a data set holds, after preparing it if it is not yet on disk.
 
@@ -157,5 +172,6 @@ def describe(
         image_size=image_size,
         channels=channels,
         drop_duplicates=drop_duplicates,
+        value_range=value_range,
         data_dir=data_dir,
     ).description

@@ -1,5 +1,6 @@
 """Where images come from: a data set of TFDS, ours among them, a folder, or two."""
 
+from zoo.datasets.decoding import ValueRange
 from zoo.datasets.disk import DataDir
 from zoo.datasets.folder import PREFIX, FolderSource
 from zoo.datasets.tfds_images import TfdsSource
@@ -13,6 +14,7 @@ def find_source(
     image_size: int | tuple[int, int] | None,
     channels: int | None,
     drop_duplicates: str,
+    value_range: ValueRange,
     data_dir: DataDir,
 ) -> Source:
     """Gives the source of that name, without preparing or reading it; arguments as for `open`.
@@ -23,4 +25,4 @@ def find_source(
     kind = TfdsSource
     if str(name).startswith(PREFIX):
         kind = TwoFoldersSource if names_two_folders(name) else FolderSource
-    return kind(name, image_size, channels, drop_duplicates, data_dir)
+    return kind(name, image_size, channels, drop_duplicates, value_range, data_dir)

@@ -42,12 +42,18 @@ class TfdsSource:
         image_size: int | tuple[int, int] | None,
         channels: int | None,
         drop_duplicates: str,
+        value_range: decoding.ValueRange,
         data_dir: disk.DataDir,
     ):
         if drop_duplicates != "none":
             raise ValueError(
                 "drop_duplicates is for folders of images, 'folder:PATH'. Received: "
                 f"drop_duplicates={drop_duplicates!r} for {name!r}."
+            )
+        if value_range is not None:
+            raise ValueError(
+                "value_range is for folders of images, 'folder:PATH'. Received: "
+                f"value_range={value_range!r} for {name!r}."
             )
         self._name = name
         self._data_dir = data_dir
@@ -268,7 +274,7 @@ class TfdsSource:
         if self.form is None:
             return image
         try:
-            return decoding.decode_image(image, self.form)[0]
+            return decoding.decode_image(image, self.form).pixels
         except decoding.UnusableImageError as error:
             raise RuntimeError(
                 f"Image number {number} of {self._name!r} can't be used ({error}); prepare the "

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from zoo.datasets import memory
 from zoo.datasets.description import DatasetDescription
-from zoo.datasets.folder import PREFIX, FolderScan, FolderSource
+from zoo.datasets.folder import PREFIX, FolderSource
+from zoo.datasets.folder_scan import FolderScan
 
 _DOMAINS = ("A", "B")
 

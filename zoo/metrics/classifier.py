@@ -176,7 +176,9 @@ def _file_name(
     seed: int,
     training_steps: int,
 ) -> str:
-    name = re.sub(r"[^\w.-]+", "_", description.name)[-80:]
+    is_folder = description.name.startswith("folder:")
+    # A folder is what it holds, wherever it lies: moved, it keeps its classifier.
+    name = "folder" if is_folder else re.sub(r"[^\w.-]+", "_", description.name)[-80:]
     unusual = "-attributes" if has_attributes_only(description) else ""
     unusual += f"-seed{seed}" if seed else ""
     if training_steps != default_training_steps(description):

@@ -14,12 +14,16 @@ found:
     RunCheckpoint      saves the state of the two above with the model
     ProgressBar        the last line on the screen
     DiscriminatorWinNotice  a line above it, if the game is lost
+
+`PastPlayers`, which lets past versions of a player play again, may stand anywhere in the list;
+`RunCheckpoint` saves its state too, if told of it.
 """
 
 from zoo.runs.balance import DiscriminatorWinNotice
 from zoo.runs.checkpoints import CheckpointError, RunCheckpoint, RunState
 from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
 from zoo.runs.loading import load_model
+from zoo.runs.past_players import PastPlayers
 from zoo.runs.progress import HistoryFile, ProgressBar, read_history, write_history
 from zoo.runs.samples import SampleGrid, image_grid, save_picture
 from zoo.runs.stopping import StopOnNonFinite, StopOnQuality
@@ -30,6 +34,7 @@ __all__ = [
     "DiscriminatorWinNotice",
     "HistoryFile",
     "HyperParameter",
+    "PastPlayers",
     "PlayersTensorBoard",
     "ProgressBar",
     "RunCheckpoint",

@@ -20,6 +20,8 @@ from zoo.runs.checked_json import checked_json
 from zoo.runs.checkpoints import RunCheckpoint
 
 _FORMAT = 1
+# What `dataset` begins with if it is a path.
+_FOLDER = "folder:"
 _PROCESSORS = Path("/proc/cpuinfo")
 # Vectors by their flags in there, the widest first.
 _VECTORS = {"amx_tile": "AMX", "avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX"}
@@ -81,6 +83,7 @@ class RunFolder:
         self.hyper_parameters = dict(hyper_parameters)
         self.resumes = list(resumes or [])
         self._is_resumed = False
+        self._earlier_dataset = self._value_of("dataset")
 
     # === Start, resume, open ===
 
@@ -122,9 +125,10 @@ class RunFolder:
         Args:
             workdir: the folder of a run of the same recipe.
             recipe: name of the recipe.
-            hyper_parameters: the configuration by name; all values but that of `epochs` must be
-                those of the earlier run. `epochs` may be anything not below what is trained.
-                Defaults to those of the earlier run.
+            hyper_parameters: the configuration by name; all values but two must be those of the
+                earlier run. `epochs` may be anything not below what is trained, and a folder of
+                images, `dataset`, may have been moved: its content decides, see
+                `refuse_other_data`. Defaults to those of the earlier run.
 
         Returns:
             The folder. `latest_checkpoint` is None if the run stopped within its first epoch.
@@ -143,7 +147,8 @@ class RunFolder:
         run._refuse_other_recipe(recipe)
         if hyper_parameters is not None:
             run._refuse_other_values(hyper_parameters)
-            run._take_epochs(hyper_parameters)
+            run._take("epochs", hyper_parameters)
+            run._take("dataset", hyper_parameters)
         _require_writable(path)
         run._is_resumed = True
         return run
@@ -272,9 +277,9 @@ class RunFolder:
         if not self._is_resumed and self.path.is_dir():
             _refuse_contents(self.path)
         environment = describe_environment(dataset_fingerprint)
+        self.refuse_other_data(dataset_fingerprint)
         earlier = self._earlier_environment()
         if earlier is not None:
-            self._refuse_other_data(earlier.get("dataset_fingerprint"), dataset_fingerprint)
             environment["before_resume"] = earlier
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -294,12 +299,30 @@ class RunFolder:
         except (OSError, ValueError):
             return None
 
-    def _refuse_other_data(self, earlier: str | None, now: str | None) -> None:
-        if earlier and now and earlier != now:
+    def refuse_other_data(self, dataset_fingerprint: str | None) -> None:
+        """Refuses to go on with a run on other data than it was trained on; `begin` asks it too.
+
+        Args:
+            dataset_fingerprint: of the data as they are now.
+
+        Raises:
+            RunFolderError: if the fingerprints differ, or a folder that was moved has none.
+        """
+        earlier = (self._earlier_environment() or {}).get("dataset_fingerprint")
+        before, now = self._earlier_dataset, self._value_of("dataset")
+        if before != now and not (earlier and dataset_fingerprint):
+            raise RunFolderError(
+                f"{self.path} was trained on {before}, and environment.json does not say what that "
+                f"held. Received: --dataset={now}. Give the old path, or start anew in another "
+                "--workdir."
+            )
+        if earlier and dataset_fingerprint and earlier != dataset_fingerprint:
+            moved = f"{now} does not hold what {before} held"
+            changed = "the data changed, or the zoo did, if its version is another"
             raise RunFolderError(
                 f"{self.path} was trained on data whose fingerprint was {earlier[:12]}, now it is "
-                f"{now[:12]}: the data changed, or the zoo did, if its version is another. Bring "
-                "back the old data or version, or start anew in another --workdir."
+                f"{dataset_fingerprint[:12]}: {changed if before == now else moved}. Bring back "
+                "the old data or version, or start anew in another --workdir."
             )
 
     def write_results(self, results: Mapping[str, Any]) -> None:
@@ -335,10 +358,14 @@ class RunFolder:
         }
         _write_json(self.path / "config.json", config)
 
-    def _take_epochs(self, hyper_parameters: Mapping[str, HyperParameter]) -> None:
-        epochs = hyper_parameters.get("epochs")
-        if epochs and epochs.value != self.hyper_parameters.get("epochs", HyperParameter(0)).value:
-            self.hyper_parameters["epochs"] = epochs
+    def _take(self, name: str, hyper_parameters: Mapping[str, HyperParameter]) -> None:
+        """Takes one of the values that may be another on a resume."""
+        given = hyper_parameters.get(name)
+        if given and given.value != self._value_of(name):
+            self.hyper_parameters[name] = given
+
+    def _value_of(self, name: str) -> Any:
+        return self.hyper_parameters.get(name, HyperParameter(None)).value
 
     # === Refusals ===
 
@@ -494,11 +521,18 @@ def _unwritable(path: Path, error: OSError) -> RunFolderError:
 
 
 def _differences(old: Mapping[str, HyperParameter], new: Mapping[str, HyperParameter]) -> list[str]:
-    names = [name for name in dict.fromkeys([*old, *new]) if name != "epochs"]
+    may_differ = {"epochs", "dataset"} if _are_folders(old, new) else {"epochs"}
+    names = [name for name in dict.fromkeys([*old, *new]) if name not in may_differ]
     pairs = {name: (_json_value(old.get(name)), _json_value(new.get(name))) for name in names}
     return [
         f"{name} was {before}, now {now}" for name, (before, now) in pairs.items() if before != now
     ]
+
+
+def _are_folders(*configurations: Mapping[str, HyperParameter]) -> bool:
+    """Whether all say that the data are a folder of images, wherever that lies."""
+    datasets = [each.get("dataset", HyperParameter(None)).value for each in configurations]
+    return all(str(dataset).startswith(_FOLDER) for dataset in datasets)
 
 
 def _json_value(parameter: HyperParameter | None) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from recipes import semi_supervised
 from recipes.common import training
+from tests.datasets.picture_files import save_pictures
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 from zoo.runs.folder import HyperParameter, RunFolder
 
@@ -168,15 +169,24 @@ def test_read_only_disk(recipe, tmp_path):
 
 
 @pytest.fixture
-def earlier_run(recipe, tmp_path, monkeypatch) -> Path:
-    """The folder of a run that was interrupted before its first epoch."""
+def interrupted(recipe, monkeypatch):
+    """Runs the recipe until its first step would come, and is interrupted there."""
 
     def interrupt(self, logs=None):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(training.ProgressBar, "on_train_begin", interrupt)
-        ended = recipe("--smoke", "--num_labels=20", f"--workdir={tmp_path}/run")
+    def run(*arguments: str) -> Ended:
+        with monkeypatch.context() as patch:
+            patch.setattr(training.ProgressBar, "on_train_begin", interrupt)
+            return recipe("--smoke", *arguments)
+
+    return run
+
+
+@pytest.fixture
+def earlier_run(interrupted, tmp_path) -> Path:
+    """The folder of a run that was interrupted before its first epoch."""
+    ended = interrupted("--num_labels=20", f"--workdir={tmp_path}/run")
     assert ended.code == 130
     assert ended.err.endswith(f"epochs saved: 0. Go on with: {resume_of(tmp_path)}\n")
     return tmp_path / "run"
@@ -216,6 +226,24 @@ def test_run_of_another_recipe(recipe, tmp_path):
         "Resume it with dcgan, or give another --workdir."
     )
     assert contents(run.path) == before
+
+
+def test_a_folder_of_data_that_was_moved(interrupted, tmp_path):
+    for number, place in enumerate(("old/a", "old/b", "other/a", "other/b")):
+        save_pictures(tmp_path / place, 20, first_seed=20 * number)
+    run = f"--workdir={tmp_path}/run"
+    options = ("--num_labels=4", "--set=image_size=16", "--set=base_filters=2")
+    assert interrupted(f"--dataset=folder:{tmp_path}/old", *options, run).code == 130
+    (tmp_path / "old").rename(tmp_path / "new")
+    before = contents(tmp_path / "run")
+    missing = error_of(interrupted(run, "--resume"))
+    assert missing.endswith(f"{tmp_path}/old does not exist; give the path of a folder of images.")
+    ended = interrupted(run, "--resume", f"--dataset=folder:{tmp_path}/other")
+    assert ended.code == 2
+    assert f"{tmp_path}/other does not hold what folder:{tmp_path}/old held." in ended.err
+    assert contents(tmp_path / "run") == before
+    assert interrupted(run, "--resume", f"--dataset=folder:{tmp_path}/new").code == 130
+    assert interrupted(run, "--resume").code == 130  # it knows the new place by now
 
 
 # === Ctrl-C ===

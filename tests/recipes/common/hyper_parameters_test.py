@@ -10,10 +10,11 @@ from recipes.common.hyper_parameters import (
     WithAdam,
     WithAdamOrSgd,
     WithBothBetas,
+    WithObjective,
     WithRootEpsilonAdam,
     sourced,
 )
-from zoo.common import schedules
+from zoo.common import objectives, schedules
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,48 @@ def test_gradient_descent_is_chosen_by_name():
     assert isinstance(Either(optimizer="adam").make_optimizer(0.1), keras.optimizers.Adam)
     with pytest.raises(ValueError, match="optimizer must be one of adam, sgd. Received: 'lion'"):
         Either(optimizer="lion").check()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Adversarial(OfThree, WithObjective):
+    """The same players with an objective."""
+
+    objective: str = sourced("non_saturating", "a paper")
+
+
+@pytest.mark.parametrize("name", objectives.NAMES)
+def test_every_objective_of_the_zoo_is_taken_by_its_name(name):
+    changed = Adversarial(objective=name)
+    changed.check()
+    assert changed.compile_arguments()["objective"].name == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"objective": "wgan"},
+            "objective must be one of non_saturating, minimax, least_squares, wasserstein, hinge, "
+            "boundary_seeking, f_kl, f_reverse_kl, f_pearson, f_hellinger, f_js, f_gan, "
+            "relativistic, relativistic_average. Received: 'wgan'",
+        ),
+        (
+            {"objective": "f_kl", "label_smoothing": 0.1},
+            "The objective 'f_kl' takes no smoothed labels, for it has none to smooth: "
+            "`label_smoothing` should be 0. Received: `label_smoothing=0.1`",
+        ),
+        (
+            {"objective": "relativistic", "label_noise": 0.2},
+            "The objective 'relativistic' compares real with generated images and has no labels: "
+            "`label_smoothing` and `label_noise` should be 0. Received: `label_smoothing=0.0`, "
+            "`label_noise=0.2`",
+        ),
+    ],
+)
+def test_refuses_an_objective_that_is_none_or_labels_that_it_has_not(changes, message):
+    with pytest.raises(ValueError) as raised:
+        Adversarial(**changes).check()
+    assert str(raised.value) == message
 
 
 def test_an_epsilon_inside_the_root_is_taken_and_checked():
