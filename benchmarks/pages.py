@@ -1,8 +1,9 @@
-"""Makes every page that is generated: of results, of each variant, and the tables of README.md.
+"""Makes every page that is generated: of results, of each variant, and tables within others.
 
     python -m benchmarks.pages
 
-They are made from the recipes, the docstrings of the variants and the records of measured runs.
+They are made from the recipes, the docstrings of the variants and the records of measured runs. The
+tables are those of README.md and of docs/experiments/mode_lab.md.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from absl import flags
 
+from benchmarks.mode_lab import method_table, published_table
 from benchmarks.readme_tables import in_order_of_papers, result_table, variant_table
 from benchmarks.records import FOLDER, Record, read_records
 from benchmarks.registry import RECIPES, refuse_incomplete
@@ -24,6 +26,7 @@ from zoo.common.files import write_atomically
 
 REPOSITORY = FOLDER.parent.parent
 VARIANTS = Path("docs", "variants")
+MODE_LAB = Path("docs", "experiments", "mode_lab.md")
 
 
 def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> dict[Path, str]:
@@ -31,10 +34,11 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
 
     Args:
         records: of measured runs; those of smoke runs are left out.
-        repository: holds README.md, of which only the tables are made anew, and pictures.
+        repository: holds README.md and perhaps docs/experiments/mode_lab.md, of which only the
+            tables are made anew, and pictures.
 
     Raises:
-        ValueError: if a record lacks what tables show, or README.md a table's place.
+        ValueError: if a record lacks what tables show, or a page a table's place.
         OSError: if README.md can't be read.
     """
     for record in records:
@@ -44,19 +48,24 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
     readme = replace_block(readme, "variants", variant_table(recipes))
     readme = replace_block(readme, "results", result_table(recipes, records))
     pages = {Path("benchmarks", "RESULTS.md"): render_results(records), Path("README.md"): readme}
+    if (repository / MODE_LAB).exists():
+        page = (repository / MODE_LAB).read_text(encoding="utf-8")
+        page = replace_block(page, "methods", method_table(records), MODE_LAB)
+        pages[MODE_LAB] = replace_block(page, "published", published_table(), MODE_LAB)
     for model in dict.fromkeys(recipe.model for recipe in recipes):
         own = [recipe for recipe in recipes if recipe.model is model]
         pages[VARIANTS / file_name(model)] = render_variant(own, records, repository)
     return pages
 
 
-def replace_block(text: str, name: str, block: str) -> str:
+def replace_block(text: str, name: str, block: str, page: Path = Path("README.md")) -> str:
     """Returns a page with another block between the comments that mark its place.
 
     Args:
         text: with `<!-- name: … -->` and `<!-- end of name -->`, each in a line of its own.
         name: of the block.
         block: the new one.
+        page: which page it is, for the message.
 
     Raises:
         ValueError: if the place is not marked once.
@@ -66,7 +75,7 @@ def replace_block(text: str, name: str, block: str) -> str:
     made, count = re.subn(pattern, lambda _: f"\n{block}\n\n", text, flags=re.DOTALL)
     if count != 1:
         raise ValueError(
-            f"README.md should mark the place of the table of {name} once, by the lines {start} "
+            f"{page} should mark the place of the table of {name} once, by the lines {start} "
             f"and {end}. Found: {count} such places."
         )
     return made

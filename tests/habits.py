@@ -120,7 +120,7 @@ def with_network(attempt: Attempt, player: int, change: Callable) -> None:
     network = list(model.players.values())[player][0]
     argument = next(name for name, value in vars(model).items() if value is network)
     arguments = {argument: change(network)}
-    for name in ("latent_dim", "image_shape"):
+    for name in ("latent_dim", "image_shape", "packing"):
         if hasattr(model, name):
             arguments[name] = getattr(model, name)
     type(model)(**arguments)

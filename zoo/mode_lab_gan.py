@@ -421,7 +421,9 @@ class ModeLabGAN(LatentModel):
         """Returns what the generator minimises, as judged by the discriminator to come."""
         discriminator = self._discriminator_to_come(real_packs, generated_packs)
         generated_logits = discriminator(generated_packs, training=True)
-        real_logits = discriminator(real_packs, training=True)
+        real_logits = None
+        if self.objective.is_relativistic:  # compares them
+            real_logits = discriminator(real_packs, training=True)
         return self.objective.generator_loss(generated_logits, real_logits)
 
     def pulls(self, real_samples: tf.Tensor, generated_samples: tf.Tensor) -> tf.Tensor:

@@ -366,3 +366,40 @@ answers that a CycleGAN never sees; seconds are of runs without it.
     # its accuracy must be the same, and its weights need not.
     same_protocol_but_for=r"(?<=weights )[0-9a-f]{8}(?=\))",
 )
+
+
+_DIVERGENCE = Mean("Divergence", "mode_divergence", decimals=3)
+
+MODES = Measures(
+    title="Mode coverage",
+    introduction="""\
+*Modes* are those that generated samples cover, of as many as the data have. *High quality* is the
+share of samples near a mode, of points, or named with confidence, of stacked digits; *real* is what
+real samples have, which none should exceed by much: its modes would have shrunk. *Width* is that of
+the modes over the true one. *Divergence* is that of the modes' shares from equal ones, and *floor*
+what perfect samples have of it by chance, (modes − 1) / (2 · samples).
+""",
+    axes=(Axis("seeds", "0,1,2,3,4", "Seeds of weights, latents and samples.", ("seed",)),),
+    scores=(
+        *("modes", "num_modes", "high_quality", "real_high_quality"),
+        *("mode_divergence", "divergence_floor"),
+    ),
+    optional_scores=("mode_spread",),
+    details=("num_samples", "weights"),
+    protocol=_own_protocol,
+    columns=(
+        Mean("Modes", "modes", decimals=1),
+        Span("Of", "num_modes", digits=".0f"),
+        Mean("High quality", "high_quality", factor=100, unit=" %", decimals=1),
+        Span("Real", "real_high_quality", digits=".1%"),
+        Mean("Width", "mode_spread", decimals=2),
+        _DIVERGENCE,
+        Span("Floor", "divergence_floor", digits=".4f"),
+    ),
+    summary=Summary(
+        "divergence of modes",
+        _DIVERGENCE,
+        Span("Floor", "divergence_floor", digits=".4f"),
+        beside_name="perfect samples",
+    ),
+)

@@ -1,0 +1,123 @@
+"""The mode lab's recipe, from the first flag to the last file."""
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import export
+from recipes import mode_lab
+from recipes.mode_lab import METHODS, RECIPE, preset
+from tests.recipes.command import Ended, run_recipe
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory) -> tuple[Path, Ended]:
+    """The folder that a smoke run with some cures left, and what it said."""
+    cwd = tmp_path_factory.mktemp("cwd")
+    ended = run_recipe(
+        "mode_lab",
+        *("--smoke", "--dataset=grid", "--workdir=run"),
+        *("--set=packing=2", "--set=penalty=r1", "--set=unrolled_steps=1", "--set=num_samples=500"),
+        folder=cwd,
+        data_dir=cwd,
+    )
+    assert ended.code == 0, ended.err
+    return cwd / "run", ended
+
+
+def test_table_results_and_history_agree(smoke):
+    folder, ended = smoke
+    results = json.loads((folder / "results.json").read_text())
+    assert (results["num_modes"], results["num_samples"]) == (25, 500)
+    assert 0 <= results["modes"] <= 25
+    assert results["divergence_floor"] == 24 / 1000
+    assert results["peak_memory_megabytes"] > 100
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("modes covered")]
+    assert line.split()[2:] == [f"{results['modes']:.0f}", "of", "25"]
+    assert f"Scores: {results['protocol']}." in ended.out
+    with open(folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["3", "6"]
+    measures = {"modes", "high_quality", "mode_divergence", "mode_spread"}
+    assert {f"val_{measure}" for measure in measures} | {"gradient_penalty"} <= rows[0].keys()
+
+
+def test_pictures_of_the_plane_become_a_film(smoke):
+    folder, _ = smoke
+    pictures = {path.name for path in (folder / "samples").iterdir()}
+    assert pictures == {"step-0000000.png", "epoch-0001.png", "epoch-0002.png"}
+    with Image.open(folder / "samples" / "epoch-0002.png") as picture:
+        assert picture.size == (480, 480)
+    with Image.open(folder / "samples.gif") as film:
+        assert film.n_frames == 3
+
+
+def test_the_export_gives_points(smoke):
+    loaded = export.load(smoke[0] / "export")
+    points = loaded.generate(np.int32(5), np.int64(0), np.float32(1.0))["points"]
+    assert points.shape == (5, 2)
+
+
+def test_two_digits_are_stacked_named_and_shown_in_colours(tmp_path, data_dir):
+    ended = run_recipe(
+        "mode_lab",
+        *("--smoke", "--epochs=1", "--dataset=two_digits", "--workdir=run", "--batch_size=4"),
+        *("--set=num_samples=50", "--set=generator_width=8", "--set=discriminator_width=4"),
+        folder=tmp_path,
+        data_dir=data_dir,
+    )
+    assert ended.code == 0, ended.err
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert (results["num_modes"], results["mode_spread"]) == (100, None)
+    assert 0 <= results["real_high_quality"] < 1  # of a classifier of ten steps
+    assert "classifier of mnist_small" in results["protocol"]
+    with Image.open(tmp_path / "run" / "samples" / "epoch-0001.png") as picture:
+        assert (picture.mode, picture.size) == ("RGB", (8 * 28, 8 * 28))
+
+
+def test_another_data_set_is_refused_by_name(tmp_path):
+    ended = run_recipe("mode_lab", "--dataset=mnist", folder=tmp_path, data_dir=tmp_path)
+    assert ended.code == 2
+    assert "dataset must be one of ring, grid, two_digits, three_digits" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
+# === Presets ===
+
+
+def test_the_preset_paper_is_lin_et_al_s():
+    values = preset("paper", "ring")
+    assert (values.epochs * values.steps_per_epoch, values.batch_size) == (400_000, 100)
+    assert (values.latent_dim, values.architecture, values.num_samples) == (2, "published", 2500)
+    assert (values.generator_learning_rate, values.adam_beta_1) == (1e-4, 0.8)
+    stacks = preset("paper", "three_digits")
+    assert (stacks.num_samples, stacks.discriminator_width, stacks.latent_dim) == (25_600, 8, 256)
+
+
+@pytest.mark.parametrize("dataset", ["ring", "grid"])
+def test_a_quick_run_has_at_most_25_000_steps(dataset):
+    values = preset("quick", dataset)
+    assert values.epochs * values.steps_per_epoch <= 25_000
+
+
+def test_every_method_can_be_built():
+    for settings in METHODS.values():
+        values = dataclasses.replace(preset("quick", "ring"), **settings)
+        RECIPE.check(values)
+        names = ("penalty", "packing", "minibatch_kernels", "replay_size", "unrolled_steps")
+        arguments = {name: getattr(values, name) for name in names}
+        RECIPE.model(**arguments, generator_width=2, discriminator_width=2)
+        values.compile_arguments()
+
+
+def test_a_published_number_belongs_to_one_plain_setting():
+    configuration = dataclasses.asdict(preset("quick", "ring"))
+    fitting = [each for each in mode_lab.RECIPE.reported if each.belongs_to(configuration)]
+    assert [each.value for each in fitting] == ["6.3 ± 0.5 (98.2 %, 0.45)"]
+    unrolled = configuration | {"unrolled_steps": 5}
+    assert not [each for each in mode_lab.RECIPE.reported if each.belongs_to(unrolled)]
