@@ -63,6 +63,7 @@ from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
 from zoo.energy_based_gan import EnergyBasedGAN  # noqa: E402
 from zoo.face_gan import FaceGAN  # noqa: E402
+from zoo.loss_sensitive_gan import LossSensitiveGAN  # noqa: E402
 from zoo.mode_lab_gan import ModeLabGAN  # noqa: E402
 from zoo.r3gan import R3GAN  # noqa: E402
 from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
@@ -78,6 +79,7 @@ __all__ = [
     "CycleGAN",
     "EnergyBasedGAN",
     "FaceGAN",
+    "LossSensitiveGAN",
     "ModeLabGAN",
     "SemiSupervisedGAN",
     "VanillaGAN",
