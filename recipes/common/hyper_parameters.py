@@ -18,6 +18,7 @@ import keras
 from recipes.common import checks
 from zoo.common import objectives, schedules
 from zoo.common.optimizers import RootEpsilonAdam
+from zoo.datasets.folder import name_of
 
 OPTIMIZERS = ("adam", "sgd")
 
@@ -57,6 +58,9 @@ class HyperParameters(abc.ABC):
 
     # What `learning_rate_schedule` may name beside "constant" and "exponential".
     further_schedules: ClassVar[Mapping[str, Schedule]] = {}
+
+    def __post_init__(self):
+        object.__setattr__(self, "dataset", name_of(self.dataset))
 
     @property
     def patience(self) -> int | None:

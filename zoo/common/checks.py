@@ -1,8 +1,10 @@
 """What models refuse before any work starts: images, shapes and networks that can't be right."""
 
+import operator
 import warnings
 from collections.abc import Iterable
 from numbers import Integral
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,6 +23,27 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
         )
 
 
+def as_integer(name: str, value, least: int = 1) -> int:
+    """Returns an integer of any kind, such as NumPy's, as one of Python's, which JSON holds.
+
+    Args:
+        name: of the argument.
+        value: of it.
+        least: that it may be. Defaults to 1.
+
+    Raises:
+        ValueError: if it is no integer, or less.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < least:
+        wanted = "a positive integer" if least == 1 else f"an integer of {least} or more"
+        raise ValueError(f"`{name}` must be {wanted}. Received: {name}={value!r}")
+    return number
+
+
 def check_positive_integers(**values) -> None:
     """Refuses arguments that are not integers above 0.
 
@@ -28,8 +51,19 @@ def check_positive_integers(**values) -> None:
         ValueError: naming the first.
     """
     for name, value in values.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        as_integer(name, value)
+
+
+def without_numpy_scalars(value: Any) -> Any:
+    """Returns a number of NumPy's as Python's own, also within tuples and lists.
+
+    Keras takes none of NumPy's for sizes, and JSON none at all.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (tuple, list):
+        return type(value)(map(without_numpy_scalars, value))
+    return value
 
 
 def check_not_negative(**values) -> None:

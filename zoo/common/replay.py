@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from zoo.common.checks import as_integer
+
 
 class ImagePool(keras.layers.Layer):
     """A pool of past images, out of which a discriminator is given old ones among the new.
@@ -31,10 +33,8 @@ class ImagePool(keras.layers.Layer):
     def __init__(self, image_shape, size: int = 50, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(trainable=False, **kwargs)
-        if not isinstance(size, int) or size < 0:
-            raise ValueError(f"`size` must be an integer of 0 or more. Received: size={size!r}")
+        self.size = size = as_integer("size", size, least=0)
         self.image_shape = tuple(image_shape)
-        self.size = size
         # Equal on every replica, so that any one of them speaks for all.
         options = {
             "initializer": "zeros",

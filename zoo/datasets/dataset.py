@@ -17,6 +17,7 @@ from zoo.datasets import catalogue, few_labels, pipeline
 from zoo.datasets.decoding import ValueRange
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.disk import DataDir
+from zoo.datasets.folder import name_of
 from zoo.datasets.folder_scan import FolderScan
 from zoo.datasets.pairs import drawn_pairs
 from zoo.datasets.pipeline import Augment, Course
@@ -63,8 +64,7 @@ def open(
         ValueError: if there is no such data set or folder, the examples are not uint8 images, or
             `image_size` is missing or, as any other argument, out of range.
     """
-    if isinstance(name, os.PathLike):
-        name = f"folder:{os.fspath(name)}"
+    name = name_of(name)
     source = find_source(name, image_size, channels, drop_duplicates, value_range, data_dir)
     return ImageDataset(name, source, data_dir)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
 import sys
 import tempfile
@@ -72,7 +73,7 @@ class Classifier:
 
 
 def load_classifier(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     data_dir: DataDir = None,
     seed: int = 0,
@@ -123,7 +124,7 @@ def load_classifier(
     training_steps = training_steps or default_training_steps(description)
     file = _file_name(description, data_options, seed, training_steps)
     path = data_dir_or_default(data_dir) / FOLDER / file
-    kept = _load(path, name)
+    kept = _load(path, images.name)
     if kept is None:
         kept = train_classifier(images, seed, training_steps)
         _keep(path, *kept)
