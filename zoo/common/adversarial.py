@@ -1,5 +1,7 @@
 """What is the same for every game of several players: `AdversarialModel`. It plays none itself."""
 
+import functools
+import inspect
 import itertools
 import math
 import types
@@ -10,7 +12,12 @@ import keras
 import tensorflow as tf
 
 from zoo.common import batches, objectives
-from zoo.common.checks import check_brightness, check_image_range
+from zoo.common.checks import (
+    as_integer,
+    check_brightness,
+    check_image_range,
+    without_numpy_scalars,
+)
 from zoo.common.layers import ReplicaSeedGenerator
 from zoo.common.learning_rates import JointOptimizer, RateLog, check_callbacks
 from zoo.common.noise import DecayingGaussianNoise
@@ -28,6 +35,18 @@ def _copy_of(network: keras.Model) -> keras.Model:
     copy.set_weights(network.get_weights())  # clone_model draws new ones
     copy.trainable = False
     return copy
+
+
+def _with_python_numbers(initialize: Callable) -> Callable:
+    @functools.wraps(initialize)
+    def initialize_with_python_numbers(self, *arguments, **named_arguments):
+        arguments = map(without_numpy_scalars, arguments)
+        named = {name: without_numpy_scalars(value) for name, value in named_arguments.items()}
+        initialize(self, *arguments, **named)
+
+    # Keras looks at the arguments too, and not behind a wrapper.
+    initialize_with_python_numbers.__signature__ = inspect.signature(initialize)
+    return initialize_with_python_numbers
 
 
 COMPILE_ARGUMENTS = ("run_eagerly", "steps_per_execution", "jit_compile")
@@ -56,12 +75,18 @@ class AdversarialModel(keras.Model):
         players: the networks of each player, by its name.
 
     Raises:
-        ValueError: for an `average_decay` outside [0, 1).
+        ValueError: for an `average_decay` outside [0, 1), or a `seed` that is no integer.
     """
 
     # Name of the objective that `compile` takes if it is given none; `None` where the paper's
     # losses are no adversarial objective, or are part of the variant itself.
     default_objective: str | None = None
+
+    def __init_subclass__(cls, **kwargs):
+        """Has the constructor of each variant take numbers of NumPy's as it does Python's."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = _with_python_numbers(cls.__init__)
 
     def __init__(self, *, average_decay: float = 0.0, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
@@ -71,7 +96,7 @@ class AdversarialModel(keras.Model):
                 f"Received: average_decay={average_decay}"
             )
         self.average_decay = average_decay
-        self.seed = seed
+        self.seed = as_integer("seed", seed, least=None)
         self.averages: list[tuple[keras.Model, keras.Model]] = []
 
     # === Players ===
@@ -603,6 +628,22 @@ class AdversarialModel(keras.Model):
                 f"save_weights('....weights.h5'). Received: filepath={str(filepath)!r}"
             )
         return super().save(filepath, *arguments, **options)
+
+    def save_weights(self, filepath, *arguments, **options):
+        """Saves the weights and all random states: `keras.Model.save_weights`.
+
+        Raises:
+            ValueError: for a name that does not end in `.weights.h5`.
+        """
+        name = str(filepath)
+        if not name.endswith((".weights.h5", ".weights.json")):
+            stem = name.removesuffix(".h5").removesuffix(".hdf5").removesuffix(".keras")
+            raise ValueError(
+                "The name of saved weights must end in .weights.h5, such as "
+                f"save_weights({stem + '.weights.h5'!r}); save(...) saves optimizers too. "
+                f"Received: filepath={name!r}"
+            )
+        return super().save_weights(filepath, *arguments, **options)
 
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""

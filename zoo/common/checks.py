@@ -1,8 +1,9 @@
 """What models refuse before any work starts: images, shapes and networks that can't be right."""
 
+import operator
 import warnings
 from collections.abc import Iterable
-from numbers import Integral
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,6 +22,29 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
         )
 
 
+def as_integer(name: str, value, least: int | None = 1) -> int:
+    """Returns an integer of any kind, such as NumPy's, as one of Python's, which JSON holds.
+
+    Args:
+        name: of the argument.
+        value: of it.
+        least: that it may be, or None for any. Defaults to 1.
+
+    Raises:
+        ValueError: if it is no integer, such as a boolean or a float, or less.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        wanted = {None: "an integer", 1: "a positive integer"}.get(
+            least, f"an integer of {least} or more"
+        )
+        raise ValueError(f"`{name}` must be {wanted}. Received: {name}={value!r}")
+    return number
+
+
 def check_positive_integers(**values) -> None:
     """Refuses arguments that are not integers above 0.
 
@@ -28,8 +52,7 @@ def check_positive_integers(**values) -> None:
         ValueError: naming the first.
     """
     for name, value in values.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        as_integer(name, value)
 
 
 def check_not_negative_integers(**values) -> None:
@@ -39,10 +62,19 @@ def check_not_negative_integers(**values) -> None:
         ValueError: naming the first.
     """
     for name, value in values.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
-            raise ValueError(
-                f"`{name}` must be an integer of 0 or more. Received: {name}={value!r}"
-            )
+        as_integer(name, value, least=0)
+
+
+def without_numpy_scalars(value: Any) -> Any:
+    """Returns a number of NumPy's as Python's own, also within tuples and lists.
+
+    Keras takes none of NumPy's for sizes, and JSON none at all.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (tuple, list):
+        return type(value)(map(without_numpy_scalars, value))
+    return value
 
 
 def check_not_negative(**values) -> None:
@@ -185,13 +217,15 @@ def check_image_shape(image_shape, or_points: bool = False) -> tuple[int, ...]:
     """
     image_shape = tuple(image_shape)
     if or_points and image_shape == (2,):
-        return image_shape
-    if len(image_shape) != 3 or any(not isinstance(s, Integral) or s < 1 for s in image_shape):
+        return (2,)
+    try:
+        height, width, channels = (as_integer("image_shape", size) for size in image_shape)
+    except ValueError as error:
         raise ValueError(
             "`image_shape` must be (height, width, channels), three positive integers"
             f"{', or (2,) for points' if or_points else ''}. Received: image_shape={image_shape}"
-        )
-    return tuple(map(int, image_shape))
+        ) from error
+    return height, width, channels
 
 
 def check_network(name: str, network: keras.Model, takes, gives) -> None:
