@@ -19,7 +19,13 @@ from zoo.common.checks import (
     without_numpy_scalars,
 )
 from zoo.common.layers import ReplicaSeedGenerator
-from zoo.common.learning_rates import JointOptimizer, RateLog, check_callbacks
+from zoo.common.learning_rates import (
+    JointOptimizer,
+    RateLog,
+    check_callbacks,
+    refuse_foreign_optimizer,
+)
+from zoo.common.monitors import check_monitors
 from zoo.common.noise import DecayingGaussianNoise
 
 
@@ -280,6 +286,7 @@ class AdversarialModel(keras.Model):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         self._refuse_frozen(player)
         optimizer.build(self.trainable_variables_of(player))
+        refuse_foreign_optimizer(player, optimizer, self.trainable_variables_of(player))
         return optimizer
 
     def _refuse_frozen(self, player: str) -> None:
@@ -325,6 +332,11 @@ class AdversarialModel(keras.Model):
         """The form of the batch that `test_step` takes. Defaults to that of `train_step`."""
         return self.batch_spec
 
+    @property
+    def evaluation_logs(self) -> tuple[str, ...]:
+        """The names of what `test_step` may log. Defaults to those of `train_step`."""
+        return tuple(self.running_means)
+
     def rows_of_epoch(self, lengths: tuple[int, ...]) -> int | None:
         """Returns after how many rows an epoch ends, of arrays that go through their own passes.
 
@@ -350,17 +362,18 @@ class AdversarialModel(keras.Model):
         batches.check_form(batch, self.evaluation_spec, "evaluate")
         check_image_range(batch)
 
-    def _checked(self, x, y, sample_weight, batch_size, check: Callable):
+    def _checked(self, x, y, batch_size, check: Callable, method: str):
         """Returns all that Keras is to take as `x`, after a look at its first batch."""
+        batches.check_source(x, method)
         if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
-            if y is not None or sample_weight is not None:
+            if y is not None:
                 raise ValueError(
                     "The batches of a dataset or generator hold all that is trained on. Received: "
-                    f"y or sample_weight beside x={type(x).__name__}"
+                    f"y beside x={type(x).__name__}"
                 )
             data = x
         else:
-            data = batches.unpacked((x, y, sample_weight))
+            data = batches.unpacked((x, y))
         first_batch, data = batches.with_first_batch(data, batch_size)
         if first_batch is not None:
             check(first_batch)
@@ -387,11 +400,16 @@ class AdversarialModel(keras.Model):
             data = batches.filled_for_replicas(data, replicas)
         return data
 
-    def _refuse_class_weight(self, class_weight) -> None:
+    def _refuse_weights(self, class_weight=None, sample_weight=None) -> None:
         if class_weight is not None:
             raise ValueError(
                 f"The losses of {type(self).__name__} take no class_weight; draw rare classes "
                 f"oftener instead. Received: class_weight={class_weight!r}"
+            )
+        if sample_weight is not None:
+            raise ValueError(
+                f"{type(self).__name__} takes no sample_weight; draw what shall count more oftener "
+                f"instead. Received: sample_weight of type {type(sample_weight).__name__}"
             )
 
     def _step_on_batch(self, step: Callable, spec, method: str) -> Callable:
@@ -452,15 +470,16 @@ class AdversarialModel(keras.Model):
         Raises:
             ValueError: if the first batch is not what `train_step` takes, or that of
                 `validation_data` not what `test_step` does, either never ends and no number of
-                steps is given, or a callback sets learning rates that follow a schedule, or is
-                `SwapEMAWeights`.
+                steps is given, or a callback sets learning rates that follow a schedule, waits
+                for what is not logged, or is `SwapEMAWeights`.
         """
         self._assert_compile_called("fit")
-        self._refuse_class_weight(class_weight)
-        for player in self.players:
+        self._refuse_weights(class_weight=class_weight, sample_weight=sample_weight)
+        for player, optimizer in self.optimizers.items():
             self._refuse_frozen(player)
+            refuse_foreign_optimizer(player, optimizer, self.trainable_variables_of(player))
         batches.refuse_endless(x, arguments.get("steps_per_epoch"), "fit", "steps_per_epoch")
-        given = self._checked(x, y, sample_weight, batch_size, self.check_batch)
+        given = self._checked(x, y, batch_size, self.check_batch, "fit")
         data = self._training_data(given, batch_size, shuffle)
         if data is not given and validation_split:
             raise ValueError(
@@ -472,9 +491,13 @@ class AdversarialModel(keras.Model):
             batches.refuse_endless(validation_data, steps, "fit", "validation_steps")
             size = arguments.get("validation_batch_size") or batch_size
             check = self.check_evaluation_batch
-            validation_data = self._checked(validation_data, None, None, size, check)
+            validation_data = self._checked(validation_data, None, size, check, "evaluate")
             validation_data = (self._data_for_replicas(validation_data, size),)
         check_callbacks(callbacks, self.optimizers)
+        evaluated = {f"val_{name}" for name in self.evaluation_logs}
+        validates = validation_data is not None or validation_split
+        logs = {*self.running_means, *(evaluated if validates else ())}
+        check_monitors(callbacks, logs, evaluated)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [RateLog(callbacks), *keras.tree.flatten(callbacks or [])]
         # Keras warns of its own default where it can't shuffle.
@@ -506,23 +529,25 @@ class AdversarialModel(keras.Model):
                 `steps` is missing.
         """
         self._assert_compile_called("evaluate")
+        self._refuse_weights(sample_weight=sample_weight)
         if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
             batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
-            x = self._checked(x, y, sample_weight, batch_size, self.check_evaluation_batch)
+            x = self._checked(x, y, batch_size, self.check_evaluation_batch, "evaluate")
             x = self._data_for_replicas(x, batch_size)
         return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Takes one step on a batch, after a look at it; see `fit`."""
-        self._refuse_class_weight(class_weight)
-        batch = batches.unpacked((x, y, sample_weight))
+        self._refuse_weights(class_weight=class_weight, sample_weight=sample_weight)
+        batch = batches.unpacked((x, y))
         self.check_batch(batch)
         return super().train_on_batch(batch, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Evaluates a batch, after a look at it; see `evaluate`."""
         self._assert_compile_called("test_on_batch")
-        batch = batches.unpacked((x, y, sample_weight))
+        self._refuse_weights(sample_weight=sample_weight)
+        batch = batches.unpacked((x, y))
         self.check_evaluation_batch(batch)
         return super().test_on_batch(batch, return_dict=return_dict)
 

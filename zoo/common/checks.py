@@ -248,7 +248,8 @@ def check_network(name: str, network: keras.Model, takes, gives) -> None:
             f"`{name}` must take shape {takes} and give {gives}, batch left out. Received: a "
             f"network that takes {received[0]} and gives {received[1]}"
         )
-    refuse_squashed_output(name, network, gives_images=len(gives) == 3)
+    if name != "generator" or len(gives) == 3:  # points may lie anywhere
+        refuse_squashed_output(name, network, gives_images=len(gives) == 3)
 
 
 def check_known(name: str, network) -> None:
@@ -264,8 +265,14 @@ def check_known(name: str, network) -> None:
         )
 
 
+# Neither gives a pixel below 0; a logit within bounds says nothing for sure.
+_POSITIVE = ("sigmoid", "hardsigmoid", "softmax", "relu", "relu6", "softplus", "exp", "exponential")
+_BOUNDED = ("sigmoid", "hardsigmoid", "logsigmoid", "softmax", "logsoftmax", "tanh", "hardtanh")
+_UNCHANGING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Identity)
+
+
 def refuse_squashed_output(name: str, network: keras.Model, gives_images: bool) -> None:
-    """Refuses a network that ends in a sigmoid or softmax: such outputs train, but to nothing.
+    """Refuses a network that ends in what squashes its outputs: such train, but to nothing.
 
     Args:
         name: what the argument is called.
@@ -276,9 +283,8 @@ def refuse_squashed_output(name: str, network: keras.Model, gives_images: bool) 
         ValueError: saying what to end in.
     """
     for output in network.outputs:
-        activation = getattr(_last_computation(output), "activation", None)
-        kind = getattr(activation, "__name__", "")
-        if kind in ("sigmoid", "hard_sigmoid", "softmax"):
+        kind = _kind(_last_computation(output))
+        if kind.replace("_", "").lower() in (_POSITIVE if gives_images else _BOUNDED):
             logits = f"logits; leave the {kind} out"
             wanted = "pixels in [-1, 1]; end it in a tanh" if gives_images else logits
             raise ValueError(
@@ -287,11 +293,22 @@ def refuse_squashed_output(name: str, network: keras.Model, gives_images: bool) 
 
 
 def _last_computation(output):
-    """Returns the operation that makes an output, of those that do more than to reshape it."""
-    operation = output._keras_history.operation
-    while isinstance(operation, (keras.layers.Reshape, keras.layers.Flatten)):
-        operation = operation.input._keras_history.operation
+    """Returns the operation that makes an output, of those that change its numbers."""
+    operation, node_index, output_index = output._keras_history
+    if isinstance(operation, keras.Model) and hasattr(operation, "outputs"):
+        return _last_computation(operation.outputs[output_index])
+    is_linear = isinstance(operation, keras.layers.Activation) and _kind(operation) == "linear"
+    if is_linear or isinstance(operation, _UNCHANGING):
+        return _last_computation(operation._inbound_nodes[node_index].input_tensors[0])
     return operation
+
+
+def _kind(operation) -> str:
+    """Returns what an operation applies to numbers: its activation's name, or its own."""
+    if getattr(operation, "negative_slope", 0):  # of a leaky `keras.layers.ReLU`
+        return ""
+    activation = getattr(operation, "activation", None)
+    return getattr(activation, "__name__", "") if activation else type(operation).__name__
 
 
 def _without_batch(shape):

@@ -182,6 +182,13 @@ class LatentModel(AdversarialModel):
         first = replica_context.replica_id_in_sync_group * batch_size
         return latents[first : first + batch_size]
 
+    @property
+    def evaluation_logs(self) -> tuple[str, ...]:
+        """The names of the quality measures."""
+        if not self.takes_quality_measures:
+            return super().evaluation_logs
+        return tuple(measure.name for measure in self._evaluation.measures)
+
     def check_evaluation_batch(self, batch) -> None:
         """Refuses what `test_step` can't take, and to evaluate without measures."""
         self._require_measures()
