@@ -215,6 +215,15 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     "`ModelCheckpoint`": lambda a: a.fit(
         callbacks=[keras.callbacks.ModelCheckpoint(a.folder / "model.keras")]
     ),
+    "`EarlyStopping()`, of `val_loss`": lambda a: a.fit(
+        callbacks=[keras.callbacks.EarlyStopping()]
+    ),
+    "`EarlyStopping` without a `mode`": lambda a: a.fit(
+        callbacks=[keras.callbacks.EarlyStopping("generator_loss")]
+    ),
+    '`ModelCheckpoint("model.h5")`': lambda a: a.fit(
+        callbacks=[keras.callbacks.ModelCheckpoint(a.folder / "model.h5")]
+    ),
     "`compile(metrics=[...])`": lambda a: a.model.compile(metrics=["accuracy"]),
     '`compile(quality_measures="fid")`': lambda a: a.model.compile(quality_measures="fid"),
     "`validation_data` without measures": without_measures,
@@ -230,8 +239,13 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     '`save("model.h5")`': lambda a: a.model.save(a.folder / "model.h5"),
     '`save_weights("model.h5")`': lambda a: a.model.save_weights(a.folder / "model.h5"),
     "`export(folder)`": lambda a: a.model.export(a.folder / "export", verbose=False),
+    "batches as dictionaries": lambda a: a.fit(dataset({"image": tf.nest.flatten(a.batch)[0]})),
+    "images without an axis of channels": lambda a: a.fit(
+        dataset(of_images(lambda images: images[..., 0], a.batch))
+    ),
     "labels beside a batch": lambda a: a.fit(dataset((a.batch, np.zeros(4, "int32")))),
     "`fit(..., class_weight={...})`": lambda a: a.fit(class_weight={0: 2.0}),
+    "`fit(..., sample_weight=[...])`": lambda a: a.fit(sample_weight=np.ones(BATCH_SIZE)),
 }
 
 

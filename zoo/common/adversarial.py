@@ -551,6 +551,34 @@ class AdversarialModel(keras.Model):
         self.check_evaluation_batch(batch)
         return super().test_on_batch(batch, return_dict=return_dict)
 
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Answers for many inputs: `keras.Model.predict`, after a look at the first batch.
+
+        Raises:
+            ValueError: if images are not in [-1, 1], latents have another size, or the data never
+                end and `steps` is missing.
+        """
+        batches.check_source(x, "predict")
+        batches.refuse_endless(x, steps, "predict", "steps")
+        first_batch, x = batches.with_first_batch(x, batch_size)
+        self._check_inputs(first_batch)
+        return super().predict(x, batch_size, verbose, steps, callbacks)
+
+    def predict_on_batch(self, x):
+        """Answers for a batch, after a look at it; see `predict`."""
+        self._check_inputs(x)
+        return super().predict_on_batch(x)
+
+    def _check_inputs(self, batch) -> None:
+        if batch is None:
+            return
+        batch, spec = batches.unpacked(batch), self.call_spec
+        if isinstance(spec, tf.TensorSpec):
+            batch = batch[0] if isinstance(batch, tuple) else batch  # Keras leaves targets out too
+            if not batches.is_images(spec):  # which may be larger, where a network allows it
+                batches.check_form(batch, spec, "predict")
+        check_image_range(batch)
+
     def _maybe_symbolic_build(self, *args, **kwargs):
         # Keras would build what is built already, with a made-up batch that drops its structure.
         return
