@@ -185,9 +185,9 @@ def test_predict_looks_at_what_it_is_given(case, model):
                 model.predict(data, verbose=0)
         with pytest.raises(ValueError, match=message):
             model.predict_on_batch(wrong)
-    for data in (Sequence([inputs]), ((inputs,) for _ in range(1))):
-        answers = model.predict(data, verbose=0)
-        np.testing.assert_allclose(answers, model.predict(inputs, verbose=0), atol=1e-6)
+        for data in (Sequence([inputs]), ((inputs,) for _ in range(1))):
+            answers = model.predict(data, steps=1, verbose=0)
+            np.testing.assert_allclose(answers, model.predict(inputs, verbose=0), atol=1e-6)
 
 
 def test_what_is_beside_a_batch_is_refused(case, model):
