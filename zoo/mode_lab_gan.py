@@ -71,7 +71,7 @@ def _logits(x, minibatch_kernels: int, initializer="glorot_uniform"):
 
 
 def build_point_generator(
-    latent_dim: int, width: int = 128, depth: int = 4, extent: float = 1.0
+    latent_dim: int, width: int = 128, depth: int = 5, extent: float = 1.0
 ) -> keras.Model:
     """Returns layers of leaky rectifiers, then a point of the plane.
 
@@ -93,7 +93,7 @@ def build_point_discriminator(
     width: int = 128,
     packing: int = 1,
     minibatch_kernels: int = 0,
-    depth: int = 4,
+    depth: int = 5,
     extent: float = 1.0,
     bends: float = 3.0,
 ) -> keras.Model:
