@@ -220,7 +220,7 @@ def _advice(batch, spec) -> str:
         if _has_form(batch[0], spec):
             return " Leave labels out, such as by `data.map(lambda images, labels: images)`."
         if len(set(_shapes_of(batch))) == 1 and _shapes_of(batch)[0] == spec.shape[1:]:
-            return " Make one array of single images, by `np.stack`."
+            return " Make one array of all, by `np.stack`."
     if "labels" in _names(spec) and any(len(shape) == 2 for shape in _shapes_of(batch)):
         return " Of one-hot labels take `labels.argmax(axis=-1)`."
     pairs = zip(_shapes_of(batch), tf.nest.flatten(spec), strict=False)
@@ -230,7 +230,7 @@ def _advice(batch, spec) -> str:
 def _advice_on_axes(shape: tuple, wanted: tf.TensorShape) -> str:
     one = tuple(wanted[1:])
     if shape == one:
-        return " Make batches of single images, such as by `data.batch(64)`."
+        return " Make batches of single ones, such as by `data.batch(64)`."
     if len(one) == 3 and (*shape[1:], 1) == one:
         return " Give grey images an axis for their channel, by `images[..., np.newaxis]`."
     if len(one) == 3 and shape[1:] == (one[2], *one[:2]):

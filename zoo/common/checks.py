@@ -2,7 +2,7 @@
 
 import operator
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -113,13 +113,20 @@ def check_image_range(batch) -> None:
     """Refuses images that were not scaled to [-1, 1].
 
     Args:
-        batch: arrays or tensors in any structure; those of rank 4 are taken for images.
+        batch: arrays or tensors in any structure; those of rank 4 are taken for images, others of
+            floating point for points, which may lie anywhere.
 
     Raises:
-        ValueError: if a pixel lies outside [-1, 1], or some are exactly 0 and none lies below: no
-            byte that is scaled to [-1, 1] is 0, and black in [0, 1] is.
+        ValueError: if a number is not finite, a pixel lies outside [-1, 1], or some are exactly 0
+            and none lies below: no byte that is scaled to [-1, 1] is 0, and black in [0, 1] is.
     """
-    for images in _images_in(batch):
+    for points in _leaves_in(batch, lambda rank: rank < 4):
+        if points.dtype.kind == "f" and not np.isfinite(points).all():
+            raise ValueError(
+                "Numbers must be finite. Received: NaN or infinity in a batch of shape "
+                f"{points.shape}."
+            )
+    for images in _leaves_in(batch, lambda rank: rank == 4):
         if not len(images):
             continue
         lowest, highest = images.min(), images.max()
@@ -132,9 +139,9 @@ def check_image_range(batch) -> None:
             )
 
 
-def _images_in(batch) -> list[np.ndarray]:
-    leaves = tf.nest.flatten(batch)
-    return [np.asarray(leaf) for leaf in leaves if len(getattr(leaf, "shape", ())) == 4]
+def _leaves_in(batch, has_rank: Callable[[int], bool]) -> list[np.ndarray]:
+    leaves = [leaf for leaf in tf.nest.flatten(batch) if hasattr(leaf, "shape")]
+    return [np.asarray(leaf) for leaf in leaves if has_rank(len(leaf.shape))]
 
 
 def check_brightness(batches: Iterable) -> None:
@@ -153,7 +160,7 @@ def check_brightness(batches: Iterable) -> None:
     for batch in batches:
         check_image_range(batch)
         # All parts as one: a whole domain may be bright, such as one of day beside one of night.
-        parts = [images for images in _images_in(batch) if len(images)]
+        parts = [images for images in _leaves_in(batch, lambda rank: rank == 4) if len(images)]
         if any(images.min() <= 0 for images in parts):
             return
         num_images += max(map(len, parts), default=0)
