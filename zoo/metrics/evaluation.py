@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
+from zoo.common.measure_logs import results_of
 from zoo.metrics.measure import GeneratorMeasure
 
 
@@ -27,7 +28,7 @@ def evaluate(
         seed: of the first batch; batch number i has `seed + i`. Defaults to 0.
 
     Returns:
-        The value of each measure, by its name.
+        The values of all measures, by their logs.
 
     Raises:
         ValueError: if there are no images, or images do not fit a measure.
@@ -45,4 +46,4 @@ def evaluate(
             measure.update_state(real_batch, generated_batch)
     if number < 0:
         raise ValueError("`real_images` must hold at least one batch. Received: none.")
-    return {measure.name: float(measure.result()) for measure in measures}
+    return {name: float(value) for name, value in results_of(measures).items()}
