@@ -33,6 +33,7 @@ from zoo.metrics.modes import (
 )
 from zoo.metrics.neighbours import DensityCoverage, PrecisionRecall, expected_coverage
 from zoo.metrics.sliced_wasserstein import PyramidWassersteinDistance, SlicedWassersteinDistance
+from zoo.metrics.stamps import Scores, Stamp, compare, refuse_different, stamps_of
 from zoo.metrics.translation import (
     BLUR_SIGMA,
     masked_errors,
@@ -59,8 +60,11 @@ __all__ = [
     "PointModes",
     "PrecisionRecall",
     "PyramidWassersteinDistance",
+    "Scores",
     "SlicedWassersteinDistance",
     "StackModes",
+    "Stamp",
+    "compare",
     "divergence_floor",
     "evaluate",
     "expected_coverage",
@@ -68,9 +72,11 @@ __all__ = [
     "load_classifier",
     "masked_errors",
     "nearest_images",
+    "refuse_different",
     "score_translation",
     "share_taken_for",
     "silhouette",
+    "stamps_of",
     "suspects_copies",
     "true_high_quality_share",
 ]

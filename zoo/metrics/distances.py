@@ -144,6 +144,8 @@ class KernelDistance(GeneratorMeasure):
     [Zaremba et al., 2013](https://arxiv.org/abs/1307.1954).
     """
 
+    settings = ("block_size",)
+
     def __init__(
         self,
         feature_extractor: keras.Model,

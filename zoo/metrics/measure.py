@@ -37,6 +37,8 @@ class GeneratorMeasure(keras.metrics.Metric):
     # Which values are better: "min", "max", or None where it is neither. A measure of several logs,
     # whose `result()` is a dictionary, has `directions` in its place, one by each log.
     direction: ClassVar[str | None] = "min"
+    # Attributes without which a value can't be compared.
+    settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, network: keras.Model, argument: str, name: str) -> None:
         # float32 also under a mixed policy, which would round results to three digits.
@@ -45,11 +47,16 @@ class GeneratorMeasure(keras.metrics.Metric):
         self._held = _Held(network)
         self._output_size = network.output_shape[-1]
 
+    @property
+    def network(self) -> keras.Model:
+        """The network that images go through."""
+        return self._held.network
+
     def outputs_for(self, images) -> tf.Tensor:
         """Runs the network, in inference mode: float32 `(batch, size)`."""
         images = tf.convert_to_tensor(images, tf.float32)
         self.check_image_shape(images.shape[1:])
-        return tf.cast(self._held.network(images, training=False), tf.float32)
+        return tf.cast(self.network(images, training=False), tf.float32)
 
     def check_image_shape(self, image_shape) -> None:
         """Refuses images of another size than the network takes.
@@ -60,7 +67,7 @@ class GeneratorMeasure(keras.metrics.Metric):
         Raises:
             ValueError: naming both.
         """
-        takes = self._held.network.input_shape[1:]
+        takes = self.network.input_shape[1:]
         if not tf.TensorShape(image_shape).is_compatible_with(takes):
             raise ValueError(
                 f"{self.name} takes images of shape {takes}; give it a network for yours. "

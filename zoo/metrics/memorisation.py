@@ -76,6 +76,8 @@ class Memorisation(KeepsRows):
     [Meehan et al., 2020](https://arxiv.org/abs/2004.05675).
     """
 
+    settings = ("num_training_images", "num_cells")
+
     def __init__(
         self,
         feature_extractor: keras.Model,
@@ -99,6 +101,7 @@ class Memorisation(KeepsRows):
                 f"num_cells={num_cells}. Received: {len(features)}"
             )
         centres = _centres(features, num_cells, seed)
+        self.num_training_images = len(features)
         self._training = _Training(tf.constant(features), tf.constant(centres))
 
     @property

@@ -22,6 +22,8 @@ from zoo.metrics.measure import mean_with_error
 class _OfBalls(KeepsRows):
     """Two means over images, of what balls hold them or they hold."""
 
+    settings = ("k",)
+
     def __init__(
         self, feature_extractor: keras.Model, k: int, capacity: int, prefix: str, name: str
     ) -> None:

@@ -48,6 +48,7 @@ class SlicedWassersteinDistance(KeepsRows):
     """
 
     needs_equally_many = True
+    settings = ("num_directions", "seed")
 
     def __init__(
         self,
@@ -108,6 +109,7 @@ class PyramidWassersteinDistance(KeepsRows):
     """
 
     needs_equally_many = True
+    settings = ("patches_per_image", "num_directions", "seed")
 
     def __init__(
         self,
