@@ -142,6 +142,19 @@ class HyperParameters(abc.ABC):
         """
         return {}
 
+    def network_arguments(
+        self, image_shape: tuple[int, ...], steps_per_epoch: int
+    ) -> dict[str, Any]:
+        """Returns what the constructor takes of networks that the recipe builds itself.
+
+        It is called where the model is built: seed, precision and strategy hold.
+
+        Args:
+            image_shape: of the data.
+            steps_per_epoch: train steps in an epoch.
+        """
+        return {}
+
 
 # === What some recipes have ===
 

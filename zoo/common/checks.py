@@ -56,6 +56,17 @@ def check_not_negative(**values) -> None:
             raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}")
 
 
+def check_positive(**values) -> None:
+    """Refuses arguments of 0 or less, infinite, or no numbers.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name, value in values.items():
+        if not 0 < value < float("inf"):
+            raise ValueError(f"`{name}` must be more than 0. Received: {name}={value!r}")
+
+
 def check_square(image_shape) -> None:
     """Refuses images whose sides differ.
 

@@ -169,13 +169,16 @@ def initialize_from_data(network: keras.Model, inputs) -> None:
     Afterwards each unit of a weight-normalised layer has a pre-activation of mean 0 and standard
     deviation `initial_stddev` over `inputs`, layer by layer from the first to the last, as in
     section 3 of Salimans & Kingma 2016; and `zoo.common.batch_layers.MinibatchDiscrimination`
-    begins as its docstring says. Noise layers are on, as they will be in training.
+    begins as its docstring says. Noise layers are on, as they will be in training. A network
+    without such layers stays as it is.
 
     Args:
         network: a built model.
         inputs: one batch of its inputs; some hundreds of rows are enough.
     """
     layers = [x for x in network._flatten_layers() if hasattr(x, "_takes_statistics")]
+    if not layers:
+        return
     for layer in layers:
         layer._takes_statistics = True
     try:
