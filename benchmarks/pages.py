@@ -16,6 +16,7 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.ablation import ablation_table
+from benchmarks.long_games import long_table, read_games
 from benchmarks.mode_lab import method_table, published_table
 from benchmarks.readme_tables import in_order_of_papers, result_table, variant_table
 from benchmarks.records import FOLDER, Record, read_records
@@ -30,6 +31,7 @@ VARIANTS = Path("docs", "variants")
 EXPERIMENTS = Path("docs", "experiments")
 MODE_LAB = EXPERIMENTS / "mode_lab.md"
 STABILISERS = EXPERIMENTS / "stabilisers.md"
+SEMI_SUPERVISED = EXPERIMENTS / "semi_supervised_gan.md"
 
 
 def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> dict[Path, str]:
@@ -54,6 +56,7 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
     blocks = {
         MODE_LAB: {"methods": method_table(records), "published": published_table()},
         STABILISERS: {"stabilisers": ablation_table(records)},
+        SEMI_SUPERVISED: {"long games": long_table(read_games())},
     }
     for path in (path for path in blocks if (repository / path).exists()):
         page = (repository / path).read_text(encoding="utf-8")
