@@ -78,7 +78,8 @@ class ModesData(RunData):
         self.steps_per_epoch = 3 if values.smoke else values.steps_per_epoch
         if values.dataset in POINTS:
             self.source = POINTS[values.dataset]()
-            self.model_arguments, self.stand_in = {"image_shape": (2,)}, ""
+            self.stand_in = ""
+            self.model_arguments = {"image_shape": (2,), "extent": self.source.extent}
         else:
             digits = zoo.datasets.open(values.digits)
             self.source = zoo.datasets.DigitStacks(digits, STACKS[values.dataset])

@@ -63,7 +63,16 @@ def build_model(recipe: Recipe, values: HyperParameters, data: RunData) -> Adver
     keras.config.set_dtype_policy(values.precision)
     with training.strategy_scope(values.strategy, values.batch_size):
         model = recipe.model(
-            **_arguments_for(recipe.model, {**vars(values), **data.model_arguments})
+            **_arguments_for(
+                recipe.model,
+                {
+                    **vars(values),
+                    **data.model_arguments,
+                    **values.network_arguments(
+                        data.model_arguments["image_shape"], data.steps_per_epoch
+                    ),
+                },
+            )
         )
     data.prepare_compiling()
     with model.distribute_strategy.scope():

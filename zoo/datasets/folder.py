@@ -97,6 +97,11 @@ def scan_folder(
     return source.scan()
 
 
+def name_of(dataset: str | os.PathLike[str]) -> str:
+    """Gives the name of a data set, which for a `pathlib.Path` is that of a folder."""
+    return f"{PREFIX}{os.fspath(dataset)}" if isinstance(dataset, os.PathLike) else dataset
+
+
 # === Source ===
 
 

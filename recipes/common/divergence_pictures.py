@@ -1,0 +1,89 @@
+"""The pictures of `recipes/divergences.py`."""
+
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.common.files import write_atomically
+
+
+def draw_lines(
+    found: Mapping[str, Mapping[str, Sequence]],
+    distances: Sequence[float],
+    across: tuple[float, Sequence[float]],
+    path: Path,
+) -> None:
+    """Draws what each judge found of the distance of two lines, and what it says across them.
+
+    Args:
+        found: for each judge `estimates`, `true` distances or None, and `pulls`, one a distance;
+            and its `profile`, outputs across two lines.
+        distances: of the lines.
+        across: of the profiles, the distance and the places.
+        path: the PNG to write.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 4), dpi=110, layout="constrained")
+    estimates, pulls, outputs = figure.subplots(1, 3)
+    (distance, places) = across
+    for number, (judge, own) in enumerate(found.items()):
+        style = {"color": f"C{number}", "label": judge}
+        estimates.plot(distances, own["estimates"], marker="o", markersize=4, **style)
+        if None not in own["true"]:
+            estimates.plot(distances, own["true"], color=f"C{number}", linestyle=":", linewidth=1)
+        pulls.plot(distances, np.maximum(own["pulls"], 1e-6), marker="o", markersize=4, **style)
+        # A critic has no zero, so each is shown from where it is at the generated line.
+        above = np.array(own["profile"]) - np.interp(distance, places, own["profile"])
+        outputs.plot(places, above / max(np.interp(0.0, places, above), 1e-6), **style)
+    estimates.set(title="Estimated distance; dotted: the true one", ylim=(-0.05, 1.15))
+    pulls.set(title="Pull on a generated point, log scale", yscale="log")
+    for axes in (estimates, pulls):
+        axes.set_xlabel("distance of the lines")
+        axes.legend(fontsize=8, frameon=False)
+    for place, name in ((0.0, "data"), (distance, "generated")):
+        outputs.axvline(place, color="0.7", linewidth=0.8)
+        outputs.text(place, -0.85, f" {name}", fontsize=8)
+    outputs.set(title="Output across two lines, scaled", xlabel="x", ylim=(-0.9, 1.9))
+    _write(figure, path)
+
+
+def draw_gaussians(
+    fits: Mapping[str, Mapping[str, float]],
+    density: Callable[[np.ndarray], np.ndarray],
+    path: Path,
+) -> None:
+    """Draws the Gaussian that each game ends with, the best one and the data.
+
+    Args:
+        fits: for each game `mean`, `sigma`, `best_mean` and `best_sigma`.
+        density: of the data.
+        path: the PNG to write.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.4 * len(fits), 3), dpi=110, layout="constrained")
+    x = np.linspace(-4.5, 5.5, 401)
+    panels = figure.subplots(1, len(fits), sharey=True, squeeze=False)[0]
+    for axes, (game, fit) in zip(panels, fits.items(), strict=True):
+        axes.fill_between(x, density(x), color="0.85", label="data")
+        axes.plot(x, _gaussian(x, fit["mean"], fit["sigma"]), label="learnt")
+        best = _gaussian(x, fit["best_mean"], fit["best_sigma"])
+        axes.plot(x, best, linestyle=":", color="black", label="best")
+        axes.set_title(game)
+        axes.legend(fontsize=8, frameon=False)
+    _write(figure, path)
+
+
+def _gaussian(x: np.ndarray, mean: float, sigma: float) -> np.ndarray:
+    return np.exp(-0.5 * ((x - mean) / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
+
+
+def _write(figure: Any, path: Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", facecolor="white")
+    write_atomically(path, buffer.getvalue())
