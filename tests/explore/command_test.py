@@ -12,6 +12,17 @@ from tests.explore.small_runs import saved_run, small_dcgan
 from zoo.explore.__main__ import main
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
+COMMANDS = (
+    "probe",
+    "walk",
+    "arithmetic",
+    "neighbours",
+    "guided",
+    "forget",
+    "project",
+    "edit",
+    "truncation",
+)
 QUICK_PROBE = ["--num_labels=20", "--num_draws=1", "--num_supervised_draws=0"]
 
 
@@ -32,6 +43,7 @@ def _own_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refused(capsys, *arguments: str) -> str:
     """Runs a command that ends with exit code 2 and one line, which it returns."""
+    capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -56,13 +68,27 @@ def test_the_answer_lies_in_the_run_and_one_line_says_where(run: Path, capsys) -
 
 
 def test_a_second_answer_lies_beside_the_first_or_where_it_is_sent(run, tmp_path, capsys) -> None:
-    for number in (1, 2):
-        name = "probe" if number == 1 else f"probe-{number}"
-        (run / "explore" / name).mkdir(parents=True, exist_ok=True)
-    main(["probe", str(run), *QUICK_PROBE])
-    assert capsys.readouterr().out.endswith("probe-3\n")
-    main(["probe", str(run), *QUICK_PROBE, f"--out={tmp_path / 'here'}"])
-    assert (tmp_path / "here" / "probe.json").is_file()
+    quick = ["walk", str(run), "--num_walks=1", "--num_places=1", "--frames_between=1"]
+    for name in ("walk", "walk-2"):
+        main(quick)
+        assert capsys.readouterr().out.endswith(f"{run / 'explore' / name}\n")
+    main([*quick, f"--out={tmp_path / 'here'}"])
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == [
+        "walk.gif",
+        "walk.json",
+        "walk.png",
+    ]
+
+
+def test_commands_that_need_images_take_those_of_the_run(run: Path, tmp_path, capsys) -> None:
+    classifier = "--classifier_steps=40"
+    main(["neighbours", str(run), "--num_images=10", "--features", classifier])
+    facts = json.loads((run / "explore" / "neighbours" / "neighbours.json").read_text())
+    assert (facts["dataset"], facts["distances_in"]) == ("mnist_small", "feature_extractor")
+    main(["truncation", str(run), "--num_images=20", classifier])
+    facts = json.loads((run / "explore" / "truncation" / "truncation.json").read_text())
+    assert facts["num_images"] == 20
+    assert "of 'mnist_small' none are" in refused(capsys, "arithmetic", str(run))
 
 
 def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(run, tmp_path, capsys) -> None:
@@ -92,12 +118,24 @@ def test_help_answers_from_a_shell() -> None:
         cwd=REPOSITORY,
     )
     assert finished.returncode == 0
-    for command in ("probe",):
+    for command in COMMANDS:
         assert command in finished.stdout
 
 
-def test_every_command_has_a_help_that_tells_defaults(capsys) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_that_tells_defaults(command: str, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["probe", "--help"])
+        main([command, "--help"])
     assert ended.value.code == 0
-    assert "(default: 1000)" in capsys.readouterr().out
+    assert "(default: best)" in capsys.readouterr().out
+
+
+def test_strokes_are_told_in_numbers(run: Path, capsys) -> None:
+    main(["edit", str(run), "--stroke=0,0,1,0.2,0.9", "--stroke=0,0.8,1,1,0.1", "--iterations=1"])
+    facts = json.loads((run / "explore" / "edit" / "edit.json").read_text())
+    assert [stroke["colour"] for stroke in facts["strokes"]] == [[0.9], [0.1]]
+    for wrong in ("--stroke=0,0,1", "--stroke=0,0,1,red,1"):
+        with pytest.raises(SystemExit) as ended:
+            main(["edit", str(run), wrong])
+        assert ended.value.code == 2 and "is no stroke" in capsys.readouterr().err
+    assert "of 'mnist_small' none are" in refused(capsys, "edit", str(run), "--attribute=Smiling")

@@ -15,9 +15,10 @@ from typing import Any
 
 import keras
 
-from zoo import explore, runs
+from zoo import explore, metrics, runs
 from zoo.common.command_errors import end, one_line_errors
-from zoo.explore.subjects import Data, open_images
+from zoo.explore.latents import PATHS
+from zoo.explore.subjects import Data, first_images, latent_model, open_images, require_split
 
 _PROGRAM = "zoo.explore"
 Answer = Callable[["Subject", argparse.Namespace], explore.Findings]
@@ -47,6 +48,10 @@ class Subject:
                 f"config.json of {self.run.path} names no data set; name one by --dataset."
             )
         return open_images(name, self.model.image_shape, **self._image_options())
+
+    def classifier(self, data: Data, steps: int | None = None) -> metrics.Classifier:
+        """Loads the classifier of these images, or trains it now."""
+        return metrics.load_classifier(data.images.name, training_steps=steps, **data.options)
 
     def _image_options(self) -> dict[str, Any]:
         options = {
@@ -85,20 +90,209 @@ def _add_probe(parser: argparse.ArgumentParser) -> Answer:
         help="draws on which a network of the discriminator's size is trained; 0 for none",
     )
     parser.add_argument("--max_epochs", type=int, default=60, help="of the training of that")
-    return lambda subject, arguments: explore.probe(
+    names = ("num_labels", "num_draws", "num_supervised_draws", "max_epochs", "seed")
+    return lambda subject, values: explore.probe(
+        subject.model, subject.data().images, **_chosen(values, *names)
+    )
+
+
+def _add_walk(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--path", choices=list(PATHS), default="spherical", help="of the film")
+    parser.add_argument("--num_walks", type=int, default=4, help="in the picture")
+    parser.add_argument("--num_steps", type=int, default=9, help="images of a walk")
+    parser.add_argument("--num_places", type=int, default=5, help="latents on the film's way")
+    parser.add_argument("--frames_between", type=int, default=12, help="from one to the next")
+    names = ("path", "num_walks", "num_steps", "num_places", "frames_between", "seed")
+    return lambda subject, values: explore.walk(subject.model, **_chosen(values, *names))
+
+
+def _add_truncation(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_images", type=int, default=500, help="measured at each truncation")
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "truncation")  # before a classifier is trained
+        data = subject.data()
+        split = require_split(data.images, "test", "validation")
+        return explore.truncation(
+            subject.model,
+            subject.classifier(data, values.classifier_steps).feature_extractor,
+            first_images(data.images, split, values.num_images),
+            seed=values.seed,
+        )
+
+    return answer
+
+
+def _add_neighbours(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_images", type=int, default=200, help="whose distances are measured")
+    parser.add_argument("--num_neighbours", type=int, default=5, help="shown beside each image")
+    parser.add_argument(
+        "--features",
+        action="store_true",
+        help="take distances in features of the data set's classifier, not in pixels",
+    )
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "neighbours")
+        data = subject.data()
+        extractor = None
+        if values.features:
+            extractor = subject.classifier(data, values.classifier_steps).feature_extractor
+        chosen = _chosen(values, "num_images", "num_neighbours", "seed")
+        return explore.neighbours(subject.model, data.images, feature_extractor=extractor, **chosen)
+
+    return answer
+
+
+def _add_arithmetic(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_draws", type=int, default=200, help="results of each sum")
+    parser.add_argument("--num_samples", type=int, default=2000, help="to find the concepts in")
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "arithmetic")
+        data = subject.data()
+        _require_attributes(data, "arithmetic")
+        chosen = _chosen(values, "num_draws", "num_samples", "seed")
+        classifier = subject.classifier(data, values.classifier_steps)
+        return explore.arithmetic(subject.model, classifier, **chosen)
+
+    return answer
+
+
+def _add_forget(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--attribute", default="Eyeglasses", help="the object")
+    parser.add_argument(
+        "--layer", type=int, default=-2, help="which of the generator's convolutions with maps"
+    )
+    parser.add_argument("--wanted_fall", type=float, default=0.6, help="of the share with it")
+    parser.add_argument("--num_samples", type=int, default=2000, help="to look at")
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "forget")
+        data = subject.data()
+        _require_attributes(data, "forget")
+        chosen = _chosen(values, "attribute", "layer", "wanted_fall", "num_samples", "seed")
+        classifier = subject.classifier(data, values.classifier_steps)
+        return explore.forget(subject.model, classifier, data.images, **chosen)
+
+    return answer
+
+
+def _add_guided(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_features", type=int, default=6, help="of the last convolution")
+    parser.add_argument("--num_images", type=int, default=500, help="to look at")
+    return lambda subject, values: explore.guided(
         subject.model,
         subject.data().images,
-        num_labels=arguments.num_labels,
-        num_draws=arguments.num_draws,
-        num_supervised_draws=arguments.num_supervised_draws,
-        max_epochs=arguments.max_epochs,
-        seed=arguments.seed,
+        **_chosen(values, "num_features", "num_images", "seed"),
     )
+
+
+def _add_project(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_images", type=int, default=128, help="real and generated, each")
+    parser.add_argument("--iterations", type=int, default=100, help="steps of descent")
+    parser.add_argument("--network_steps", type=int, default=1500, help="to train the network for")
+    parser.add_argument("--filters", type=int, default=32, help="of the network's finest map")
+    parser.add_argument(
+        "--feature_weight",
+        type=float,
+        default=0.0,
+        help="of differences in features of the data set's classifier, beside those in pixels",
+    )
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "project")
+        data = subject.data()
+        extractor = None
+        if values.feature_weight:
+            extractor = subject.classifier(data, values.classifier_steps).feature_extractor
+        names = ("num_images", "iterations", "network_steps", "filters", "feature_weight", "seed")
+        return explore.project(
+            subject.model, data.images, feature_extractor=extractor, **_chosen(values, *names)
+        )
+
+    return answer
+
+
+def _add_edit(parser: argparse.ArgumentParser) -> Answer:
+    kinds = parser.add_mutually_exclusive_group(required=True)
+    kinds.add_argument(
+        "--stroke",
+        action="append",
+        type=_stroke,
+        metavar="LEFT,TOP,RIGHT,BOTTOM,COLOUR",
+        help="a rectangle, in shares of the image, and the value of each channel, all from 0 to 1; "
+        "any number of times",
+    )
+    kinds.add_argument("--attribute", help="give this to images that lack it, such as Smiling")
+    kinds.add_argument("--without", help="take this from images that have it")
+    parser.add_argument("--smoothness", type=float, default=5.0, help="of an edit by strokes")
+    parser.add_argument("--iterations", type=int, default=40, help="of an edit by strokes")
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "edit")
+        if values.stroke:
+            chosen = _chosen(values, "smoothness", "iterations", "seed")
+            return explore.edit_by_strokes(subject.model, values.stroke, **chosen)
+        data = subject.data()
+        _require_attributes(data, "edit")
+        return explore.edit_by_attribute(
+            subject.model,
+            subject.classifier(data, values.classifier_steps),
+            values.attribute or values.without,
+            present=values.attribute is not None,
+            seed=values.seed,
+        )
+
+    return answer
+
+
+def _stroke(text: str) -> explore.Stroke:
+    try:
+        left, top, right, bottom, *colour = (float(number) for number in text.split(","))
+        return explore.Stroke(left, top, right, bottom, tuple(colour))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no stroke: {error}") from error
+
+
+def _require_attributes(data: Data, command: str) -> None:
+    """Refuses images without attributes before a classifier is trained on them."""
+    if data.images.description.attribute_names is None:
+        raise ValueError(
+            f"{command} needs images whose attributes are known, such as drawn_faces or celeb_a, "
+            f"and of {data.images.name!r} none are. Name such images by --dataset."
+        )
+
+
+def _add_classifier_steps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--classifier_steps",
+        type=int,
+        help="training of the data set's classifier, if not the usual one; few make a bad one",
+    )
+
+
+def _chosen(values: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {name: getattr(values, name) for name in names}
 
 
 # What each command asks, and what defines its options and returns how it is answered.
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Answer]]] = {
     "probe": ("classify images by a linear classifier on the discriminator's features", _add_probe),
+    "walk": ("go from latent to latent, in a picture and in a film", _add_walk),
+    "arithmetic": ("add and subtract latents: smile, glasses, sex", _add_arithmetic),
+    "neighbours": ("find the training images nearest to generated ones", _add_neighbours),
+    "guided": ("show what the discriminator's top features answer to", _add_guided),
+    "forget": ("drop the feature maps that draw an object", _add_forget),
+    "project": ("find the latents of images that were held out", _add_project),
+    "edit": ("paint on images, or move them along an attribute", _add_edit),
+    "truncation": ("pull latents to the centre of the prior", _add_truncation),
 }
 
 

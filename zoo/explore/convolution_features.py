@@ -8,6 +8,12 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+_CONVOLUTIONS = (
+    layers.Conv2D,
+    layers.Conv2DTranspose,
+    layers.DepthwiseConv2D,
+    layers.SeparableConv2D,
+)
 # What may stand between a convolution and the end of its layer: it changes no image's place.
 _REST_OF_A_LAYER = (
     layers.BatchNormalization,
@@ -47,7 +53,7 @@ class ConvolutionFeatures:
     """
 
     def __init__(self, network: keras.Model, pool_size: int = 4) -> None:
-        found = _ends_of_convolutions(network)
+        found = ends_of_convolutions(network)
         if not found:
             raise ValueError(
                 "The probe reads a network's convolutions, and this one has none with a map of "
@@ -73,7 +79,7 @@ class ConvolutionFeatures:
         for layer in self.body.layers:
             if isinstance(layer, layers.BatchNormalization):
                 before = keras.Model(self.body.inputs[0], layer.input)
-                mean, variance = _moments(before(self._fitting(batch)) for batch in batches)
+                mean, variance = _moments(before(self.fitting(batch)) for batch in batches)
                 layer.moving_mean.assign(mean)
                 layer.moving_variance.assign(variance)
 
@@ -82,13 +88,13 @@ class ConvolutionFeatures:
         return self._features(tf.convert_to_tensor(images, tf.float32)).numpy()
 
     def _pooled(self, images: tf.Tensor) -> tf.Tensor:
-        maps = self.body(self._fitting(images), training=False)
+        maps = self.body(self.fitting(images), training=False)
         maps = maps if isinstance(maps, (list, tuple)) else [maps]
         pooled = [max_pooled(tf.cast(each, tf.float32), self.pool_size) for each in maps]
         flat = [tf.reshape(each, (-1, math.prod(each.shape[1:]))) for each in pooled]
         return tf.concat(flat, axis=-1)
 
-    def _fitting(self, images) -> tf.Tensor:
+    def fitting(self, images) -> tf.Tensor:
         """Fills the channels of a network that judges several images at once with one image."""
         tiled = tf.tile(images, (1, 1, 1, self._packing // tf.shape(images)[-1]))
         return tf.ensure_shape(tiled, (None, None, None, self._packing))
@@ -110,8 +116,11 @@ def max_pooled(maps: tf.Tensor, size: int) -> tf.Tensor:
     return maps
 
 
-def _ends_of_convolutions(network: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Gives the map at the end of each convolutional layer, by its name."""
+def ends_of_convolutions(network: keras.Model) -> dict[str, keras.KerasTensor]:
+    """Gives the map at the end of each convolutional layer, transposed ones too, by its name.
+
+    The output of the network is left out, and maps of 1×1.
+    """
     outputs = {id(output) for output in network.outputs}
     found = {}
     for number, layer in enumerate(network.layers):
@@ -129,7 +138,7 @@ def _ends_of_convolutions(network: keras.Model) -> dict[str, keras.KerasTensor]:
 def _is_convolution(layer: keras.layers.Layer) -> bool:
     if isinstance(layer, layers.Wrapper):
         layer = layer.layer
-    return isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D))
+    return isinstance(layer, _CONVOLUTIONS)
 
 
 def _moments(outputs: Iterable) -> tuple[np.ndarray, np.ndarray]:

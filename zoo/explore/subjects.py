@@ -172,8 +172,8 @@ def first_images(images: datasets.ImageDataset, split: str, number: int) -> np.n
     return np.concatenate(list(batches.as_numpy_iterator()))
 
 
-def progress(steps: Iterable, description: str, total: int | None = None) -> Iterable:
-    """Shows a bar over steps, where somebody looks at the screen."""
+def progress(steps: Iterable | None, description: str, total: int | None = None) -> Any:
+    """Shows a bar over steps, or one to be updated, where somebody looks at the screen."""
     from tqdm import tqdm
 
     return tqdm(steps, desc=description, total=total, disable=not sys.stderr.isatty())
