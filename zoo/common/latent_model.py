@@ -9,6 +9,7 @@ import tensorflow as tf
 from zoo.common import batches
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import as_integer, check_image_range, check_image_shape
+from zoo.common.measure_logs import directions_of, results_of
 from zoo.common.priors import Prior
 
 
@@ -128,12 +129,12 @@ class LatentModel(AdversarialModel):
                 f"{type(self).__name__} is evaluated in a way of its own and takes no quality "
                 f"measures. Received: {', '.join(measure.name for measure in measures)}"
             )
-        names = [measure.name for measure in measures]
+        names = [name for measure in measures for name in directions_of(measure)]
         doubled = [name for name in names if names.count(name) > 1]
         if doubled:
             raise ValueError(
                 "Quality measures are logged by name, so no two may have the same; give each a "
-                f"name=. Received: {doubled[0]!r} twice."
+                f"name= or prefix=. Received: {doubled[0]!r} twice."
             )
         return measures
 
@@ -230,7 +231,7 @@ class LatentModel(AdversarialModel):
             data: real images; with a condition `(real_images, condition)`.
 
         Returns:
-            The quality measures by name, over all batches so far.
+            The quality measures by their logs, over all batches so far.
 
         Raises:
             ValueError: if `compile` was given no measures.
@@ -244,7 +245,7 @@ class LatentModel(AdversarialModel):
         self._evaluation.batch.assign_add(1)
         for measure in self._evaluation.measures:
             measure.update_state(real_images, generated_images)
-        return {measure.name: measure.result() for measure in self._evaluation.measures}
+        return results_of(self._evaluation.measures)
 
     # === Generating ===
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -40,7 +42,23 @@ def inception_extractor(handle: str | os.PathLike[str] | None = None) -> keras.M
         evaluation.INCEPTION_FINAL_POOL,
         evaluation.INCEPTION_DEFAULT_IMAGE_SIZE,
     )(images)
-    return keras.Model(images, features, name="inception")
+    extractor = keras.Model(images, features, name="inception")
+    # For the stamps of scores: Keras does not see the module's weights.
+    extractor.digest = _digest_of_module(handle)
+    extractor.resizing = (
+        f"{evaluation.INCEPTION_DEFAULT_IMAGE_SIZE} pixels, bilinear, not antialiased"
+    )
+    return extractor
+
+
+def _digest_of_module(handle: str) -> str:
+    import tensorflow_hub
+
+    folder, digest = Path(tensorflow_hub.resolve(handle)), hashlib.sha256()
+    # What it computes; files beside these, such as fingerprints, differ from copy to copy.
+    for file in (folder / "saved_model.pb", *sorted(folder.glob("variables/variables.data-*"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _load_module(handle: str):
