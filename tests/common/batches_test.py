@@ -111,7 +111,7 @@ def test_endless_data_are_refused_unless_the_steps_are_given():
             IMAGES,
             r"batches of images of shape \(28, 28, 1\) and nothing else\. Received .*\(3, 32, 32",
         ),
-        (ramp_images(3)[0], IMAGES, r"Make batches of single images.*Received.*\(28, 28, 1\)"),
+        (ramp_images(3)[0], IMAGES, r"Make batches of single ones.*Received.*\(28, 28, 1\)"),
         (
             (ramp_images(3), ramp_labels(3)),
             IMAGES,
