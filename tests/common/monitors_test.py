@@ -1,12 +1,14 @@
 """Callbacks of Keras that would wait in vain, or fail after an epoch, are refused before it."""
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from keras.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 
 from tests.case import ramp_images
 from tests.cases.vanilla_gan import CASE
+from zoo import metrics
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,16 @@ def test_keras_guesses_no_direction(fit, kind, tmp_path):
     with pytest.raises(ValueError, match="whether less or more of 'generator_loss' is better"):
         fit(kind(*file, monitor="generator_loss"))
     fit(kind(*file, monitor="generator_loss", mode="min"))
+
+
+def test_measures_of_several_logs_may_be_watched(fit, model):
+    images = keras.Input((28, 28, 1))
+    pixels = keras.Model(images, keras.layers.Flatten()(images))
+    model.set_quality_measures([metrics.PrecisionRecall(pixels, np.int64(1), np.int64(4))])
+    try:
+        fit(EarlyStopping("val_recall", mode="max"), validation_data=ramp_images(4))
+    finally:
+        model.set_quality_measures(CASE.quality_measures())
 
 
 def test_checkpoints_in_the_old_format_are_refused(fit):

@@ -185,7 +185,7 @@ def test_logs_can_be_told_apart(pixels):
 
 @pytest.mark.parametrize("make", [metrics.PrecisionRecall, metrics.DensityCoverage])
 def test_refuses_numbers_that_mean_nothing(pixels, make):
-    with pytest.raises(ValueError, match="at least 1. Received: k=0"):
+    with pytest.raises(ValueError, match="`k` must be a positive integer. Received: k=0"):
         make(pixels, k=0)
-    with pytest.raises(ValueError, match="at least 2. Received: capacity=1.5"):
+    with pytest.raises(ValueError, match="an integer of 2 or more. Received: capacity=1.5"):
         make(pixels, capacity=1.5)

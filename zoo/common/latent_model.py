@@ -185,10 +185,10 @@ class LatentModel(AdversarialModel):
 
     @property
     def evaluation_logs(self) -> tuple[str, ...]:
-        """The names of the quality measures."""
+        """The names of the logs of the quality measures."""
         if not self.takes_quality_measures:
             return super().evaluation_logs
-        return tuple(measure.name for measure in self._evaluation.measures)
+        return tuple(name for each in self._evaluation.measures for name in directions_of(each))
 
     def check_evaluation_batch(self, batch) -> None:
         """Refuses what `test_step` can't take, and to evaluate without measures."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
+from zoo.common.checks import as_integer
 from zoo.metrics.measure import GeneratorMeasure, check_equally_many, total
 
 DEFAULT_CAPACITY = 10_000
@@ -45,8 +46,7 @@ class KeepsRows(GeneratorMeasure):
         row_size: int | None = None,
     ) -> None:
         super().__init__(network, argument, name)
-        check_whole(capacity, "capacity", 2)
-        self.capacity = capacity
+        self.capacity = as_integer("capacity", capacity, least=2)
         self._real = self._add_places("real", row_size or self._output_size)
         self._generated = self._add_places("generated", row_size or self._output_size)
 
@@ -90,18 +90,6 @@ class KeepsRows(GeneratorMeasure):
             rows = total(places)[: self.capacity]
             both.append(tf.boolean_mask(rows[:, :-1], rows[:, -1] > 0))
         return tuple(both)
-
-
-def check_whole(value: int, argument: str, least: int) -> None:
-    """Refuses what is no integer of at least `least`.
-
-    Raises:
-        ValueError: naming the argument, the least and what was received.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(
-            f"`{argument}` must be an integer of at least {least}. Received: {argument}={value!r}"
-        )
 
 
 def all_finite(*rows: tf.Tensor) -> tf.Tensor:

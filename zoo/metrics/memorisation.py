@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.common.checks import as_integer
 from zoo.metrics.kept_rows import (
     DEFAULT_CAPACITY,
     KeepsRows,
     all_finite,
-    check_whole,
     row_by_row,
     squared_distances,
 )
@@ -87,7 +87,7 @@ class Memorisation(KeepsRows):
         seed: int = 0,
         prefix: str = "",
     ) -> None:
-        check_whole(num_cells, "num_cells", 1)
+        num_cells, seed = as_integer("num_cells", num_cells), as_integer("seed", seed, least=None)
         name = f"{prefix}memorisation"
         # Of an image are kept: squared distance, whether it is authentic, cell.
         super().__init__(feature_extractor, "feature_extractor", capacity, name, row_size=3)

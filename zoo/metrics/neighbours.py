@@ -8,11 +8,11 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from zoo.common.checks import as_integer
 from zoo.metrics.kept_rows import (
     DEFAULT_CAPACITY,
     KeepsRows,
     all_finite,
-    check_whole,
     row_by_row,
     squared_radii,
 )
@@ -27,7 +27,7 @@ class _OfBalls(KeepsRows):
     def __init__(
         self, feature_extractor: keras.Model, k: int, capacity: int, prefix: str, name: str
     ) -> None:
-        check_whole(k, "k", 1)
+        k = as_integer("k", k)
         super().__init__(feature_extractor, "feature_extractor", capacity, prefix + name)
         self.k = k
         self.prefix = prefix

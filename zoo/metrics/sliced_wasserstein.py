@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.common.checks import check_image_shape
-from zoo.metrics.kept_rows import DEFAULT_CAPACITY, KeepsRows, all_finite, check_whole
+from zoo.common.checks import as_integer, check_image_shape
+from zoo.metrics.kept_rows import DEFAULT_CAPACITY, KeepsRows, all_finite
 
 _PATCH_SIDE = 7
 _SMALLEST_LEVEL = 16
@@ -58,10 +58,10 @@ class SlicedWassersteinDistance(KeepsRows):
         seed: int = 0,
         name: str = "sliced_wasserstein",
     ) -> None:
-        check_whole(num_directions, "num_directions", 1)
+        num_directions = as_integer("num_directions", num_directions)
         super().__init__(feature_extractor, "feature_extractor", capacity, name)
         self.num_directions = num_directions
-        self.seed = seed
+        self.seed = as_integer("seed", seed, least=None)
 
     def result(self) -> tf.Tensor:
         """Returns the distance of the images since `reset_state`."""
@@ -126,14 +126,14 @@ class PyramidWassersteinDistance(KeepsRows):
                 f"A patch needs images of {_PATCH_SIDE} pixels a side or more. Received: "
                 f"image_shape={shape}"
             )
-        check_whole(patches_per_image, "patches_per_image", 1)
-        check_whole(num_directions, "num_directions", 1)
+        patches_per_image = as_integer("patches_per_image", patches_per_image)
+        num_directions = as_integer("num_directions", num_directions)
         pixels = keras.Sequential([keras.Input(shape), keras.layers.Flatten()])
         super().__init__(pixels, "image_shape", capacity, name)
         self.image_shape = shape
         self.patches_per_image = patches_per_image
         self.num_directions = num_directions
-        self.seed = seed
+        self.seed = as_integer("seed", seed, least=None)
         self._sides = level_sides(shape)
 
     @property
