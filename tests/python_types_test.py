@@ -93,13 +93,28 @@ def test_parts_take_and_store_any_integers(part):
                 part(**{**dict.fromkeys(names, 3), name: wrong})
 
 
-@pytest.mark.parametrize("kind", [int, np.int64, np.uint8])
-def test_kernel_distances_take_any_integers(kind):
+def pixels() -> keras.Model:
     images = keras.Input((4, 4, 1))
-    extractor = keras.Model(images, keras.layers.Flatten()(images))
-    assert metrics.KernelDistance(extractor, block_size=kind(3)).block_size == 3
-    with pytest.raises(ValueError, match="`block_size` must be an integer of 2 or more"):
-        metrics.KernelDistance(extractor, block_size=kind(1))
+    return keras.Model(images, keras.layers.Flatten()(images))
+
+
+MEASURES = {
+    metrics.KernelDistance: ["block_size"],
+    metrics.PrecisionRecall: ["k", "capacity"],
+    metrics.DensityCoverage: ["k", "capacity"],
+    metrics.SlicedWassersteinDistance: ["num_directions", "capacity", "seed"],
+}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_measures_take_and_store_any_integers(measure):
+    names = MEASURES[measure]
+    made = measure(pixels(), **dict.fromkeys(names, np.uint8(3)))
+    for name in names:
+        assert type(getattr(made, name)) is int and getattr(made, name) == 3
+        for wrong in (3.0, np.float64(3), True, "3"):
+            with pytest.raises(ValueError, match=rf"`{name}` must be (a positive|an) integer"):
+                measure(pixels(), **{name: wrong})
 
 
 def test_data_sets_take_any_integers(data_dir):
