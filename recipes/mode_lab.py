@@ -64,6 +64,7 @@ class HyperParameters(modes.ModesHyperParameters, WithObjective, WithBothBetas):
     def check(self) -> None:
         """Refuses another architecture or penalty, too."""
         super().check()
+        checks.require_positive(self, "packing", "discriminator_steps")
         checks.require_choice(self, "architecture", ARCHITECTURES)
         checks.require_choice(self, "penalty", PENALTIES)
         checks.require_not_negative(self, "penalty_weight", "minibatch_kernels", "replay_size")
@@ -196,7 +197,7 @@ RECIPE = Recipe(
     title="Mode lab",
     model=zoo.ModeLabGAN,
     preset=preset,
-    family=modes.ModeCoverage(),
+    family=modes.ModeCoverage(samples_to_adapt_to=500),
     dataset="ring",
     datasets_help=f"one of {', '.join(modes.DATASETS)}",
     reported=_REPORTED,

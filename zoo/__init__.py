@@ -67,6 +67,7 @@ from zoo.loss_sensitive_gan import LossSensitiveGAN  # noqa: E402
 from zoo.mode_lab_gan import ModeLabGAN  # noqa: E402
 from zoo.r3gan import R3GAN  # noqa: E402
 from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
+from zoo.unrolled_gan import UnrolledGAN  # noqa: E402
 from zoo.vanilla_gan import VanillaGAN  # noqa: E402
 from zoo.wgan_gp import WGANGP  # noqa: E402
 
@@ -82,6 +83,7 @@ __all__ = [
     "LossSensitiveGAN",
     "ModeLabGAN",
     "SemiSupervisedGAN",
+    "UnrolledGAN",
     "VanillaGAN",
     "__version__",
     "datasets",
