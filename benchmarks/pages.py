@@ -3,7 +3,8 @@
     python -m benchmarks.pages
 
 They are made from the recipes, the docstrings of the variants and the records of measured runs. The
-tables are those of README.md and of docs/experiments/mode_lab.md and stabilisers.md.
+tables are those of README.md and, within docs/experiments, of mode_lab.md, stabilisers.md and
+divergences.md.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -16,6 +17,8 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.ablation import ablation_table
+from benchmarks.divergences import gaussians_table, lines_table, read_runs
+from benchmarks.long_games import long_table, read_games
 from benchmarks.mode_lab import method_table, published_table
 from benchmarks.readme_tables import in_order_of_papers, result_table, variant_table
 from benchmarks.records import FOLDER, Record, read_records
@@ -30,6 +33,8 @@ VARIANTS = Path("docs", "variants")
 EXPERIMENTS = Path("docs", "experiments")
 MODE_LAB = EXPERIMENTS / "mode_lab.md"
 STABILISERS = EXPERIMENTS / "stabilisers.md"
+SEMI_SUPERVISED = EXPERIMENTS / "semi_supervised_gan.md"
+DIVERGENCES = EXPERIMENTS / "divergences.md"
 
 
 def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> dict[Path, str]:
@@ -51,9 +56,15 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
     readme = replace_block(readme, "variants", variant_table(recipes))
     readme = replace_block(readme, "results", result_table(recipes, records))
     pages = {Path("benchmarks", "RESULTS.md"): render_results(records), Path("README.md"): readme}
+    lessons = read_runs()
     blocks = {
         MODE_LAB: {"methods": method_table(records), "published": published_table()},
         STABILISERS: {"stabilisers": ablation_table(records)},
+        SEMI_SUPERVISED: {"long games": long_table(read_games())},
+        DIVERGENCES: {
+            "lines": lines_table(lessons),
+            "gaussians": gaussians_table(lessons),
+        },
     }
     for path in (path for path in blocks if (repository / path).exists()):
         page = (repository / path).read_text(encoding="utf-8")

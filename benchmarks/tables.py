@@ -8,6 +8,7 @@ from benchmarks.configurations import (
     axis_value,
     comparable_key,
     grouped,
+    has_gpu,
     legend,
     measures_of,
     rows_of,
@@ -112,7 +113,7 @@ def _lines(
             numbers = _numbers(row.runs, row.runs[0].configuration["epochs"])
             reported = [_value(paper, row) for paper in papers]
             seconds = span(run.seconds for run in row.runs_alone)
-            times = [seconds, span(run.steps_per_second for run in row.runs)]
+            times = [seconds, span(run.steps_per_second for run in row.runs if not has_gpu(run))]
             yield [*part_cell, row.name, *numbers, *scores(row.runs), *reported, *times]
 
 

@@ -7,9 +7,9 @@ How far are two lines? The data lie on the line x = 0 of the plane, what is gene
 discriminator tells them apart however near they are: its estimate of the Jensen–Shannon divergence
 is log 2 all the way, then 0 at once, and a generator that moves learns nothing of it. A critic's
 estimate of the Wasserstein distance is d, and falls. The estimate of a discriminator that is
-weakened, by a penalty on its slope or by being stopped early, falls too, and so does that of one
-that sees all through noise, which gives the lines a width in common (Arjovsky & Bottou 2017,
-arXiv:1701.04862; Arjovsky et al. 2017, arXiv:1701.07875).
+stopped early falls too, and so does that of one that sees all through noise, which gives the lines
+a width in common; one under a penalty on its slope at the data takes near lines for one (Arjovsky &
+Bottou 2017, arXiv:1701.04862; Arjovsky et al. 2017, arXiv:1701.07875).
 
 Which Gaussian is most like two? One Gaussian is fitted to a mixture of two by f-GAN's games
 (Nowozin et al. 2016, arXiv:1606.00709). The Kullback–Leibler divergence of the data from it covers
@@ -37,6 +37,7 @@ from keras import layers
 
 from recipes.common.divergence_pictures import draw_gaussians, draw_lines
 from recipes.common.training import format_table
+from zoo.common.command_errors import one_line_errors
 from zoo.common.files import write_atomically
 from zoo.common.objectives import Objective
 from zoo.common.penalties import (
@@ -47,7 +48,7 @@ from zoo.common.penalties import (
 
 DISTANCES = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 NOISE = 0.2
-# Where the outputs of each judge are kept, across lines of one distance.
+# Where it is kept what each judge says, across lines of one distance.
 PROFILE_DISTANCE = 0.6
 PROFILE_PLACES = tuple(round(0.05 * number, 2) for number in range(-8, 21))
 _NUM_POINTS = 256
@@ -83,7 +84,7 @@ def _slope_of_one(network, real_points, generated_points, seed) -> tf.Tensor:
 
 JUDGES: Mapping[str, Judge] = {
     "discriminator": Judge(),
-    "stopped early": Judge(steps=20),
+    "stopped early": Judge(steps=5),
     "with R1": Judge(penalty=_r1),
     "through noise": Judge(noise=NOISE),
     "critic": Judge("wasserstein", penalty=_slope_of_one),
@@ -197,10 +198,19 @@ class Trial:
         slopes = tape.gradient(loss, generated_points)
         return float(tf.reduce_sum(slopes[:, 0]))
 
-    def profile(self, places: Sequence[float]) -> np.ndarray:
-        """Returns what the judge says at points (x, ½), for each x."""
-        points = np.array([(place, 0.5) for place in places], np.float32)
-        return self.network(points).numpy()[:, 0]
+    def profile(self, places: Sequence[float], distance: float) -> np.ndarray:
+        """Returns what the judge says at points (x, ½), for each x.
+
+        A discriminator's is the probability that the point is real; a critic's has no zero, and is
+        told from where it is on the generated line.
+        """
+        points = np.array([(place, 0.5) for place in (*places, distance)], np.float32)
+        outputs = self.network(points)[:, 0]
+        if self.judge.objective == "wasserstein":
+            outputs -= outputs[-1]
+        else:
+            outputs = tf.sigmoid(outputs)
+        return outputs[:-1].numpy()
 
 
 def measure_lines(seed: int = 0, steps_scale: float = 1.0) -> dict[str, dict[str, list]]:
@@ -212,7 +222,7 @@ def measure_lines(seed: int = 0, steps_scale: float = 1.0) -> dict[str, dict[str
 
     Returns:
         For each judge, one a distance: `estimates`; what would be `true`, or None; the `pulls` on a
-        generated point; and its outputs at `PROFILE_PLACES`, the `profile`.
+        generated point; and what it says at `PROFILE_PLACES`, the `profile`.
     """
     found = {}
     for name, judge in JUDGES.items():
@@ -225,7 +235,7 @@ def measure_lines(seed: int = 0, steps_scale: float = 1.0) -> dict[str, dict[str
             own["true"].append(true_distance(name, distance))
             own["pulls"].append(trial.pull(distance))
             if distance == PROFILE_DISTANCE:
-                own["profile"] = trial.profile(PROFILE_PLACES).tolist()
+                own["profile"] = trial.profile(PROFILE_PLACES, distance).tolist()
     return found
 
 
@@ -393,7 +403,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--smoke", action="store_true", help="a few steps, to see that all works")
     chosen = parser.parse_args(arguments)
     folder = chosen.workdir or Path(f"runs/divergences-{time.strftime('%Y%m%d-%H%M%S')}")
-    folder.mkdir(parents=True, exist_ok=True)
+    with one_line_errors():
+        folder.mkdir(parents=True, exist_ok=True)
     results = {
         "lines": measure_lines(chosen.seed, 0.01 if chosen.smoke else 1.0),
         "gaussians": fit_gaussians(chosen.seed, 3 if chosen.smoke else 1500),

@@ -49,7 +49,7 @@ _require_tensorflow_backend()
 if _tensorflow_came_first:
     _warn_if_onednn_is_off()
 
-from zoo import datasets, metrics, runs  # noqa: E402
+from zoo import datasets, explore, metrics, runs  # noqa: E402
 
 # Parts that no variant has itself: imported, so that a saved model may name them.
 from zoo.common import (  # noqa: E402, F401
@@ -85,6 +85,7 @@ __all__ = [
     "VanillaGAN",
     "__version__",
     "datasets",
+    "explore",
     "metrics",
     "runs",
 ]

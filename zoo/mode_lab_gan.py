@@ -300,7 +300,9 @@ class ModeLabGAN(LatentModel):
             **{name: width for name, width in widths.items() if width is not None},
         )
         check_not_negative_integers(
-            minibatch_kernels=minibatch_kernels, unrolled_steps=unrolled_steps
+            minibatch_kernels=minibatch_kernels,
+            replay_size=replay_size,
+            unrolled_steps=unrolled_steps,
         )
         check_not_negative(penalty_weight=penalty_weight)
         check_positive(extent=extent)

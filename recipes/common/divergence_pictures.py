@@ -21,7 +21,7 @@ def draw_lines(
 
     Args:
         found: for each judge `estimates`, `true` distances or None, and `pulls`, one a distance;
-            and its `profile`, outputs across two lines.
+            and its `profile`, what it says across two lines.
         distances: of the lines.
         across: of the profiles, the distance and the places.
         path: the PNG to write.
@@ -29,7 +29,7 @@ def draw_lines(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 4), dpi=110, layout="constrained")
-    estimates, pulls, outputs = figure.subplots(1, 3)
+    estimates, pulls, profiles = figure.subplots(1, 3)
     (distance, places) = across
     for number, (judge, own) in enumerate(found.items()):
         style = {"color": f"C{number}", "label": judge}
@@ -37,18 +37,19 @@ def draw_lines(
         if None not in own["true"]:
             estimates.plot(distances, own["true"], color=f"C{number}", linestyle=":", linewidth=1)
         pulls.plot(distances, np.maximum(own["pulls"], 1e-6), marker="o", markersize=4, **style)
-        # A critic has no zero, so each is shown from where it is at the generated line.
-        above = np.array(own["profile"]) - np.interp(distance, places, own["profile"])
-        outputs.plot(places, above / max(np.interp(0.0, places, above), 1e-6), **style)
-    estimates.set(title="Estimated distance; dotted: the true one", ylim=(-0.05, 1.15))
+        profiles.plot(places, own["profile"], **style)
+    estimates.axhline(math.log(2), color="0.7", linewidth=0.8, zorder=0)
+    estimates.text(max(distances), math.log(2) + 0.02, "log 2", color="0.4", ha="right", fontsize=8)
+    estimates.set(title="What it finds; dotted: the true distance", ylim=(-0.05, 1.15))
     pulls.set(title="Pull on a generated point, log scale", yscale="log")
     for axes in (estimates, pulls):
         axes.set_xlabel("distance of the lines")
-        axes.legend(fontsize=8, frameon=False)
+    estimates.legend(fontsize=8, frameon=False, loc="upper left")
     for place, name in ((0.0, "data"), (distance, "generated")):
-        outputs.axvline(place, color="0.7", linewidth=0.8)
-        outputs.text(place, -0.85, f" {name}", fontsize=8)
-    outputs.set(title="Output across two lines, scaled", xlabel="x", ylim=(-0.9, 1.9))
+        profiles.axvline(place, color="0.7", linewidth=0.8, zorder=0)
+        profiles.text(place, -0.35, f" {name}", fontsize=8)
+    profiles.set(title="What it says across two lines", xlabel="x", ylim=(-0.45, 1.15))
+    profiles.set_ylabel("probability of being real; of the critic, its output")
     _write(figure, path)
 
 
@@ -74,7 +75,7 @@ def draw_gaussians(
         axes.plot(x, _gaussian(x, fit["mean"], fit["sigma"]), label="learnt")
         best = _gaussian(x, fit["best_mean"], fit["best_sigma"])
         axes.plot(x, best, linestyle=":", color="black", label="best")
-        axes.set_title(game)
+        axes.set_title(f"{game}: N({fit['mean']:.2f}, {fit['sigma']:.2f}²)", fontsize=11)
         axes.legend(fontsize=8, frameon=False)
     _write(figure, path)
 

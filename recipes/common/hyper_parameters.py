@@ -19,8 +19,10 @@ import keras
 from recipes.common import checks
 from zoo.common import objectives, schedules
 from zoo.common.augmentation import ALL_AUGMENTATIONS, check_augmentation
+from zoo.common.checks import without_numpy_scalars
 from zoo.common.messages import counted
 from zoo.common.optimizers import RootEpsilonAdam
+from zoo.datasets.folder import name_of
 
 OPTIMIZERS = ("adam", "sgd")
 
@@ -64,6 +66,11 @@ class HyperParameters(abc.ABC):
     # What `learning_rate_schedule` may name beside "constant" and "exponential".
     further_schedules: ClassVar[Mapping[str, Schedule]] = {}
 
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, without_numpy_scalars(value))
+        object.__setattr__(self, "dataset", name_of(self.dataset))
+
     @property
     def patience(self) -> int | None:
         """Epochs without improvement after which training stops; None in recipes that never do."""
@@ -86,6 +93,7 @@ class HyperParameters(abc.ABC):
         Raises:
             ValueError: naming the hyper-parameter and what it may be.
         """
+        checks.require_whole_numbers(self)
         names = ("constant", "exponential", *self.further_schedules)
         checks.require_choice(self, "learning_rate_schedule", names)
         rates = [name for name in vars(self) if name.endswith("learning_rate")]

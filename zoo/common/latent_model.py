@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from zoo.common import batches
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.checks import check_image_range, check_image_shape
+from zoo.common.checks import as_integer, check_image_range, check_image_shape
 from zoo.common.measure_logs import directions_of, results_of
 from zoo.common.priors import Prior
 
@@ -188,6 +188,13 @@ class LatentModel(AdversarialModel):
         first = replica_context.replica_id_in_sync_group * batch_size
         return latents[first : first + batch_size]
 
+    @property
+    def evaluation_logs(self) -> tuple[str, ...]:
+        """The names of the quality measures."""
+        if not self.takes_quality_measures:
+            return super().evaluation_logs
+        return tuple(measure.name for measure in self._evaluation.measures)
+
     def check_evaluation_batch(self, batch) -> None:
         """Refuses what `test_step` can't take, and to evaluate without measures."""
         self._require_measures()
@@ -272,16 +279,15 @@ class LatentModel(AdversarialModel):
             `(num_images, 2)`.
 
         Raises:
-            ValueError: if `num_images` is not a positive integer, or the condition is missing, not
-                asked for or of another shape or type.
+            ValueError: if a number is not an integer, positive but for the seed, or the condition
+                is missing, not asked for or of another shape or type.
         """
-        if not isinstance(num_images, (int, np.integer)) or num_images < 1:
-            raise ValueError(
-                f"`num_images` must be a positive integer. Received: num_images={num_images!r}"
-            )
+        num_images = as_integer("num_images", num_images)
+        batch_size = as_integer("batch_size", batch_size)
         conditions = self._conditions_of(condition, num_images)
         if seed is None:
-            seed = int(np.random.default_rng().integers(2**62))
+            seed = np.random.default_rng().integers(2**62)
+        seed = as_integer("seed", seed, least=None)
         latents = self.latents_for(num_images, seed)
         images = []
         for first in range(0, num_images, batch_size):

@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from zoo.common.checks import as_integer
+
 
 class ReplicaSeedGenerator(keras.random.SeedGenerator):
     """A seed generator whose seeds differ from replica to replica.
@@ -214,12 +216,9 @@ class Maxout(keras.layers.Layer):
 
     def __init__(self, units: int, num_pieces: int, kernel_initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
-        for name, value in (("units", units), ("num_pieces", num_pieces)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        self.units = units = as_integer("units", units)
+        self.num_pieces = num_pieces = as_integer("num_pieces", num_pieces)
         self.input_spec = keras.layers.InputSpec(ndim=2)
-        self.units = units
-        self.num_pieces = num_pieces
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.pieces = keras.layers.Dense(
             units * num_pieces, kernel_initializer=self.kernel_initializer, dtype=self.dtype_policy
@@ -266,9 +265,7 @@ class ReflectionPadding2D(keras.layers.Layer):
 
     def __init__(self, padding: int, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(padding, int) or padding < 1:
-            raise ValueError(f"`padding` must be a positive integer. Received: padding={padding!r}")
-        self.padding = padding
+        self.padding = as_integer("padding", padding)
 
     def call(self, inputs):
         sides = [self.padding, self.padding]

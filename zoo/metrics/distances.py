@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from zoo.common.checks import as_integer
 from zoo.metrics.measure import GeneratorMeasure, check_equally_many, ratio_or_nan, total
 
 DEFAULT_BLOCK_SIZE = 250
@@ -153,12 +154,8 @@ class KernelDistance(GeneratorMeasure):
         name: str = "kernel_distance",
     ) -> None:
         super().__init__(feature_extractor, "feature_extractor", name)
-        if not isinstance(block_size, int) or block_size < 2:
-            raise ValueError(
-                "`block_size` must be an integer of at least 2, for the estimate compares pairs. "
-                f"Received: block_size={block_size!r}"
-            )
-        self.block_size = block_size
+        # The estimate compares pairs.
+        self.block_size = block_size = as_integer("block_size", block_size, least=2)
         shape = (block_size, self._output_size)
         self._real_rest = self.add_variable(shape, "zeros", "float32", name="real_rest")
         self._generated_rest = self.add_variable(shape, "zeros", "float32", name="generated_rest")

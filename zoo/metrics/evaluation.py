@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
+import tensorflow as tf
+
 from zoo.common.measure_logs import results_of
 from zoo.metrics.measure import GeneratorMeasure
 from zoo.metrics.stamps import Scores, stamps_of
@@ -35,10 +37,15 @@ def evaluate(
         The values of all measures, by their logs, with standard errors and stamps.
 
     Raises:
-        ValueError: if there are no images, or images do not fit a measure.
+        ValueError: if there are no images, they never end, or images do not fit a measure.
     """
     from tqdm import tqdm
 
+    if getattr(real_images, "cardinality", int)() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "`real_images` must end, as after take(10), or with repeat=False of zoo.datasets. "
+            "Received: data that repeat for ever"
+        )
     measures = list(measures)
     for measure in measures:
         measure.reset_state()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import keras
@@ -13,7 +14,7 @@ from zoo.common.tfgan import tfgan
 NUM_FEATURES = 2048
 
 
-def inception_extractor(handle: str | None = None) -> keras.Model:
+def inception_extractor(handle: str | os.PathLike[str] | None = None) -> keras.Model:
     """Loads the Inception network whose features the papers' FID and KID are taken on.
 
     This is TF-GAN's copy, with its 2,048 features after the last pooling. Images are resized to
@@ -34,7 +35,7 @@ def inception_extractor(handle: str | None = None) -> keras.Model:
         RuntimeError: if the module could not be loaded, such as without a network.
     """
     evaluation = tfgan().eval
-    handle = handle or evaluation.INCEPTION_TFHUB
+    handle = os.fspath(handle or evaluation.INCEPTION_TFHUB)
     images = keras.Input((None, None, None), name="images", dtype="float32")
     features = _HubFeatures(
         _load_module(handle),

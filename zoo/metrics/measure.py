@@ -47,16 +47,15 @@ class GeneratorMeasure(keras.metrics.Metric):
         self._held = _Held(network)
         self._output_size = network.output_shape[-1]
 
-    @property
-    def network(self) -> keras.Model:
-        """The network that images go through."""
+    def held_network(self) -> keras.Model:
+        """Returns the network that images go through; no property, for Keras would save it."""
         return self._held.network
 
     def outputs_for(self, images) -> tf.Tensor:
         """Runs the network, in inference mode: float32 `(batch, size)`."""
         images = tf.convert_to_tensor(images, tf.float32)
         self.check_image_shape(images.shape[1:])
-        return tf.cast(self.network(images, training=False), tf.float32)
+        return tf.cast(self._held.network(images, training=False), tf.float32)
 
     def check_image_shape(self, image_shape) -> None:
         """Refuses images of another size than the network takes.
@@ -67,7 +66,7 @@ class GeneratorMeasure(keras.metrics.Metric):
         Raises:
             ValueError: naming both.
         """
-        takes = self.network.input_shape[1:]
+        takes = self._held.network.input_shape[1:]
         if not tf.TensorShape(image_shape).is_compatible_with(takes):
             raise ValueError(
                 f"{self.name} takes images of shape {takes}; give it a network for yours. "

@@ -14,6 +14,7 @@ import keras
 
 from zoo.common.measure_logs import directions_of
 from zoo.metrics.classifier_training import digest_of
+from zoo.metrics.measure import GeneratorMeasure
 
 _DIGITS = 12
 
@@ -84,7 +85,7 @@ def stamps_of(
         split: see `Stamp`.
         seed: see `Stamp`.
     """
-    network = getattr(measure, "network", None)
+    network = measure.held_network() if isinstance(measure, GeneratorMeasure) else None
     most = getattr(measure, "capacity", max(num_real, num_generated))
     stamp = Stamp(
         extractor=_digest(network),

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.common.checks import as_integer
 from zoo.common.messages import counted
 from zoo.runs.training_state import discard_epoch, is_discarded, state_variables, steps_done
 
@@ -120,8 +121,7 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
     ) -> None:
         if mode not in ("min", "max"):
             raise ValueError(f'`mode` should be "min" or "max". Received: mode={mode!r}')
-        if patience < 1:
-            raise ValueError(f"`patience` should be at least 1. Received: patience={patience}")
+        patience = as_integer("patience", patience)
         super().__init__(
             monitor, min_delta=min_delta, patience=patience, mode=mode, restore_best_weights=True
         )
