@@ -76,6 +76,11 @@ class HyperParameters(abc.ABC):
         """Epochs without improvement after which training stops; None in recipes that never do."""
         return None
 
+    @property
+    def monitor(self) -> str | None:
+        """The validation log that was asked for, to show and to stop on; None for the usual one."""
+        return None
+
     def quick(self) -> Self:
         """Returns these with the numbers of the preset quick, for a small machine."""
         fields = dataclasses.fields(self)
@@ -197,19 +202,32 @@ class WithAugmentation(HyperParameters):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithEarlyStopping(HyperParameters):
-    """Training that may stop when the monitored measure stands still."""
+    """Training that may stop when a measure stands still, and then keeps the best weights.
+
+    A family says in `watchable` what `evaluate` can log of its models, the usual one first.
+    """
 
     early_stopping_patience: int | None = sourced(None, "as in the paper, which trains to the end")
+    watched: str | None = sourced(None, "ours: the measure to stop on; none: the family's first")
+
+    watchable: ClassVar[tuple[str, ...]]
 
     @property
     def patience(self) -> int | None:
         """Epochs without improvement after which training stops; None for never."""
         return self.early_stopping_patience
 
+    @property
+    def monitor(self) -> str | None:
+        """The validation log that was asked for, to show and to stop on; None for the usual one."""
+        return f"val_{self.watched}" if self.watched else None
+
     def check(self) -> None:
-        """Refuses a patience of no epochs too."""
+        """Refuses a patience of no epochs too, and to watch what is not measured."""
         super().check()
         checks.require_patience(self)
+        if self.watched is not None:
+            checks.require_choice(self, "watched", self.watchable)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import tensorflow as tf
 import zoo
 from recipes.common import checks
 from recipes.common.family import Family, Row, RunData
-from recipes.common.hyper_parameters import HyperParameters, sourced
+from recipes.common.hyper_parameters import WithEarlyStopping, sourced
 from recipes.common.measures import MODES
 from recipes.common.plane_picture import draw_plane
 from recipes.common.training import Outcome
@@ -40,8 +40,10 @@ def largest_divisor(number: int, most: int) -> int:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModesHyperParameters(HyperParameters):
+class ModesHyperParameters(WithEarlyStopping):
     """What a recipe has that is judged by the modes which its model makes."""
+
+    watchable = ("mode_divergence", "modes", "high_quality")
 
     digits: str = sourced("mnist_small", "ours; the data set that digits are stacked of")
     num_samples: int
@@ -182,6 +184,7 @@ class ModeCoverage(Family[ModesHyperParameters, ModesData]):
 
     measures = MODES
     monitor = "val_mode_divergence"
+    best = "the least divergence from equal shares of the modes"
 
     samples_to_adapt_to: int = 0
 

@@ -100,6 +100,11 @@ class LatentModel(AdversarialModel):
         self._measure_by(measures)
         self.test_function = None
 
+    @property
+    def quality_measures(self) -> tuple[keras.metrics.Metric, ...]:
+        """Those that the model was compiled with, or was given since."""
+        return self._evaluation.measures if self.compiled else ()
+
     def _measure_by(self, measures: tuple[keras.metrics.Metric, ...]) -> None:
         with self.distribute_strategy.scope():
             # In a namespace Keras does not see them: an evaluation is no part of the saved state.

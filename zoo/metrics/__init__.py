@@ -19,6 +19,7 @@ from zoo.metrics.classifier import Classifier, load_classifier
 from zoo.metrics.distances import FrechetDistance, KernelDistance
 from zoo.metrics.evaluation import evaluate
 from zoo.metrics.inception import inception_extractor
+from zoo.metrics.kept_rows import DEFAULT_CAPACITY
 from zoo.metrics.measure import GeneratorMeasure
 from zoo.metrics.memorisation import Memorisation, nearest_images, suspects_copies
 from zoo.metrics.modes import (
@@ -44,6 +45,7 @@ from zoo.metrics.translation import (
 
 __all__ = [
     "BLUR_SIGMA",
+    "DEFAULT_CAPACITY",
     "ClassImbalance",
     "Classifier",
     "ClassifierScore",

@@ -64,8 +64,8 @@ class PrecisionRecall(_OfBalls):
     and one extractor only. Copies of the real images have 1 and 1: see `Memorisation`. One outlier
     has a large ball, which holds much; `DensityCoverage` suffers less from that.
 
-    The value costs three matrices of distances: 0.4 s on a core at 2,000 images and 64 features,
-    25 times that at 10,000. Keras's `evaluate` asks for it after each batch. It can't be compiled
+    The value costs a few matrices of distances: about 1 s on a core at 2,000 images of 64 features,
+    growing with the square. Keras's `evaluate` asks for it after each batch. It can't be compiled
     by XLA.
 
     Args:
