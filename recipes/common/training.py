@@ -19,7 +19,7 @@ from zoo.common.files import replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
 from zoo.runs import (
-    DiscriminatorWinNotice,
+    HealthMonitor,
     HistoryFile,
     PlayersTensorBoard,
     ProgressBar,
@@ -132,7 +132,8 @@ def fit(
     """
     history = HistoryFile(run.history_csv)
     on_quality = StopOnQuality(monitor, patience) if patience is not None else None
-    states = {"stop_on_quality": on_quality} if on_quality else {}
+    health = HealthMonitor(data_from(0), run.health_json)
+    states = {"health": health} | ({"stop_on_quality": on_quality} if on_quality else {})
     epochs_done, stop = 0, None
     if run.latest_checkpoint is not None:
         state = RunCheckpoint.restore(model, run.checkpoints, states)
@@ -153,12 +154,14 @@ def fit(
     callbacks = [
         on_non_finite,
         samples,
-        PlayersTensorBoard(run.tensorboard, samples=samples, batch_spec=data.element_spec),
-        *states.values(),
+        health,
+        PlayersTensorBoard(
+            run.tensorboard, samples=samples, batch_spec=data.element_spec, health=health
+        ),
+        *([on_quality] if on_quality else []),
         history,
         RunCheckpoint(run.checkpoints, history=history, states=states),
         ProgressBar(epochs, validation_key=monitor),
-        DiscriminatorWinNotice(),
     ]
     run.begin(dataset_fingerprint)
     run.write_model(model)
