@@ -77,7 +77,13 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
     return pages
 
 
-def replace_block(text: str, name: str, block: str, page: Path = Path("README.md")) -> str:
+def replace_block(
+    text: str,
+    name: str,
+    block: str,
+    page: Path = Path("README.md"),
+    maker: str = "benchmarks.pages",
+) -> str:
     """Returns a page with another block between the comments that mark its place.
 
     Args:
@@ -85,11 +91,12 @@ def replace_block(text: str, name: str, block: str, page: Path = Path("README.md
         name: of the block.
         block: the new one.
         page: which page it is, for the message.
+        maker: the module that makes the block.
 
     Raises:
         ValueError: if the place is not marked once.
     """
-    start, end = f"<!-- {name}: made by `python -m benchmarks.pages` -->", f"<!-- end of {name} -->"
+    start, end = f"<!-- {name}: made by `python -m {maker}` -->", f"<!-- end of {name} -->"
     pattern = rf"(?<={re.escape(start)}\n).*?(?={re.escape(end)})"
     made, count = re.subn(pattern, lambda _: f"\n{block}\n\n", text, flags=re.DOTALL)
     if count != 1:

@@ -21,6 +21,7 @@ from tests.cases import CASES
 from tests.habits import bytes_of, of_images
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.latent_model import LatentModel
+from zoo.runs.tensorboard import graph_of_step, readable_graph
 
 SEED = 11
 RATE = 0.01
@@ -194,7 +195,7 @@ def test_an_update_of_one_player_changes_no_weight_of_the_others(model, case):
 
 def test_the_graph_shows_each_player_s_update_in_its_scope(model, case):
     spec = tf.nest.map_structure(tf.type_spec_from_value, case.batch(4))
-    graph = tf.function(model.train_step, autograph=False).get_concrete_function(spec).graph
+    graph = graph_of_step(model, spec)
     outside = {id(inner): id(outer) for outer, inner in graph.captures}
     for player in model.players:
         written = {
@@ -206,6 +207,10 @@ def test_the_graph_shows_each_player_s_update_in_its_scope(model, case):
         for other in model.players:
             handles = {id(v.value.handle) for v in model.trainable_variables_of(other)}
             assert (handles <= written) if other == player else not (handles & written)
+    boxes = {node.name.partition("/")[0] for node in readable_graph(graph).node}
+    batch = {spec.name for spec in tf.nest.flatten(model.batch_spec)}
+    boxes -= batch | {f"{player}_player" for player in model.players}
+    assert boxes <= {"latents", "augmentation", "seeds", "averages", "logs", "rest"}
 
 
 def test_players_take_the_configured_number_of_steps(model, case):

@@ -64,7 +64,7 @@ class ThreePlayers(LatentModel):
         latents = self.draw_latents(tf.shape(images)[0])
         with tf.GradientTape() as generator_tape:
             generated_images = self.generator([latents, labels], training=True)
-        with tf.name_scope("discriminator_player"):
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 real_logits = self.discriminator(images, training=True)
                 generated_logits = self.discriminator(generated_images, training=True)
@@ -72,12 +72,12 @@ class ThreePlayers(LatentModel):
                     real_logits, generated_logits, seed=self.seed_for("label_noise")
                 )
             discriminator_norm = self.update_player("discriminator", discriminator_loss, tape)
-        with tf.name_scope("encoder_player"):
+        with tf.name_scope("encoder_player/"):
             with tf.GradientTape() as tape:
                 found = self.encoder(generated_images, training=True)
                 encoder_loss = tf.reduce_mean(tf.square(found - latents))
             encoder_norm = self.update_player("encoder", encoder_loss, tape)
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with generator_tape:
                 generator_loss = self.objective.generator_loss(
                     self.discriminator(generated_images, training=True)

@@ -31,6 +31,7 @@ from zoo.common.checks import (
     check_positive_integers,
     refuse_squashed_output,
 )
+from zoo.common.probes import Probe
 from zoo.common.replay import ImagePool
 from zoo.common.translation_networks import (
     convolution,
@@ -302,7 +303,7 @@ class CycleGAN(AdversarialModel):
     def train_step(self, data):
         """Takes one step of both generators, then one of both discriminators."""
         real_a, real_b = data
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 generated_b = self.generator_ab(real_a, training=True)
                 generated_a = self.generator_ba(real_b, training=True)
@@ -319,7 +320,7 @@ class CycleGAN(AdversarialModel):
         # The images that the generators have just made serve both players.
         shown_a = self.pool_a(generated_a, seed=self.seed_for("pools", draw=0))
         shown_b = self.pool_b(generated_b, seed=self.seed_for("pools", draw=1))
-        with tf.name_scope("discriminator_player"):
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 real_logits_a = self.discriminator_a(real_a, training=True)
                 real_logits_b = self.discriminator_b(real_b, training=True)
@@ -363,6 +364,14 @@ class CycleGAN(AdversarialModel):
         return _absolute_error(self.generator_ab(real_b, training=True), real_b) + _absolute_error(
             self.generator_ba(real_a, training=True), real_a
         )
+
+    def probe(self, batch, training: bool = False) -> dict[str, Probe]:
+        """Returns the translations to either domain beside real images of it."""
+        real_a, real_b = batch
+        networks = (self.generator_ab, self.generator_ba) if training else self.translators
+        to_b, to_a = (functools.partial(each, training=training) for each in networks)
+        generated_a, generated_b = (tf.cast(i, tf.float32) for i in (to_a(real_b), to_b(real_a)))
+        return {"a": Probe(real_a, generated_a, real_b), "b": Probe(real_b, generated_b, real_a)}
 
     def test_step(self, data):
         """Returns how far images come back changed: from both generators, and from the wrong one.

@@ -249,11 +249,11 @@ class DCGAN(LatentModel):
         """Takes one step of the discriminator, then one of the generator, on the same images."""
         real_images = data
         latents = self.draw_latents(tf.shape(real_images)[0])
-        with tf.name_scope("generator_player"), tf.GradientTape() as generator_tape:
+        with tf.name_scope("generator_player/"), tf.GradientTape() as generator_tape:
             generated_images = self.generator(latents, training=True)
 
         shown_images = self.pool(generated_images, seed=self.seed_for("pool"))
-        with tf.name_scope("discriminator_player"):
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 # Apart: batch norm must not tell D from the company which images are real.
                 real_packs = packed(real_images, self.packing)
@@ -267,7 +267,7 @@ class DCGAN(LatentModel):
                 "discriminator", discriminator_loss, tape
             )
 
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with generator_tape:
                 generated_packs = packed(generated_images, self.packing)
                 new_generated_logits = self.discriminator(generated_packs, training=True)

@@ -248,10 +248,10 @@ class EnergyBasedGAN(LatentModel):
         """Takes one step of the discriminator, then one of the generator, on the same images."""
         real_images = data
         latents = self.draw_latents(tf.shape(real_images)[0])
-        with tf.name_scope("generator_player"), tf.GradientTape() as generator_tape:
+        with tf.name_scope("generator_player/"), tf.GradientTape() as generator_tape:
             generated_images = self.generator(latents, training=True)
 
-        with tf.name_scope("discriminator_player"):
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 real_energies, _ = self.energies(real_images, training=True)
                 generated_energies, _ = self.energies(generated_images, training=True)
@@ -262,7 +262,7 @@ class EnergyBasedGAN(LatentModel):
                 "discriminator", discriminator_loss, tape
             )
 
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with generator_tape:
                 # The image is both what is rebuilt and what the reconstruction is held against: G
                 # learns by way of both.

@@ -240,8 +240,9 @@ class FaceGAN(LatentModel):
         probability = 1.0
         if self.adaptive_probability is not None:
             probability = self.adaptive_probability.probability.value
-        seed = self.seed_for("augmentation", draw)
-        return augment(images, self.augmentation, seed, probability)
+        with tf.name_scope("augmentation/"):
+            seed = self.seed_for("augmentation", draw)
+            return augment(images, self.augmentation, seed, probability)
 
     def gradient_penalty(self, real_images) -> tf.Tensor:
         """Returns n · E[‖∇D(x)‖²] at every n-th step and 0 between: over n steps, its mean."""
@@ -257,10 +258,10 @@ class FaceGAN(LatentModel):
         """Takes one step of the discriminator, then one of the generator, on the same images."""
         real_images = self.augment(data, draw=0)
         latents = self.draw_latents(tf.shape(data)[0])
-        with tf.name_scope("generator_player"), tf.GradientTape() as generator_tape:
+        with tf.name_scope("generator_player/"), tf.GradientTape() as generator_tape:
             generated_images = self.augment(self.generator(latents, training=True), draw=1)
 
-        with tf.name_scope("discriminator_player"):
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 real_logits = self.discriminator(real_images, training=True)
                 generated_logits = self.discriminator(generated_images, training=True)
@@ -273,7 +274,7 @@ class FaceGAN(LatentModel):
                 )
             discriminator_gradient_norm = self.update_player("discriminator", penalized_loss, tape)
 
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with generator_tape:
                 new_generated_logits = self.discriminator(generated_images, training=True)
                 new_real_logits = None

@@ -231,11 +231,11 @@ class LossSensitiveGAN(LatentModel):
         """Takes one step of the critic, then one of the generator, on the same images."""
         real_images = data
         latents = self.draw_latents(tf.shape(real_images)[0])
-        with tf.name_scope("generator_player"), tf.GradientTape() as generator_tape:
+        with tf.name_scope("generator_player/"), tf.GradientTape() as generator_tape:
             generated_images = self.generator(latents, training=True)
 
         margins = self.margins(real_images, generated_images)
-        with tf.name_scope("critic_player"):
+        with tf.name_scope("critic_player/"):
             with tf.GradientTape() as tape:
                 # Apart: batch norm must not tell from the company which images are real.
                 real_losses = _float32(self.critic(real_images, training=True))
@@ -246,7 +246,7 @@ class LossSensitiveGAN(LatentModel):
                 critic_loss += self.real_loss_weight * tf.reduce_mean(real_losses)
             critic_gradient_norm = self.update_player("critic", critic_loss, tape)
 
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with generator_tape:
                 losses = _float32(self.critic(generated_images, training=True))
                 generator_loss = tf.reduce_mean(losses)

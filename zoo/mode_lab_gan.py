@@ -403,18 +403,19 @@ class ModeLabGAN(LatentModel):
         for number in range(self.discriminator_steps):
             real_samples = data[number :: self.discriminator_steps]
             latents = self.draw_latents(tf.shape(real_samples)[0], draw=number)
-            generated_samples = self.generator(latents, training=True)
+            with tf.name_scope("generator_player/"):
+                generated_samples = self.generator(latents, training=True)
             shown_samples = self.image_pool(generated_samples, self.seed_for("replay", number))
             real_packs = packed(real_samples, self.packing)
             shown_packs = packed(shown_samples, self.packing)
-            with tf.name_scope("discriminator_player"):
+            with tf.name_scope("discriminator_player/"):
                 with tf.GradientTape() as tape:
                     penalized_loss, logs = self._discriminator_loss(
                         self.discriminator, real_packs, shown_packs, number
                     )
                 gradient_norm = self.update_player("discriminator", penalized_loss, tape)
 
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 generated_packs = packed(self.generator(latents, training=True), self.packing)
                 generator_loss = self._generator_loss(real_packs, generated_packs)

@@ -330,10 +330,10 @@ class R3GAN(LatentModel):
     def train_step(self, data):
         """Takes one step of the discriminator, then one of the generator, on the same images."""
         latents = self.draw_latents(tf.shape(data)[0])
-        with tf.name_scope("generator_player"), tf.GradientTape() as generator_tape:
+        with tf.name_scope("generator_player/"), tf.GradientTape() as generator_tape:
             generated_images = self.generator(latents, training=True)
 
-        with tf.name_scope("discriminator_player"):
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 real_logits = self.judge(data, draw=0)
                 generated_logits = self.judge(generated_images, draw=1)
@@ -347,7 +347,7 @@ class R3GAN(LatentModel):
                 )
             discriminator_gradient_norm = self.update_player("discriminator", penalized_loss, tape)
 
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with generator_tape:
                 # By D as it is now: what it thought before its step is no match.
                 generator_loss = self.objective.generator_loss(

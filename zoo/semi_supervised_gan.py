@@ -392,8 +392,10 @@ class SemiSupervisedGAN(LatentModel):
         (labelled_images, labels), unlabelled_images = data
         batch_size = tf.shape(unlabelled_images)[0]
 
-        generated_images = self.generator(self.draw_latents(batch_size, draw=0), training=True)
-        with tf.name_scope("discriminator_player"):
+        latents = self.draw_latents(batch_size, draw=0)
+        with tf.name_scope("generator_player/"):
+            generated_images = self.generator(latents, training=True)
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 labelled_logits = self.discriminator(labelled_images, training=True)
                 unlabelled_logits = self.discriminator(unlabelled_images, training=True)
@@ -406,7 +408,7 @@ class SemiSupervisedGAN(LatentModel):
             )
 
         latents = self.draw_latents(batch_size, draw=1)
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 generated_images = self.generator(latents, training=True)
                 real_features = self.feature_extractor(unlabelled_images, training=True)

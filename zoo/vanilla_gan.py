@@ -206,7 +206,7 @@ class VanillaGAN(LatentModel):
 
         # Algorithm 1 draws anew for the generator.
         latents = self.draw_latents(tf.shape(real_images)[0], draw=self.discriminator_steps)
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 generated_images = self.generator(latents, training=True)
                 if self.objective.is_relativistic:  # compares them with the last real ones
@@ -228,8 +228,9 @@ class VanillaGAN(LatentModel):
         return tf.split(self.discriminator(images, training=True), 2)
 
     def _discriminator_step(self, real_images, latents, number):
-        generated_images = self.generator(latents, training=True)
-        with tf.name_scope("discriminator_player"):
+        with tf.name_scope("generator_player/"):
+            generated_images = self.generator(latents, training=True)
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 real_logits, generated_logits = self._judge(real_images, generated_images)
                 # The objective adds the means of both halves; this is the mean over the batch.

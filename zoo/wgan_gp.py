@@ -290,7 +290,7 @@ class WGANGP(LatentModel):
             critic_logs = self._critic_step(real_images, number)
 
         latents = self.draw_latents(tf.shape(real_images)[0], draw=self.critic_steps)
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 generated_images = self.generator(latents, training=True)
                 generator_loss = -_mean(self.critic(generated_images, training=True))
@@ -304,8 +304,9 @@ class WGANGP(LatentModel):
 
     def _critic_step(self, real_images, number: int):
         latents = self.draw_latents(tf.shape(real_images)[0], draw=number)
-        generated_images = self.generator(latents, training=True)
-        with tf.name_scope("critic_player"):
+        with tf.name_scope("generator_player/"):
+            generated_images = self.generator(latents, training=True)
+        with tf.name_scope("critic_player/"):
             with tf.GradientTape() as tape:
                 real_output = _mean(self.critic(real_images, training=True))
                 generated_output = _mean(self.critic(generated_images, training=True))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.common.files import write_atomically
+from zoo.common.messages import counted
 from zoo.runs.folder import RunFolder
 
 # More frames than this make the file larger than the change they show is worth.
@@ -220,8 +221,8 @@ def write_report(
 ) -> None:
     """Writes `report.html`, one page with its pictures inside, that needs no network.
 
-    Reads `environment.json`, `curves.png`, `samples/` and `samples.gif` of the run; what is not
-    there yet is left out.
+    Reads `environment.json`, `health.json`, `curves.png`, `samples/` and `samples.gif` of the run;
+    what is not there yet is left out.
 
     Args:
         run: the folder of the run.
@@ -245,6 +246,7 @@ def write_report(
         _section("Samples", _samples_html(run)),
         _section("Closer", "".join(_picture(path, caption) for path, caption in pictures)),
         _section("Curves", _curves_html(run)),
+        _section("Health", _health_html(run)),
         _section("Go on from here", _commands_html(resume_command, load_example)),
         _section("Hyper-parameters", _hyper_parameters_html(run)),
         _section("Environment", _environment_html(run)),
@@ -280,6 +282,25 @@ def _samples_html(run: RunFolder) -> str:
 def _curves_html(run: RunFolder) -> str:
     picture = _picture(run.curves_png, "Training solid, validation dashed")
     return f'<div class="scroll curves">{picture}</div>' if picture else ""
+
+
+def _health_html(run: RunFolder) -> str:
+    if not run.health_json.is_file():
+        return ""
+    health = json.loads(run.health_json.read_bytes())
+    looks = counted(health["looks"], "look")
+    if not health["findings"]:
+        return f"<p>Nothing went wrong in the game that {looks} could see.</p>"
+    rows = [
+        (
+            finding["title"],
+            f"{finding['step']:,} (epoch {finding['epoch']})",
+            finding["seen"],
+            finding["remedy"],
+        )
+        for finding in health["findings"]
+    ]
+    return _table(("What", "Named at step", "Seen", "Remedy"), rows) + f"<p>Of {looks}.</p>"
 
 
 def _picture(path: Path, caption: str) -> str:

@@ -21,7 +21,7 @@ from zoo.datasets import FolderScan
 from zoo.metrics import Stamp, refuse_different
 from zoo.runs import (
     CheckpointError,
-    DiscriminatorWinNotice,
+    HealthMonitor,
     HistoryFile,
     PlayersTensorBoard,
     ProgressBar,
@@ -142,7 +142,8 @@ def fit(
     if patience is not None:
         taken_on = dataclasses.asdict(stamp) if stamp else None
         on_quality = StopOnQuality(monitor, patience, mode, stamp=taken_on)
-    states = {"stop_on_quality": on_quality} if on_quality else {}
+    health = HealthMonitor(data_from(0), run.health_json)
+    states = {"health": health} | ({"stop_on_quality": on_quality} if on_quality else {})
     epochs_done, stop = 0, None
     if run.latest_checkpoint is not None:
         state = RunCheckpoint.restore(model, run.checkpoints, states)
@@ -164,12 +165,14 @@ def fit(
     callbacks = [
         on_non_finite,
         samples,
-        PlayersTensorBoard(run.tensorboard, samples=samples, batch_spec=data.element_spec),
-        *states.values(),
+        health,
+        PlayersTensorBoard(
+            run.tensorboard, samples=samples, batch_spec=data.element_spec, health=health
+        ),
+        *([on_quality] if on_quality else []),
         history,
         RunCheckpoint(run.checkpoints, history=history, states=states),
         ProgressBar(epochs, validation_key=monitor),
-        DiscriminatorWinNotice(),
     ]
     run.begin(dataset_fingerprint)
     run.write_model(model)

@@ -59,10 +59,12 @@ def test_layout(tmp_path: Path) -> None:
     names = [
         *("checkpoints", "samples", "tensorboard", "export", "history_csv", "curves_png"),
         *("samples_gif", "results_json", "environment_json", "model_json", "report_html"),
+        "health_json",
     ]
     assert [str(getattr(run, name).relative_to(tmp_path)) for name in names] == [
         *("checkpoints", "samples", "tensorboard", "export/1", "history.csv", "curves.png"),
         *("samples.gif", "results.json", "environment.json", "model.json", "report.html"),
+        "health.json",
     ]
 
 

@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.dense_gan import IMAGE_SHAPE, dense_gan
 from tests.runs.two_players import make_images, make_model
+from zoo.runs.health import HealthMonitor
 from zoo.runs.samples import SampleGrid
 from zoo.runs.stopping import StopOnNonFinite
 from zoo.runs.tensorboard import PlayersTensorBoard
@@ -114,6 +116,20 @@ def test_tracing_the_graph_trains_nothing(tmp_path: Path) -> None:
 def test_no_graph_without_a_spec(tmp_path: Path) -> None:
     fit(make_model(), tmp_path)
     assert not events_of(tmp_path / "train").Tags()["graph"]
+
+
+def test_what_the_health_monitor_saw(tmp_path: Path) -> None:
+    images = tf.data.Dataset.from_tensors(np.zeros((8, *IMAGE_SHAPE), "float32"))
+    model = dense_gan()
+    model.compile()
+    health = HealthMonitor(images)
+    health.findings = [{"state": "collapse", "step": 2, "seen": "It fell", "remedy": "Hold it."}]
+    board = PlayersTensorBoard(tmp_path, health=health)
+    model.fit(images, epochs=3, callbacks=[health, board], verbose=0)
+    train = events_of(tmp_path / "train")
+    assert list(scalar(train, "health/variety")) == [1, 2, 3]
+    (text,) = train.Tensors("health")
+    assert text.step == 2 and tf.make_ndarray(text.tensor_proto) == [b"It fell. Hold it."]
 
 
 def test_discarded_epoch_writes_no_epoch_scalars(tmp_path: Path) -> None:

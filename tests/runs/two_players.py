@@ -52,7 +52,7 @@ class TwoPlayers(keras.Model):
 
     def train_step(self, real_images):
         latents = self._latents(tf.shape(real_images)[0], tf.cast(self.step, tf.int32))
-        with tf.name_scope("discriminator_player"):
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 generated = self.generator(latents, training=True)
                 real_logits = self.discriminator(real_images, training=True)
@@ -63,7 +63,7 @@ class TwoPlayers(keras.Model):
             variables = self.discriminator.trainable_variables
             gradients = tape.gradient(discriminator_loss, variables)
             self.discriminator_optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 logits = self.discriminator(self.generator(latents, training=True), training=True)
                 generator_loss = tf.reduce_mean(tf.nn.softplus(-logits))

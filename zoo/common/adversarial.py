@@ -27,6 +27,7 @@ from zoo.common.learning_rates import (
 )
 from zoo.common.monitors import check_monitors
 from zoo.common.noise import DecayingGaussianNoise
+from zoo.common.probes import Probe
 
 
 def _average_rate(decay: float, completed_steps) -> tf.Tensor:
@@ -583,6 +584,21 @@ class AdversarialModel(keras.Model):
         # Keras would build what is built already, with a made-up batch that drops its structure.
         return
 
+    def probe(self, batch, training: bool = False) -> dict[str, Probe]:
+        """Returns what each generator makes, beside real images of a batch, to look at it.
+
+        Args:
+            batch: as `train_step` takes it.
+            training: False for images as outside of training, by the averages if there are any;
+                True for those that the players see, and then batch norm and noise layers count it
+                as a call in training.
+
+        Returns:
+            One entry a generator, by what tells it from the others, "" if there is one. Empty, the
+            default, for a variant that shows nothing.
+        """
+        return {}
+
     def seed_for(self, stream: str, draw: int = 0) -> tf.Tensor:
         """Returns the seed of one draw of this step, the same on every replica.
 
@@ -598,10 +614,11 @@ class AdversarialModel(keras.Model):
 
     def stream_seed(self, stream: str, *numbers) -> tf.Tensor:
         """Returns the seed of a stream at these numbers, whatever the step; see `seed_for`."""
-        seed = tf.constant([self.seed, zlib.crc32(stream.encode())], tf.int64)
-        for number in numbers:
-            number = tf.cast(tf.convert_to_tensor(number), tf.int64)
-            seed = tf.random.experimental.stateless_fold_in(seed, number)
+        with tf.name_scope("seeds/"):
+            seed = tf.constant([self.seed, zlib.crc32(stream.encode())], tf.int64)
+            for number in numbers:
+                number = tf.cast(tf.convert_to_tensor(number), tf.int64)
+                seed = tf.random.experimental.stateless_fold_in(seed, number)
         return seed
 
     def update_player(self, player: str, loss: tf.Tensor, tape: tf.GradientTape) -> tf.Tensor:
@@ -621,12 +638,13 @@ class AdversarialModel(keras.Model):
         optimizer = self.optimizers[player]
         variables = self.trainable_variables_of(player)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        scale = tf.cast(optimizer.scale_loss(1.0 / replicas), tf.float32)
-        gradients = tape.gradient(loss, variables, output_gradients=scale)
-        # Where data of unknown length end, TensorFlow runs all that does not wait for the data.
-        with tf.control_dependencies([g for g in gradients if g is not None]):
-            optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return tf.linalg.global_norm(gradients) / scale
+        with tf.name_scope("update"):
+            scale = tf.cast(optimizer.scale_loss(1.0 / replicas), tf.float32)
+            gradients = tape.gradient(loss, variables, output_gradients=scale)
+            # Where data of unknown length end, TensorFlow runs all that does not wait for the data.
+            with tf.control_dependencies([g for g in gradients if g is not None]):
+                optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            return tf.linalg.global_norm(gradients) / scale
 
     def finish_step(self, **logs) -> dict[str, tf.Tensor]:
         """Updates the averages, counts the step and returns the running means of the logs.
@@ -640,16 +658,21 @@ class AdversarialModel(keras.Model):
                 f"Every log must be named in finish_building(logs=...). Received: {unknown[0]}, "
                 f"beside {', '.join(self.running_means)}"
             )
+        with tf.name_scope("averages/"):
+            self._update_averages()
+        with tf.name_scope("logs/"):
+            with tf.control_dependencies(list(logs.values())):
+                self.step.assign_add(1)
+            for name, value in logs.items():
+                self.running_means[name].update_state(value)
+            return {name: self.running_means[name].result() for name in logs}
+
+    def _update_averages(self) -> None:
         if self.averages:
             rate = _average_rate(self.average_decay, tf.cast(self.step + 1, tf.float32))
             for average, network in self.averages:
                 for mean, weight in zip(average.weights, network.weights, strict=True):
                     mean.assign_add(tf.cast(rate, mean.dtype) * (weight - mean))
-        with tf.control_dependencies(list(logs.values())):
-            self.step.assign_add(1)
-        for name, value in logs.items():
-            self.running_means[name].update_state(value)
-        return {name: self.running_means[name].result() for name in logs}
 
     # === Saving ===
 

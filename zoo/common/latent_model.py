@@ -11,6 +11,7 @@ from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import as_integer, check_image_range, check_image_shape
 from zoo.common.measure_logs import directions_of, results_of
 from zoo.common.priors import Prior
+from zoo.common.probes import Probe
 
 
 class LatentModel(AdversarialModel):
@@ -180,7 +181,8 @@ class LatentModel(AdversarialModel):
         Returns:
             float32 `(batch_size, latent_dim)`.
         """
-        return self._slice_of_latents(batch_size, self.seed_for("latents", draw))
+        with tf.name_scope("latents/"):
+            return self._slice_of_latents(batch_size, self.seed_for("latents", draw))
 
     def _slice_of_latents(self, batch_size, seed) -> tf.Tensor:
         replica_context = tf.distribute.get_replica_context()
@@ -216,6 +218,16 @@ class LatentModel(AdversarialModel):
         batches.check_form(images, spec, "adapt")
         check_image_range(images)
         return batches.conformed(images, spec)
+
+    def probe(self, batch, training: bool = False) -> dict[str, Probe]:
+        """Returns real images, and as many generated ones, of the same latents each time."""
+        *_, images = tf.nest.flatten(batch)
+        real_images, condition = (images, None) if self.condition is None else batch
+        latents = self.prior.draw(tf.shape(real_images)[0], self.stream_seed("probe"))
+        inputs = latents if condition is None else [latents, condition]
+        generator = self.generator if training else self.averaged_generator
+        generated_images = tf.cast(generator(inputs, training=training), tf.float32)
+        return {"": Probe(real_images, generated_images)}
 
     # === Evaluating ===
 

@@ -8,20 +8,20 @@ found:
 
     StopOnNonFinite    discards a broken epoch, of which the others then keep nothing
     SampleGrid         pictures from the same latents
-    PlayersTensorBoard scalars, those pictures, the graph
+    HealthMonitor      names what goes wrong in the game; health.json
+    PlayersTensorBoard scalars, those pictures, what was named, the graph
     StopOnQuality      early stopping, best weights
     HistoryFile        history.csv
-    RunCheckpoint      saves the state of the two above with the model
+    RunCheckpoint      saves the state of those above with the model
     ProgressBar        the last line on the screen
-    DiscriminatorWinNotice  a line above it, if the game is lost
 
 `PastPlayers`, which lets past versions of a player play again, may stand anywhere in the list;
 `RunCheckpoint` saves its state too, if told of it.
 """
 
-from zoo.runs.balance import DiscriminatorWinNotice
 from zoo.runs.checkpoints import CheckpointError, RunCheckpoint, RunState
 from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
+from zoo.runs.health import HealthMonitor
 from zoo.runs.loading import load_model
 from zoo.runs.past_players import PastPlayers
 from zoo.runs.progress import HistoryFile, ProgressBar, read_history, write_history
@@ -31,7 +31,7 @@ from zoo.runs.tensorboard import PlayersTensorBoard
 
 __all__ = [
     "CheckpointError",
-    "DiscriminatorWinNotice",
+    "HealthMonitor",
     "HistoryFile",
     "HyperParameter",
     "PastPlayers",

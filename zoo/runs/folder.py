@@ -222,6 +222,11 @@ class RunFolder:
         return self.path / "samples.gif"
 
     @property
+    def health_json(self) -> Path:
+        """What went wrong in the game, see `HealthMonitor`."""
+        return self.path / "health.json"
+
+    @property
     def results_json(self) -> Path:
         """Scores and why the run stopped."""
         return self.path / "results.json"

@@ -1,6 +1,7 @@
 """TensorBoard for several players: their rates, the sample grid, and who trains on what."""
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from zoo.common.checks import as_integer
+from zoo.runs.health import HealthMonitor
 from zoo.runs.samples import SampleGrid
 from zoo.runs.training_state import is_discarded, optimizers_of, steps_done
 
@@ -25,6 +27,7 @@ class PlayersTensorBoard(keras.callbacks.Callback):
     - `epoch/<log>`: each log of an epoch, training and validation under one name in one chart;
     - `learning_rate/<player>`;
     - `samples`: each grid that a `SampleGrid` draws;
+    - `health/<measure>`: what a `HealthMonitor` measured, and as text `health`, what it named;
     - the graph of `train_step`, where the name scopes `<player>_player` show which networks each
       player's loss runs through and which it trains.
 
@@ -38,6 +41,8 @@ class PlayersTensorBoard(keras.callbacks.Callback):
             no pictures.
         batch_spec: `element_spec` of the training data, with which `train_step` is traced once
             more after the first step. Without it there is no graph.
+        health: the `HealthMonitor` of this run, placed before this callback. Without it there is
+            nothing of it.
 
     Raises:
         ValueError: if `every_steps` is no positive integer.
@@ -49,12 +54,14 @@ class PlayersTensorBoard(keras.callbacks.Callback):
         every_steps: int = 10,
         samples: SampleGrid | None = None,
         batch_spec: Any = None,
+        health: HealthMonitor | None = None,
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
         self.every_steps = as_integer("every_steps", every_steps)
         self.samples = samples
         self.batch_spec = batch_spec
+        self.health = health
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
         self._step = 0
         self._picture_step: int | None = None
@@ -85,6 +92,7 @@ class PlayersTensorBoard(keras.callbacks.Callback):
         self._write_scalars("train", "learning_rate", self._learning_rates())
         self._write_scalars("validation", "epoch", validation)
         self._write_picture()
+        self._write_health()
         for writer in self._writers.values():
             writer.flush()
 
@@ -120,19 +128,64 @@ class PlayersTensorBoard(keras.callbacks.Callback):
             with self._writer("train").as_default(step=self._picture_step):
                 tf.summary.image("samples", self.samples.latest[None])
 
+    def _write_health(self) -> None:
+        if self.health is None or self.health.latest is None:
+            return
+        self._write_scalars("train", "health", self.health.latest)
+        with self._writer("train").as_default(step=self._step):
+            for finding in self.health.findings:
+                if finding["step"] == self._step:
+                    tf.summary.text("health", f"{finding['seen']}. {finding['remedy']}")
+
     def _write_graph(self) -> None:
         self._graph_is_due = False
-        strategy = self.model.distribute_strategy
-
-        @tf.function(autograph=False)
-        def train_step(data):
-            return strategy.run(self.model.train_step, args=(data,))
-
-        # Keras hides the function that it trains with, so the step is traced anew, never run.
-        with strategy.scope():
-            graph = train_step.get_concrete_function(self.batch_spec).graph
+        graph = graph_of_step(self.model, self.batch_spec)
         with self._writer("train").as_default(step=self._step):
-            tf.summary.graph(graph)
+            tf.summary.graph(readable_graph(graph))
+
+
+def graph_of_step(model: keras.Model, batch_spec: Any) -> tf.Graph:
+    """Returns the graph of `model.train_step`, of few scopes at the top: those of its players.
+
+    Args:
+        model: compiled.
+        batch_spec: `element_spec` of the training data. The batch is named as by
+            `model.batch_spec`, if there is one.
+    """
+    strategy = model.distribute_strategy
+    names = getattr(model, "batch_spec", batch_spec)
+
+    @tf.function(autograph=False)
+    def train_step(data):
+        # What has no scope of its own is of no player: parts of a batch, packs, pools.
+        with tf.name_scope("rest"):
+            strategy.run(model.train_step, args=(data,))
+
+    def named(spec: tf.TensorSpec, name: tf.TensorSpec) -> tf.TensorSpec:
+        return tf.TensorSpec(spec.shape, spec.dtype, name.name)
+
+    # Keras hides the function that it trains with, so the step is traced anew, never run.
+    with strategy.scope():
+        spec = tf.nest.map_structure(named, batch_spec, names)
+        return train_step.get_concrete_function(spec).graph
+
+
+def readable_graph(graph: tf.Graph) -> tf.compat.v1.GraphDef:
+    """Returns a graph in which a loss's gradient lies in the scope of the player whose loss it is.
+
+    TensorFlow puts those of all players into one scope, in which all of them would seem to meet.
+    """
+    shown = graph.as_graph_def()
+    for node in shown.node:
+        node.name = _with_its_player(node.name)
+        node.input[:] = map(_with_its_player, node.input)
+        node.attr.pop("_class", None)  # names of others, where they are to run
+    return shown
+
+
+def _with_its_player(name: str) -> str:
+    name = re.sub(r"^(\^?)gradient_tape/(\w+_player)/", r"\1\2/gradient/", name)
+    return re.sub(r"^(\^?)gradient_tape/", r"\1rest/gradient/", name)
 
 
 def _wait_for_a_second_without_file(folder: Path) -> None:

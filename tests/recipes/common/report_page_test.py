@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -230,6 +231,15 @@ def test_pictures_are_those_of_the_run(tmp_path: Path) -> None:
     assert all(image["alt"] for image in page.images)
     assert "image/gif" in page.images[3]["src"]
     assert Image.open(io.BytesIO(pictures[3])).n_frames == 3
+
+
+def test_health_is_told(tmp_path: Path) -> None:
+    run = finished_run(tmp_path)
+    run.health_json.write_text(json.dumps({"looks": 1, "findings": []}))
+    assert "Nothing went wrong in the game that 1 look could see." in report(run).text
+    finding = {"title": "It fell", "step": 1200, "epoch": 3, "seen": "x < 1", "remedy": "Hold it."}
+    run.health_json.write_text(json.dumps({"looks": 4, "findings": [finding]}))
+    assert "It fell 1,200 (epoch 3) x < 1 Hold it. Of 4 looks." in report(run).text
 
 
 def test_text_is_escaped(tmp_path: Path) -> None:

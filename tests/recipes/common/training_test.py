@@ -102,6 +102,7 @@ def assert_equal_runs(folder: Path, expected: Path) -> None:
     assert [path for (_, value), (path, expected) in pairs if value != expected] == []
     assert newest_checkpoint(folder).name == newest_checkpoint(expected).name
     assert (folder / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
+    assert (folder / "health.json").read_bytes() == (expected / "health.json").read_bytes()
     assert contents(folder / "samples") == contents(expected / "samples")
 
 

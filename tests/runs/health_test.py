@@ -1,0 +1,167 @@
+"""Each ill is named in trainings that are led into it, and none in healthy ones."""
+
+import json
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import zoo
+from benchmarks.health import HEALTHY, ILL, PAGE, REPOSITORY, spots, state_of, step_of, train
+from tests.cases import CASES
+from tests.dense_gan import IMAGE_SHAPE, dense_gan
+from tests.three_players import CASE as THREE_PLAYERS
+from zoo.runs.health import STATES, HealthMonitor
+from zoo.runs.probing import gradient_halves, measure, probe_batch
+from zoo.runs.training_state import state_variables
+
+
+def further_seeds(*names: str) -> list:
+    """Each name with seed 0, and with two more if asked for slow tests."""
+    seeds = [pytest.param(name, seed, marks=pytest.mark.slow) for name in names for seed in (1, 2)]
+    return [*((name, 0) for name in names), *seeds]
+
+
+# === Trainings ===
+
+
+@pytest.mark.parametrize(("name", "seed"), further_seeds(*ILL))
+def test_an_ill_is_named_once_and_when_the_page_says(name, seed, capsys):
+    state = state_of(name)
+    monitor = train(ILL[name], seed, until=state)
+    (finding,) = [finding for finding in monitor.findings if finding["state"] == state]
+    assert finding["remedy"] == STATES[state].remedy
+    page = (REPOSITORY / PAGE).read_text(encoding="utf-8")
+    row = re.escape(f"| {STATES[state].title} | {ILL[name].how} | ")
+    steps = [int(step) for step in re.search(rf"{row}(.*) \|", page)[1].split(", ")]
+    # Sums round otherwise on other machines.
+    assert abs(finding["step"] - steps[seed]) <= 20
+    lines = [line for line in capsys.readouterr().err.splitlines() if STATES[state].title in line]
+    (line,) = lines
+    assert line.startswith(f"Step {finding['step']}, epoch {finding['epoch']}: ")
+    assert line.endswith(f"{finding['seen']}. {finding['remedy']}")
+
+
+@pytest.mark.parametrize(("name", "seed"), further_seeds(*HEALTHY))
+def test_nothing_is_named_in_a_healthy_training(name, seed, capsys):
+    assert train(HEALTHY[name], seed).findings == []
+    assert capsys.readouterr().err == ""
+
+
+def test_every_state_is_provoked():
+    assert {state_of(name) for name in ILL} == set(STATES)
+
+
+# === Looks ===
+
+
+def dense(**arguments) -> zoo.DCGAN:
+    keras.utils.set_random_seed(3)
+    model = dense_gan(layers.Dropout(0.5), **arguments)
+    model.compile(run_eagerly=True)
+    return model
+
+
+def images(number: int = 12) -> np.ndarray:
+    return np.random.default_rng(1).uniform(-1, 1, (number, *IMAGE_SHAPE)).astype("float32")
+
+
+def data(number: int = 12) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(images(number)).batch(4)
+
+
+@pytest.mark.parametrize("case", (*CASES, THREE_PLAYERS), ids=lambda case: case.name)
+def test_a_look_at_any_variant_changes_nothing_of_it(case):
+    keras.utils.set_random_seed(3)
+    model = case.build()
+    model.compile()
+    before = [variable.numpy() for variable in state_variables(model)]
+    batch = tf.nest.map_structure(tf.constant, case.batch(4))
+    numbers, centre = measure(model, batch, 4)
+    for variable, value in zip(state_variables(model), before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value, err_msg=variable.path)
+    assert any(name.startswith("variety") for name in numbers)
+    assert np.isfinite([*numbers.values(), *centre]).all()
+    halves = {name for name in numbers if name.endswith("_gradient_norm")}
+    has_condition = getattr(model, "condition", None) is not None
+    assert bool(halves) == (model.objective is not None and not has_condition)
+
+
+def test_training_is_the_same_with_and_without_looks():
+    weights = []
+    for callbacks in ([], [HealthMonitor(data())]):
+        model = dense()
+        model.fit(images(), batch_size=4, epochs=3, shuffle=False, callbacks=callbacks, verbose=0)
+        weights.append([variable.numpy() for variable in state_variables(model)])
+    for plain, looked_at in zip(*weights, strict=True):
+        np.testing.assert_array_equal(plain, looked_at)
+
+
+def test_a_look_at_two_replicas(two_replicas):
+    with two_replicas.scope():
+        model = dense_gan()
+        model.compile()
+    numbers, _ = measure(model, probe_batch(data()), 4)
+    assert set(numbers) == {"variety", "nearest", "lightness"}
+
+
+def test_halves_add_up_to_the_gradient_of_the_discriminator():
+    keras.utils.set_random_seed(3)
+    model = dense_gan()
+    model.compile(**{f"{player}_optimizer": keras.optimizers.SGD(1.0) for player in model.players})
+    kernel = model.discriminator.trainable_variables[0]
+    kernel.assign(tf.zeros_like(kernel))  # logits of 0: each half is half of a mean image
+    batch = tf.constant(images(8))
+    halves = gradient_halves(model, batch)
+    (probe,) = model.probe(batch, training=True).values()
+    for half, shown in (("real", probe.real_images), ("generated", probe.generated_images)):
+        mean = np.asarray(shown).reshape(8, -1).mean(axis=0)
+        expected = 0.5 * np.sqrt(np.square(mean).sum() + 1.0)  # and of the bias
+        assert halves[f"discriminator_{half}_gradient_norm"] == pytest.approx(expected, rel=1e-4)
+    # No gradient comes through a discriminator of zeros.
+    assert halves["generator_generated_gradient_norm"] == 0
+
+
+def test_variety_and_nearest_tell_copies_from_images():
+    model = dense()
+    batch = probe_batch(data())
+    model.generator.layers[1].kernel.assign(tf.zeros((4, 784)))
+    numbers, _ = measure(model, batch, 4)
+    assert numbers["variety"] == 0 and numbers["nearest"] == pytest.approx(0, abs=1e-3)
+
+
+def test_the_probe_batch_has_the_first_rows_whatever_the_batch_size():
+    both = tf.data.Dataset.zip(data(80), data(80))
+    first, second = probe_batch(both)
+    np.testing.assert_array_equal(first, images(80)[:64])
+    np.testing.assert_array_equal(second, first)
+    assert len(probe_batch(data(6))) == 6
+
+
+# === What is kept ===
+
+
+def test_findings_stand_in_the_file_and_survive_a_resume(tmp_path: Path):
+    name = "generator_constant"
+    file = tmp_path / "health.json"
+    model = ILL[name].build(0)
+    batches = tf.data.Dataset.from_tensor_slices(spots()).batch(32).take(10)
+    first = HealthMonitor(batches, file)
+    model.fit(batches, epochs=4, callbacks=[first], verbose=0)
+    assert step_of(first, name) == 40
+    again = HealthMonitor(batches, file)
+    again.restore_state(tmp_path, json.loads(json.dumps(first.save_state(tmp_path))))
+    model.fit(batches, initial_epoch=4, epochs=6, callbacks=[again], verbose=0)
+    kept = json.loads(file.read_text())
+    assert [f["state"] for f in kept["findings"]] == [name]
+    assert kept["looks"] == 6 and kept["latest"] == again.latest
+
+
+def test_logs_of_an_epoch_have_the_gradients_of_either_half():
+    history = dense().fit(data(), epochs=2, callbacks=[HealthMonitor(data())], verbose=0).history
+    for name in ("discriminator_real", "discriminator_generated", "generator_generated"):
+        assert len(history[f"{name}_gradient_norm"]) == 2
