@@ -2,8 +2,9 @@
 
     python -m benchmarks.pages
 
-They are made from the recipes, the docstrings of the variants and the records of measured runs. The
-tables are those of README.md and of docs/experiments/mode_lab.md and stabilisers.md.
+They are made from the recipes, the docstrings of the variants, the records of measured runs and
+what was found in trained ones. The tables are those of README.md and of docs/experiments:
+mode_lab.md, stabilisers.md and explore.md.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -16,6 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.ablation import ablation_table
+from benchmarks.explorations import exploration_tables, read_findings
 from benchmarks.mode_lab import method_table, published_table
 from benchmarks.readme_tables import in_order_of_papers, result_table, variant_table
 from benchmarks.records import FOLDER, Record, read_records
@@ -30,6 +32,7 @@ VARIANTS = Path("docs", "variants")
 EXPERIMENTS = Path("docs", "experiments")
 MODE_LAB = EXPERIMENTS / "mode_lab.md"
 STABILISERS = EXPERIMENTS / "stabilisers.md"
+EXPLORE = EXPERIMENTS / "explore.md"
 
 
 def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> dict[Path, str]:
@@ -54,6 +57,7 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
     blocks = {
         MODE_LAB: {"methods": method_table(records), "published": published_table()},
         STABILISERS: {"stabilisers": ablation_table(records)},
+        EXPLORE: exploration_tables(read_findings(repository / "benchmarks" / "explorations")),
     }
     for path in (path for path in blocks if (repository / path).exists()):
         page = (repository / path).read_text(encoding="utf-8")
