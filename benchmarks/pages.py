@@ -2,9 +2,9 @@
 
     python -m benchmarks.pages
 
-They are made from the recipes, the docstrings of the variants and the records of measured runs. The
-tables are those of README.md and, within docs/experiments, of mode_lab.md, stabilisers.md and
-divergences.md.
+They are made from the recipes, the docstrings of the variants, the records of measured runs and
+what was found in trained ones. The tables are those of README.md and, within docs/experiments, of
+mode_lab.md, stabilisers.md, semi_supervised_gan.md, divergences.md and explore.md.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -18,6 +18,7 @@ from absl import flags
 
 from benchmarks.ablation import ablation_table
 from benchmarks.divergences import gaussians_table, lines_table, read_runs
+from benchmarks.explorations import exploration_tables, read_findings
 from benchmarks.long_games import long_table, read_games
 from benchmarks.mode_lab import method_table, published_table
 from benchmarks.readme_tables import in_order_of_papers, result_table, variant_table
@@ -35,6 +36,7 @@ MODE_LAB = EXPERIMENTS / "mode_lab.md"
 STABILISERS = EXPERIMENTS / "stabilisers.md"
 SEMI_SUPERVISED = EXPERIMENTS / "semi_supervised_gan.md"
 DIVERGENCES = EXPERIMENTS / "divergences.md"
+EXPLORE = EXPERIMENTS / "explore.md"
 
 
 def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> dict[Path, str]:
@@ -65,6 +67,7 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
             "lines": lines_table(lessons),
             "gaussians": gaussians_table(lessons),
         },
+        EXPLORE: exploration_tables(read_findings(repository / "benchmarks" / "explorations")),
     }
     for path in (path for path in blocks if (repository / path).exists()):
         page = (repository / path).read_text(encoding="utf-8")

@@ -5,11 +5,13 @@ import random
 import keras
 import numpy as np
 import pytest
+from sklearn.svm import LinearSVC
 
 import zoo
 from tests.explore.small_runs import small_dcgan
 from zoo.explore import Findings
 from zoo.explore.convolution_features import ConvolutionFeatures
+from zoo.explore.probe import _fitted
 
 QUICK = {"num_labels": 50, "num_draws": 2, "num_supervised_draws": 1, "max_epochs": 2}
 
@@ -103,3 +105,22 @@ def test_what_can_not_be_probed_is_refused(model, digits, data_dir) -> None:
     faces = zoo.datasets.open("drawn_faces/tiny", image_size=28, channels=1, data_dir=data_dir)
     with pytest.raises(ValueError, match="'drawn_faces/tiny' has none"):
         zoo.explore.probe(model, faces, **QUICK)
+
+
+def test_c_is_looked_for_beyond_the_first_ones_while_the_outermost_is_best(findings) -> None:
+    for name in ("discriminator", "untrained discriminator", "raw pixels"):
+        scores = findings.facts["scores"][name]
+        tried = sorted(map(float, scores["validation_errors_by_c"]))
+        assert tried[0] < scores["c"] < tried[-1]
+
+
+def test_classifiers_are_those_of_all_features(digits) -> None:
+    """Though they are found in the fewer dimensions that the images span."""
+    images, labels = next(iter(digits.labelled("train", batch_size=60).as_numpy_iterator()))
+    rows = np.asarray(images, np.float64).reshape(60, -1)
+    expected = LinearSVC(C=0.01, random_state=0, tol=1e-8, max_iter=100_000).fit(rows, labels)
+    found = _fitted((rows, labels), 0.01)
+    others = next(iter(digits.batches("test", batch_size=200))).numpy().reshape(200, -1)
+    np.testing.assert_allclose(
+        found.decision_function(others), expected.decision_function(others), atol=2e-3
+    )

@@ -27,9 +27,9 @@ from zoo.explore.pictures import rows_picture
 from zoo.explore.subjects import images_of, latent_model
 from zoo.metrics.classifier import Classifier
 
-# Steps of a move along a direction, and how far it goes at most, in lengths of mean latents.
-_MOVES = 8
-_FARTHEST = 1.0
+# Places on the way along a direction, up to the mean distance of latents from 0; and those shown.
+_MOVES = 17
+_SHOWN_MOVES = 9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,8 +189,9 @@ def edit_by_attribute(
         seed: of the latents. Defaults to 0.
 
     Returns:
-        Findings whose facts hold the share of images that come to have, or lack, the attribute by
-        each move, and how many of the others are as they were, at the move that each image took.
+        Findings whose facts hold the share of images that have, or lack, the attribute after each
+        move, in mean distances of latents from 0; and, of the least move that each image took, the
+        mean, and how many of the other attributes are as they were.
 
     Raises:
         ValueError: if the model makes no images of latents alone, the classifier does not know the
@@ -207,7 +208,7 @@ def edit_by_attribute(
     start = fresh[has != present][:num_images]
     sign = 1.0 if present else -1.0
     length = np.linalg.norm(samples, axis=1).mean()
-    moves = np.linspace(0.0, _FARTHEST, _MOVES)
+    moves = np.linspace(0.0, 1.0, _MOVES)
     points = np.stack(
         [inside(model.prior, start + sign * move * length * direction) for move in moves]
     )
@@ -220,7 +221,7 @@ def edit_by_attribute(
     agreement = (taken == told[0])[ever][:, others]
     verb = "come to have" if present else "lose"
     rows = {
-        f"{number + 1}": images_of(model, points[:, number])
+        f"{number + 1}": images_of(model, points[:_SHOWN_MOVES, number])
         for number in range(min(num_shown, len(start)))
     }
     share = float(ever.mean())
