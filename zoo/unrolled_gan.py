@@ -107,7 +107,7 @@ class UnrolledGAN(LatentModel):
         discriminator_filters: of the finest scale of D. Defaults to 4, the larger of the two that
             the paper has; the other is 2.
         unrolled_steps: K. Defaults to 5, as in the authors' code; the paper has 0 to 10. A step
-            takes about 1 + K times as long.
+            takes about 1 + 0.6 K times as long.
         average_decay: decay of an average of G with which `generate`, `evaluate` and the export
             answer. Defaults to 0, no average, as in the paper.
         seed: seed of the latents drawn in training.
