@@ -405,7 +405,7 @@ def _stamps(model: AdversarialModel, num_images: int, split: str) -> dict[str, m
     """Returns the stamps of what a model says when it is evaluated on so many images."""
     told = {"num_real": num_images, "num_generated": num_images, "split": split, "seed": None}
     stamps = {}
-    for measure in model.quality_measures:
+    for measure in model.measures_in_use():
         stamps |= metrics.stamps_of(measure, **told)
     return stamps
 

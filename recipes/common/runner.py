@@ -15,6 +15,7 @@ from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.recipe import Recipe
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.command_errors import one_line_errors
+from zoo.common.latent_model import LatentModel
 from zoo.common.measure_logs import directions_of
 from zoo.runs import CheckpointError, RunFolder, RunFolderError
 
@@ -183,7 +184,8 @@ def train_and_report(
 def _better(model: AdversarialModel, monitor: str) -> str:
     """Returns "min" or "max", as the measure says of itself; errors and losses are "min"."""
     directions = {}
-    for measure in getattr(model, "quality_measures", ()):
+    measures = model.measures_in_use() if isinstance(model, LatentModel) else ()
+    for measure in measures:
         directions |= directions_of(measure)
     return directions.get(monitor.removeprefix("val_")) or "min"
 

@@ -101,9 +101,11 @@ class LatentModel(AdversarialModel):
         self._measure_by(measures)
         self.test_function = None
 
-    @property
-    def quality_measures(self) -> tuple[keras.metrics.Metric, ...]:
-        """Those that the model was compiled with, or was given since."""
+    def measures_in_use(self) -> tuple[keras.metrics.Metric, ...]:
+        """Returns those that the model was compiled with, or was given since.
+
+        No property, for Keras would save with the model what it finds there.
+        """
         return self._evaluation.measures if self.compiled else ()
 
     def _measure_by(self, measures: tuple[keras.metrics.Metric, ...]) -> None:
