@@ -70,17 +70,21 @@ class Row:
 
     @property
     def runs(self) -> list[Record]:
-        """One a seed, in the order of the seeds; without a companion where there is such a run."""
+        """One a seed, in the order of the seeds.
+
+        Of several the one without a companion, where there is such a run, or else the newest.
+        """
+        in_date_order = sorted(self.all_runs, key=lambda record: record.date)
         by_seed = {
             _seeds(record): record
-            for record in sorted(self.all_runs, key=_companion_epochs, reverse=True)
+            for record in sorted(in_date_order, key=_companion_epochs, reverse=True)
         }
         return [by_seed[seed] for seed in sorted(by_seed)]
 
     @property
     def runs_alone(self) -> list[Record]:
-        """Those of `runs` that trained no companion, so that their time is the model's."""
-        return [run for run in self.runs if not _companion_epochs(run)]
+        """Those that trained no companion and had no GPU, so that their times compare."""
+        return [run for run in self.all_runs if not _companion_epochs(run) and not has_gpu(run)]
 
     def name_beside(self, companion: Companion) -> str:
         """Returns the name of a companion's row beside this one."""
@@ -94,6 +98,11 @@ class Row:
             for record, trained in zip(self.all_runs, epochs, strict=True)
             if trained and trained == max(epochs)
         ]
+
+
+def has_gpu(record: Record) -> bool:
+    """Returns whether a run had a GPU, beside whose times those of processors mean nothing."""
+    return any(device.startswith("GPU") for device in record.devices)
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:

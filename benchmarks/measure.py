@@ -16,6 +16,7 @@ import dataclasses
 import datetime
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def plan_runs(
     return runs
 
 
-def has_record(run: Run, records: Path) -> bool:
+def has_record(run: Run, records: str | os.PathLike[str]) -> bool:
     """Returns whether a run of this very configuration was recorded."""
     return path_of(records, run.recipe, run.preset, run.configuration).exists()
 
@@ -205,14 +206,14 @@ def _refuse_other_configuration(run: Run, folder: RunFolder) -> None:
         raise ValueError(f"the run had another configuration: {'; '.join(different)}")
 
 
-def steps_per_second(event_folder: Path) -> float | None:
+def steps_per_second(event_folder: str | os.PathLike[str]) -> float | None:
     """Returns the speed of training from TensorBoard's events; None if these are too few.
 
     The first step is left out: in it TensorFlow traces and compiles.
     """
     times = {
         event.step: event.wall_time
-        for path in sorted(event_folder.glob("events.*"))
+        for path in sorted(Path(event_folder).glob("events.*"))
         for event in EventFileLoader(str(path)).Load()
         if event.step > 0
     }
@@ -226,7 +227,9 @@ def steps_per_second(event_folder: Path) -> float | None:
 
 
 def measure(
-    runs: Sequence[Run], records: Path, run_recipe: RunRecipe = run_in_subprocess
+    runs: Sequence[Run],
+    records: str | os.PathLike[str],
+    run_recipe: RunRecipe = run_in_subprocess,
 ) -> list[Run]:
     """Measures the runs that have no record yet; those that fail do not keep the others from it.
 

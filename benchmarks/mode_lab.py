@@ -12,28 +12,24 @@ from recipes.common import command_line  # first: it keeps TensorFlow's import q
 
 # isort: split
 import dataclasses
-import signal
 import statistics
-import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from absl import flags
 
+from benchmarks import side_by_side
 from benchmarks.cells import NOTHING, markdown_table, mean_and_deviation
-from benchmarks.measure import Run, has_record, measure
-from benchmarks.records import FOLDER, Record
+from benchmarks.measure import Run
+from benchmarks.records import Record
 from recipes.common.measures import Reported
 from recipes.common.modes import STACKS
 from recipes.mode_lab import METHODS, RECIPE, preset
-from zoo.common.command_errors import one_line_errors
 
 # How many seeds each data set is worth; three digits take as long as all others together.
 SEEDS = {"ring": 5, "grid": 5, "two_digits": 3, "three_digits": 1}
 _OF_STACKS = ("plain", "paired + R1 + R2", "R1", "packs of 2", "unrolled 5 steps", "WGAN-GP")
 _OF_MANY_MODES = ("paired + R1 + R2", "packs of 2")
-_NOT_OF_THE_METHOD = {"seed", "smoke"}
 
 
 # === Which runs ===
@@ -59,10 +55,8 @@ def plan(
     Raises:
         ValueError: if there is no such data set or method.
     """
-    for name, given, known in (("datasets", datasets, SEEDS), ("methods", methods, METHODS)):
-        unknown = [each for each in given if each not in known]
-        if unknown:
-            raise ValueError(f"--{name} may be: {', '.join(known)}. Received: {unknown[0]!r}")
+    side_by_side.refuse_unknown("datasets", datasets, SEEDS)
+    side_by_side.refuse_unknown("methods", methods, METHODS)
     return [
         (method, Run(RECIPE.name, "quick", configuration_of(dataset, method, seed)))
         for seed in seeds
@@ -91,14 +85,11 @@ def method_of(record: Record) -> str | None:
     """Returns the method that a run is of, as it is set now; None if it is of none."""
     if record.recipe != RECIPE.name or record.preset != "quick" or record.smoke:
         return None
-    found = _without_seed(record.configuration)
+    found = side_by_side.without_seed(record.configuration)
     dataset = record.configuration["dataset"]
     methods = METHODS if dataset in SEEDS else ()
-    return next((m for m in methods if _without_seed(configuration_of(dataset, m)) == found), None)
-
-
-def _without_seed(configuration: dict[str, Any]) -> dict[str, Any]:
-    return {name: v for name, v in configuration.items() if name not in _NOT_OF_THE_METHOD}
+    usual = {m: side_by_side.without_seed(configuration_of(dataset, m)) for m in methods}
+    return next((method for method in methods if usual[method] == found), None)
 
 
 # === Tables ===
@@ -192,36 +183,13 @@ def _published_method(reported: Reported) -> str:
 # === Command ===
 
 
-def _planned_by_flags() -> list[tuple[str, Run]]:
+def _planned_by_flags() -> list[side_by_side.Planned]:
     values = flags.FLAGS
-    if not all(text.isdecimal() for text in values.seeds):
-        raise ValueError(f"--seeds should be whole numbers such as 0,1. Received: {values.seeds}")
-    return plan(values.datasets, values.methods, list(map(int, values.seeds)))
-
-
-def main() -> None:
-    """Measures what the flags say, or says what that is; ends with 1 if a run failed."""
-    # As an exception it ends the run under way too, and removes its folder.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    records = Path(flags.FLAGS.records)
-    with one_line_errors():
-        planned = _planned_by_flags()
-        records.mkdir(parents=True, exist_ok=True)
-    if flags.FLAGS.dry_run:
-        for method, run in planned:
-            print(f"{run}: {method}{' (recorded)' if has_record(run, records) else ''}")
-        return
-    failed = measure([run for _, run in planned], records)
-    if failed:
-        print(f"{len(failed)} of {len(planned)} runs failed.", file=sys.stderr)
-        sys.exit(1)
-    print("Every run has a record. `python -m benchmarks.pages` makes the pages.")
+    return plan(values.datasets, values.methods, side_by_side.seeds_asked_for())
 
 
 if __name__ == "__main__":
     flags.DEFINE_list("datasets", list(SEEDS), "Data sets to measure on.")
     flags.DEFINE_list("methods", list(METHODS), "Methods to measure.")
-    flags.DEFINE_list("seeds", ["0", "1", "2", "3", "4"], "Seeds; stacks have fewer.")
-    flags.DEFINE_string("records", str(FOLDER), "Folder of the records.")
-    flags.DEFINE_bool("dry_run", False, "Say what would be measured, and measure nothing.")
-    command_line.run(main)
+    side_by_side.define_flags(max(SEEDS.values()))
+    command_line.run(lambda: side_by_side.run_command(_planned_by_flags))

@@ -2,8 +2,9 @@
 
     python -m benchmarks.pages
 
-They are made from the recipes, the docstrings of the variants and the records of measured runs. The
-tables are those of README.md and of docs/experiments/mode_lab.md.
+They are made from the recipes, the docstrings of the variants, the records of measured runs and
+what was found in trained ones. The tables are those of README.md and, within docs/experiments, of
+mode_lab.md, stabilisers.md, semi_supervised_gan.md, divergences.md and explore.md.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -15,6 +16,10 @@ from pathlib import Path
 
 from absl import flags
 
+from benchmarks.ablation import ablation_table
+from benchmarks.divergences import gaussians_table, lines_table, read_runs
+from benchmarks.explorations import exploration_tables, read_findings
+from benchmarks.long_games import long_table, read_games
 from benchmarks.mode_lab import method_table, published_table
 from benchmarks.readme_tables import in_order_of_papers, result_table, variant_table
 from benchmarks.records import FOLDER, Record, read_records
@@ -26,7 +31,12 @@ from zoo.common.files import write_atomically
 
 REPOSITORY = FOLDER.parent.parent
 VARIANTS = Path("docs", "variants")
-MODE_LAB = Path("docs", "experiments", "mode_lab.md")
+EXPERIMENTS = Path("docs", "experiments")
+MODE_LAB = EXPERIMENTS / "mode_lab.md"
+STABILISERS = EXPERIMENTS / "stabilisers.md"
+SEMI_SUPERVISED = EXPERIMENTS / "semi_supervised_gan.md"
+DIVERGENCES = EXPERIMENTS / "divergences.md"
+EXPLORE = EXPERIMENTS / "explore.md"
 
 
 def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> dict[Path, str]:
@@ -34,8 +44,8 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
 
     Args:
         records: of measured runs; those of smoke runs are left out.
-        repository: holds README.md and perhaps docs/experiments/mode_lab.md, of which only the
-            tables are made anew, and pictures.
+        repository: holds README.md and perhaps the experiments that have tables, of which only
+            these are made anew, and pictures.
 
     Raises:
         ValueError: if a record lacks what tables show, or a page a table's place.
@@ -48,10 +58,22 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
     readme = replace_block(readme, "variants", variant_table(recipes))
     readme = replace_block(readme, "results", result_table(recipes, records))
     pages = {Path("benchmarks", "RESULTS.md"): render_results(records), Path("README.md"): readme}
-    if (repository / MODE_LAB).exists():
-        page = (repository / MODE_LAB).read_text(encoding="utf-8")
-        page = replace_block(page, "methods", method_table(records), MODE_LAB)
-        pages[MODE_LAB] = replace_block(page, "published", published_table(), MODE_LAB)
+    lessons = read_runs()
+    blocks = {
+        MODE_LAB: {"methods": method_table(records), "published": published_table()},
+        STABILISERS: {"stabilisers": ablation_table(records)},
+        SEMI_SUPERVISED: {"long games": long_table(read_games())},
+        DIVERGENCES: {
+            "lines": lines_table(lessons),
+            "gaussians": gaussians_table(lessons),
+        },
+        EXPLORE: exploration_tables(read_findings(repository / "benchmarks" / "explorations")),
+    }
+    for path in (path for path in blocks if (repository / path).exists()):
+        page = (repository / path).read_text(encoding="utf-8")
+        for name, block in blocks[path].items():
+            page = replace_block(page, name, block, path)
+        pages[path] = page
     for model in dict.fromkeys(recipe.model for recipe in recipes):
         own = [recipe for recipe in recipes if recipe.model is model]
         pages[VARIANTS / file_name(model)] = render_variant(own, records, repository)

@@ -62,7 +62,9 @@ class Record:
     smoke: bool
 
 
-def path_of(folder: Path, recipe: str, preset: str, configuration: Mapping[str, Any]) -> Path:
+def path_of(
+    folder: str | os.PathLike[str], recipe: str, preset: str, configuration: Mapping[str, Any]
+) -> Path:
     """Returns where the record of a run lies; runs that differ in any value lie apart.
 
     Args:
@@ -80,7 +82,7 @@ def path_of(folder: Path, recipe: str, preset: str, configuration: Mapping[str, 
     ]
     # TFDS names data sets with configurations and versions like paths.
     slug = "-".join(parts).replace("/", "_").replace(":", "_")
-    return folder / recipe / f"{slug}.json"
+    return Path(folder, recipe, f"{slug}.json")
 
 
 def write_record(record: Record, folder: str | os.PathLike[str] = FOLDER) -> Path:
@@ -98,7 +100,7 @@ def write_record(record: Record, folder: str | os.PathLike[str] = FOLDER) -> Pat
         ValueError: if the record isn't one that could be read back.
         OSError: if the file can't be written.
     """
-    path = path_of(Path(folder), record.recipe, record.preset, record.configuration)
+    path = path_of(folder, record.recipe, record.preset, record.configuration)
     if path.exists():
         raise FileExistsError(f"{path} exists, and a record is never overwritten.")
     content = {"record_format": _FORMAT, **dataclasses.asdict(record)}

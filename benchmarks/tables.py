@@ -8,6 +8,7 @@ from benchmarks.configurations import (
     axis_value,
     comparable_key,
     grouped,
+    has_gpu,
     legend,
     measures_of,
     rows_of,
@@ -16,6 +17,7 @@ from benchmarks.configurations import (
 from benchmarks.records import Record
 from recipes.common.measures import Measures, Reported
 from zoo.datasets.catalogue import OWN_DATASETS, base_name
+from zoo.metrics import Stamp, refuse_different
 
 # === Tables ===
 
@@ -25,6 +27,9 @@ def draw_tables(records: Iterable[Record]) -> list[str]:
 
     Args:
         records: complete, as `benchmarks.registry.refuse_incomplete` asks.
+
+    Raises:
+        ValueError: if scores of a table were not taken on the same, naming the difference.
     """
     return [_draw_table(group) for group in grouped(records, comparable_key)]
 
@@ -33,6 +38,7 @@ def _draw_table(records: Sequence[Record]) -> str:
     first = records[0]
     dataset = first.configuration["dataset"]
     measures = measures_of(first)
+    _refuse_different_stamps(records, measures)
     rows = rows_of(records)
     papers = _papers_beside(dataset, measures)
     lines = [
@@ -50,6 +56,20 @@ def _draw_table(records: Sequence[Record]) -> str:
         *_note_on_stand_in(dataset),
     ]
     return "\n\n".join(paragraphs) + "\n"
+
+
+def _refuse_different_stamps(records: Sequence[Record], measures: Measures) -> None:
+    """Refuses to show scores in one column that were not taken on the same.
+
+    Older records, and measures that need none, have no stamp: their protocol is the same.
+    """
+    for score in {column.score for column in measures.columns}:
+        stamps = {
+            f"{score} of run {number}": Stamp(**record.details["stamps"][score])
+            for number, record in enumerate(records, start=1)
+            if score in record.details.get("stamps", {})
+        }
+        refuse_different(stamps)
 
 
 # === Rows ===
@@ -93,7 +113,7 @@ def _lines(
             numbers = _numbers(row.runs, row.runs[0].configuration["epochs"])
             reported = [_value(paper, row) for paper in papers]
             seconds = span(run.seconds for run in row.runs_alone)
-            times = [seconds, span(run.steps_per_second for run in row.runs)]
+            times = [seconds, span(run.steps_per_second for run in row.runs if not has_gpu(run))]
             yield [*part_cell, row.name, *numbers, *scores(row.runs), *reported, *times]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from zoo.common.adversarial import AdversarialModel
+from zoo.common.checks import as_integer
 from zoo.common.files import replaced_folder
 
 
@@ -43,8 +44,7 @@ def save(model: AdversarialModel, folder, version: int = 1) -> pathlib.Path:
     """
     if not isinstance(model, AdversarialModel):
         raise TypeError(f"export.save() takes a model of the zoo. Received: {type(model).__name__}")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ValueError(f"`version` must be a positive integer. Received: version={version!r}")
+    version = as_integer("version", version)
     target = pathlib.Path(folder) / str(version)
     if target.exists():
         raise FileExistsError(

@@ -36,24 +36,25 @@ class HyperParameters(modes.ModesHyperParameters, WithObjective, WithBothBetas):
     dataset: str = sourced("ring", PACGAN)
     num_samples: int = sourced(2500, PACGAN)
     epochs: int = sourced(400, CODE, quick=25)
-    steps_per_epoch: int = sourced(1000, CODE, quick=400)
+    steps_per_epoch: int = sourced(1000, CODE)
     # Packs that D sees in a step: more samples are drawn, and not fewer packs, where m grows.
     batch_size: int = sourced(100, f"{CODE}; packs of a step of D", quick=128)
-    latent_dim: int = sourced(2, CODE, quick=4)
+    latent_dim: int = sourced(2, CODE)
     architecture: str = sourced("published", "or plain, ours", quick="plain")
     generator_width: int | None = sourced(None, "that of the architecture")
     discriminator_width: int | None = sourced(None, "that of the architecture")
     objective: str = sourced("non_saturating", CODE)
     penalty: str = sourced("none", PACGAN)
-    penalty_weight: float = sourced(0.1, "ours; of a penalty, if there is one")
+    penalty_weight: float = sourced(0.1, "ours; of a penalty, if there is one", quick=0.02)
     discriminator_steps: int = sourced(1, CODE)
     packing: int = sourced(1, f"{PACGAN} have 1 to 4")
     minibatch_kernels: int = sourced(0, "as in the paper, which has none")
     replay_size: int = sourced(0, "as in the paper, which has none")
     unrolled_steps: int = sourced(0, f"{UNROLLED} have 0, 1, 5 and 10")
-    generator_learning_rate: float = sourced(1e-4, CODE, quick=1e-3)
-    discriminator_learning_rate: float = sourced(1e-4, CODE, quick=1e-3)
-    learning_rate_schedule: str = sourced("constant", CODE, quick="linear")
+    generator_learning_rate: float = sourced(1e-4, CODE, quick=3e-3)
+    discriminator_learning_rate: float = sourced(1e-4, CODE, quick=1.5e-3)
+    learning_rate_schedule: str = sourced("constant", CODE, quick="exponential")
+    learning_rate_decay: float = sourced(1.0, "factor an epoch, if exponential", quick=0.79)
     adam_beta_1: float = sourced(0.8, CODE, quick=0.0)
     adam_beta_2: float = sourced(0.999, "Keras's own", quick=0.99)
     average_decay: float = sourced(0.0, PACGAN, quick=0.998)
@@ -63,6 +64,7 @@ class HyperParameters(modes.ModesHyperParameters, WithObjective, WithBothBetas):
     def check(self) -> None:
         """Refuses another architecture or penalty, too."""
         super().check()
+        checks.require_positive(self, "packing", "discriminator_steps")
         checks.require_choice(self, "architecture", ARCHITECTURES)
         checks.require_choice(self, "penalty", PENALTIES)
         checks.require_not_negative(self, "penalty_weight", "minibatch_kernels", "replay_size")
@@ -85,6 +87,8 @@ _QUICK_STACKS = {
     "epochs": 20,
     "steps_per_epoch": 250,
     "penalty_weight": 1.0,
+    "generator_learning_rate": 1e-3,
+    "discriminator_learning_rate": 1e-3,
 }
 
 
@@ -96,6 +100,9 @@ def preset(name: str, dataset: str) -> HyperParameters:
     if name == "paper":
         return values
     values = values.quick()
+    if dataset == "grid":
+        # Four times the ring's extent: slopes of a fourth, whose squares weigh a sixteenth.
+        values = dataclasses.replace(values, penalty_weight=16 * values.penalty_weight)
     if dataset in modes.STACKS:
         samples = {"two_digits": 2600, "three_digits": 26_000}[dataset]
         values = dataclasses.replace(values, **_QUICK_STACKS, num_samples=samples)
@@ -112,6 +119,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "WGAN-GP": {
         "objective": "wasserstein",
         "penalty": "wgan_gp",
+        "penalty_weight": 0.1,
         "discriminator_steps": 5,
         "adam_beta_1": 0.5,
         "adam_beta_2": 0.9,
@@ -123,7 +131,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "unrolled 10 steps": {"objective": "minimax", "unrolled_steps": 10},
     "minimax": {"objective": "minimax"},
     "R1 + R2": {"penalty": "r1_r2"},
-    "DRAGAN": {"penalty": "dragan"},
+    "DRAGAN": {"penalty": "dragan", "penalty_weight": 0.1},
     "paired": {"objective": "relativistic"},
     "boundary seeking": {"objective": "boundary_seeking"},
     "least squares": {"objective": "least_squares"},
@@ -189,7 +197,7 @@ RECIPE = Recipe(
     title="Mode lab",
     model=zoo.ModeLabGAN,
     preset=preset,
-    family=modes.ModeCoverage(),
+    family=modes.ModeCoverage(samples_to_adapt_to=500),
     dataset="ring",
     datasets_help=f"one of {', '.join(modes.DATASETS)}",
     reported=_REPORTED,

@@ -135,7 +135,7 @@ def _call(signature: Any, images: np.ndarray) -> np.ndarray:
     return signature(images=tf.constant(images))["images"].numpy()
 
 
-def load_translator(path: Path, direction: str) -> Translator:
+def load_translator(path: str | os.PathLike[str], direction: str) -> Translator:
     """Loads one direction of an export.
 
     Args:
@@ -146,6 +146,7 @@ def load_translator(path: Path, direction: str) -> Translator:
         FileNotFoundError: if there is no export.
         ValueError: if it is damaged, or does not translate in that direction.
     """
+    path = Path(path)
     if (path / "export").is_dir() and not (path / "saved_model.pb").is_file():
         path = path / "export"
     signatures = export.load(path).signatures
@@ -321,8 +322,8 @@ def _refuse_existing(outputs: Path, names: Sequence[str]) -> None:
 
 def translate_folder(
     translator: Translator,
-    inputs: Path,
-    outputs: Path,
+    inputs: str | os.PathLike[str],
+    outputs: str | os.PathLike[str],
     existing: str = "refuse",
     shorter_side: int | None = None,
     value_range: tuple[float, float] | None = None,
@@ -346,6 +347,7 @@ def translate_folder(
         ValueError: if the folders can't be used so, or no file of the input is a picture.
         OSError: if a file can't be written.
     """
+    inputs, outputs = Path(inputs), Path(outputs)
     _check_folders(inputs, outputs)
     with without_pillow_warnings():
         paths, skipped = _list_pictures(inputs)

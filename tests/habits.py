@@ -8,6 +8,7 @@ tries them all and writes the table anew; `habits_test.py` holds it.
 import zoo  # noqa: F401, I001 - before TensorFlow: it sets the environment that TensorFlow reads
 
 import dataclasses
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -135,6 +136,28 @@ def unbuilt(network: keras.Model) -> keras.Model:
     return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)], name="sequential")
 
 
+def with_numpy_numbers(model: AdversarialModel, kind: type = np.int64) -> AdversarialModel:
+    """Builds a model anew, with every integer of its arguments as one of NumPy's."""
+
+    def of_numpy(value):
+        if type(value) is int:
+            return kind(value)
+        return tuple(map(of_numpy, value)) if isinstance(value, (tuple, list)) else value
+
+    deserialize = keras.saving.deserialize_keras_object
+    config = {name: of_numpy(deserialize(value)) for name, value in model.get_config().items()}
+    return type(model)(**config)
+
+
+def with_numpy_sizes(attempt: Attempt) -> None:
+    """Builds a model anew so, and sees that its configuration is the same, as JSON has it."""
+    before, after = (
+        json.dumps(model.get_config())
+        for model in (attempt.model, with_numpy_numbers(attempt.model))
+    )
+    assert before == after
+
+
 def bytes_of(batch):
     return of_images(lambda leaf: np.round(leaf * 127.5 + 127.5), batch)
 
@@ -192,6 +215,15 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     "`ModelCheckpoint`": lambda a: a.fit(
         callbacks=[keras.callbacks.ModelCheckpoint(a.folder / "model.keras")]
     ),
+    "`EarlyStopping()`, of `val_loss`": lambda a: a.fit(
+        callbacks=[keras.callbacks.EarlyStopping()]
+    ),
+    "`EarlyStopping` without a `mode`": lambda a: a.fit(
+        callbacks=[keras.callbacks.EarlyStopping("generator_loss")]
+    ),
+    '`ModelCheckpoint("model.h5")`': lambda a: a.fit(
+        callbacks=[keras.callbacks.ModelCheckpoint(a.folder / "model.h5")]
+    ),
     "`compile(metrics=[...])`": lambda a: a.model.compile(metrics=["accuracy"]),
     '`compile(quality_measures="fid")`': lambda a: a.model.compile(quality_measures="fid"),
     "`validation_data` without measures": without_measures,
@@ -201,12 +233,19 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     "a frozen generator": lambda a: compiled_anew(a, freeze),
     "a discriminator that ends in a sigmoid": lambda a: with_network(a, 1, with_sigmoid),
     "a generator of images in [0, 1]": lambda a: with_network(a, 0, with_sigmoid),
+    "sizes as NumPy integers": with_numpy_sizes,
     "a network without an `Input`": lambda a: with_network(a, 1, unbuilt),
     '`save("model.keras")`': lambda a: a.model.save(a.folder / "model.keras"),
     '`save("model.h5")`': lambda a: a.model.save(a.folder / "model.h5"),
+    '`save_weights("model.h5")`': lambda a: a.model.save_weights(a.folder / "model.h5"),
     "`export(folder)`": lambda a: a.model.export(a.folder / "export", verbose=False),
+    "batches as dictionaries": lambda a: a.fit(dataset({"image": tf.nest.flatten(a.batch)[0]})),
+    "images without an axis of channels": lambda a: a.fit(
+        dataset(of_images(lambda images: images[..., 0], a.batch))
+    ),
     "labels beside a batch": lambda a: a.fit(dataset((a.batch, np.zeros(4, "int32")))),
     "`fit(..., class_weight={...})`": lambda a: a.fit(class_weight={0: 2.0}),
+    "`fit(..., sample_weight=[...])`": lambda a: a.fit(sample_weight=np.ones(BATCH_SIZE)),
 }
 
 

@@ -169,6 +169,27 @@ def test_unscaled_images_are_refused_wherever_they_come_from(case, model, method
     assert int(model.step) == step
 
 
+def test_predict_looks_at_what_it_is_given(case, model):
+    inputs, endless = case.inputs(BATCH_SIZE), tf.data.Dataset.from_tensors(0).repeat()
+    with pytest.raises(ValueError, match=r"predict\(\) would never end .* give steps"):
+        model.predict(endless, verbose=0)
+    with pytest.raises(ValueError, match=r"predict\(\) takes arrays"):
+        model.predict(None, verbose=0)
+    if isinstance(inputs, np.ndarray):
+        wrong = bytes_of(inputs) if inputs.ndim == 4 else inputs[:, :-1]
+        message = (
+            r"scaled to \[-1, 1\]" if inputs.ndim == 4 else "takes batches of latents of shape"
+        )
+        for data in (wrong, dataset(wrong), Sequence([wrong]), ((w,) for w in [wrong])):
+            with pytest.raises(ValueError, match=message):
+                model.predict(data, verbose=0)
+        with pytest.raises(ValueError, match=message):
+            model.predict_on_batch(wrong)
+        for data in (Sequence([inputs]), ((inputs,) for _ in range(1))):
+            answers = model.predict(data, steps=1, verbose=0)
+            np.testing.assert_allclose(answers, model.predict(inputs, verbose=0), atol=1e-6)
+
+
 def test_what_is_beside_a_batch_is_refused(case, model):
     batch, labels = case.batch(BATCH_SIZE), np.zeros(BATCH_SIZE, "int32")
     step = int(model.step)

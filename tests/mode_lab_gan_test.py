@@ -301,22 +301,38 @@ def test_stacks_of_every_size_are_made_and_judged(architecture):
 # === Learning ===
 
 
+def test_the_first_layer_bends_all_over_the_plane():
+    for extent in (1.0, 4.0):
+        model = zoo.ModeLabGAN(discriminator_width=2000, extent=extent, seed=3)
+        first = next(x for x in model.discriminator.layers if isinstance(x, layers.Dense))
+        weights, biases = (v.numpy() for v in (first.kernel, first.bias))
+        distances = np.abs(biases) / np.linalg.norm(weights, axis=0)
+        assert 0.4 < np.mean(distances < extent) < 0.9
+        assert np.mean(distances > 0.5 * extent) > 0.1
+
+
 def test_learns_only_if_the_discriminator_does():
     keras.utils.set_random_seed(1)
     model = zoo.ModeLabGAN(
-        latent_dim=4, generator_width=16, discriminator_width=16, penalty="r1", penalty_weight=0.1
+        latent_dim=4,
+        generator_width=16,
+        discriminator_width=16,
+        extent=2.0,
+        penalty="r1",
+        penalty_weight=0.1,
     )
     adam = keras.optimizers.Adam
     model.compile(
-        generator_optimizer=adam(5e-3, beta_1=0.5), discriminator_optimizer=adam(5e-3, beta_1=0.5)
+        generator_optimizer=adam(2e-3, beta_1=0.0), discriminator_optimizer=adam(2e-3, beta_1=0.0)
     )
     points = np.random.default_rng(0).normal([2.0, -1.0], 0.2, (64, 2)).astype("float32")
     errors = []
-    for trained in trained_at_rates(model, "discriminator", (5e-3, 0.0), points, steps=200):
+    for trained in trained_at_rates(model, "discriminator", (2e-3, 0.0), points, steps=300):
         errors.append(np.linalg.norm(trained.generate(200, seed=0).mean(axis=0) - [2.0, -1.0]))
+    # Over three seeds 0.01 to 0.08, and 1.2 to 17.
     learnt, by_chance = errors
-    assert learnt < 0.7
-    assert by_chance > 1.4
+    assert learnt < 0.4
+    assert by_chance > 0.8
 
 
 def test_runs_repeat_whatever_the_number_of_steps_in_one_call():

@@ -49,7 +49,7 @@ _require_tensorflow_backend()
 if _tensorflow_came_first:
     _warn_if_onednn_is_off()
 
-from zoo import datasets, metrics, runs  # noqa: E402
+from zoo import datasets, explore, metrics, runs  # noqa: E402
 
 # Parts that no variant has itself: imported, so that a saved model may name them.
 from zoo.common import (  # noqa: E402, F401
@@ -67,6 +67,7 @@ from zoo.loss_sensitive_gan import LossSensitiveGAN  # noqa: E402
 from zoo.mode_lab_gan import ModeLabGAN  # noqa: E402
 from zoo.r3gan import R3GAN  # noqa: E402
 from zoo.semi_supervised_gan import SemiSupervisedGAN  # noqa: E402
+from zoo.unrolled_gan import UnrolledGAN  # noqa: E402
 from zoo.vanilla_gan import VanillaGAN  # noqa: E402
 from zoo.wgan_gp import WGANGP  # noqa: E402
 
@@ -82,9 +83,11 @@ __all__ = [
     "LossSensitiveGAN",
     "ModeLabGAN",
     "SemiSupervisedGAN",
+    "UnrolledGAN",
     "VanillaGAN",
     "__version__",
     "datasets",
+    "explore",
     "metrics",
     "runs",
 ]

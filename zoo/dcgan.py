@@ -100,6 +100,7 @@ def build_discriminator(
     kernel_size: int = 4,
     batch_norm_on_every_layer: bool = False,
     global_average_pooling: bool = False,
+    before_logit: keras.Layer | None = None,
 ) -> keras.Model:
     """Returns the paper's discriminator: convolutions of stride 2, then one logit.
 
@@ -109,6 +110,8 @@ def build_discriminator(
         kernel_size: of the convolutions.
         batch_norm_on_every_layer: adds one after the first convolution, which the paper warns of.
         global_average_pooling: averages the last feature map before the logit.
+        before_logit: a layer for the last activations, flattened, such as one of
+            `zoo.common.batch_layers`. Defaults to none, as in the paper.
     """
     side, doublings = coarsest_side(image_shape[0])
     options = {"kernel_initializer": initializers.RandomNormal(0.0, 0.02), "use_bias": False}
@@ -121,6 +124,10 @@ def build_discriminator(
         x = layers.LeakyReLU(negative_slope=0.2)(x)
     if global_average_pooling:
         x = layers.GlobalAveragePooling2D(keepdims=True)(x)
+        side = 1
+    if before_logit is not None:
+        x = before_logit(layers.Flatten()(x))
+        x = layers.Reshape((1, 1, x.shape[-1]))(x)
         side = 1
     x = layers.Conv2D(1, side, **options)(x)
     logits = layers.Flatten(name="logits", dtype="float32")(x)

@@ -32,6 +32,7 @@ from zoo.common.augmentation import (
     check_augmentation,
 )
 from zoo.common.checks import (
+    as_integer,
     check_network,
     check_not_negative,
     check_positive_integers,
@@ -317,7 +318,7 @@ class FaceGAN(LatentModel):
 
 def _check_filters(filters, side: int) -> None:
     divisor = 2 ** (num_doublings(side) - 1)
-    if not isinstance(filters, int) or filters < 1 or filters % divisor:
+    if as_integer("filters", filters) % divisor:
         raise ValueError(
             f"`filters` must be a positive multiple of {divisor} for images of side {side}, for "
             f"each finer map has half as many. Received: filters={filters!r}"

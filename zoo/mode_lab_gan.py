@@ -38,6 +38,7 @@ from zoo.common.checks import (
     check_not_negative,
     check_not_negative_integers,
     check_parts,
+    check_positive,
     check_positive_integers,
     refuse_batch_norm,
     require_parts,
@@ -69,32 +70,57 @@ def _logits(x, minibatch_kernels: int, initializer="glorot_uniform"):
     return layers.Dense(1, kernel_initializer=initializer, dtype="float32", name="logits")(x)
 
 
-def build_point_generator(latent_dim: int, width: int = 128) -> keras.Model:
-    """Returns three layers of leaky rectifiers, then a point of the plane.
+def build_point_generator(
+    latent_dim: int, width: int = 128, depth: int = 5, extent: float = 1.0
+) -> keras.Model:
+    """Returns layers of leaky rectifiers, then a point of the plane.
 
     Args:
         latent_dim: size of z.
         width: units of each layer.
+        depth: number of layers.
+        extent: the largest coordinate of the data; the first points lie within about as much.
     """
     x = latents = keras.Input((latent_dim,), name="latents")
-    for _ in range(3):
+    for _ in range(depth):
         x = layers.LeakyReLU(0.2)(layers.Dense(width, kernel_initializer="he_normal")(x))
-    return keras.Model(latents, layers.Dense(2, dtype="float32")(x), name="generator")
+    initializer = initializers.Orthogonal(extent)
+    points = layers.Dense(2, kernel_initializer=initializer, dtype="float32")(x)
+    return keras.Model(latents, points, name="generator")
 
 
 def build_point_discriminator(
-    width: int = 128, packing: int = 1, minibatch_kernels: int = 0
+    width: int = 128,
+    packing: int = 1,
+    minibatch_kernels: int = 0,
+    depth: int = 5,
+    extent: float = 1.0,
+    bends: float = 3.0,
 ) -> keras.Model:
-    """Returns three layers of leaky rectifiers, then a logit.
+    """Returns layers of leaky rectifiers, then a logit.
+
+    The first layer's rectifiers bend at lines all over the plane, and sharply: Keras's own first
+    biases would have them all meet at the origin, and so small weights take thousands of steps to
+    tell what is a hundredth of the plane's size apart.
 
     Args:
         width: units of each layer.
         packing: m, points in a pack.
         minibatch_kernels: of a `MinibatchDiscrimination` before the logit; 0 for none.
+        depth: number of layers.
+        extent: the largest coordinate of the data.
+        bends: standard deviation of the first layer's weights, for data of extent 1.
     """
     x = points = keras.Input((2 * packing,), name="points")
-    for _ in range(3):
-        x = layers.LeakyReLU(0.2)(layers.Dense(width, kernel_initializer="he_normal")(x))
+    x = layers.Dense(
+        width,
+        kernel_initializer=initializers.RandomNormal(stddev=bends / (extent * packing**0.5)),
+        bias_initializer=initializers.RandomUniform(-1.5 * bends, 1.5 * bends),
+    )(x)
+    for _ in range(depth - 1):
+        x = layers.LeakyReLU(0.2)(x)
+        x = layers.Dense(width, kernel_initializer="he_normal")(x)
+    x = layers.LeakyReLU(0.2)(x)
     return keras.Model(points, _logits(x, minibatch_kernels), name="discriminator")
 
 
@@ -197,6 +223,8 @@ class ModeLabGAN(LatentModel):
             smallest feature map. Defaults to `None`: 128 for points, or with the published
             networks 400 and 200; 64 and 32 for images, where the papers have a discriminator a
             half or a quarter as wide as that.
+        extent: the largest coordinate of points, to which the plain networks' first weights are
+            fitted; unused for images. Defaults to 1, that of the ring.
         penalty: on D's slope, `"none"`, `"r1"`, `"r2"`, `"r1_r2"`, `"wgan_gp"` or `"dragan"`.
         penalty_weight: γ of R1 and R2, which are γ/2 · E[‖∇D‖²], or λ of the others. Defaults to
             10, as in the papers; points need less.
@@ -242,6 +270,7 @@ class ModeLabGAN(LatentModel):
         architecture: str = "plain",
         generator_width: int | None = None,
         discriminator_width: int | None = None,
+        extent: float = 1.0,
         penalty: str = "none",
         penalty_weight: float = 10.0,
         discriminator_steps: int = 1,
@@ -271,10 +300,14 @@ class ModeLabGAN(LatentModel):
             **{name: width for name, width in widths.items() if width is not None},
         )
         check_not_negative_integers(
-            minibatch_kernels=minibatch_kernels, unrolled_steps=unrolled_steps
+            minibatch_kernels=minibatch_kernels,
+            replay_size=replay_size,
+            unrolled_steps=unrolled_steps,
         )
         check_not_negative(penalty_weight=penalty_weight)
+        check_positive(extent=extent)
         self.architecture = architecture
+        self.extent = extent
         self.generator_width = generator_width
         self.discriminator_width = discriminator_width
         self.penalty = penalty
@@ -304,7 +337,7 @@ class ModeLabGAN(LatentModel):
             return build_stack_generator(self.image_shape, self.latent_dim, **width)
         if self.architecture == "published":
             return build_published_point_generator(self.latent_dim, **width)
-        return build_point_generator(self.latent_dim, **width)
+        return build_point_generator(self.latent_dim, extent=self.extent, **width)
 
     def _build_discriminator(self) -> keras.Model:
         options = {"packing": self.packing, "minibatch_kernels": self.minibatch_kernels}
@@ -313,8 +346,9 @@ class ModeLabGAN(LatentModel):
         is_published = self.architecture == "published"
         if len(self.image_shape) == 3:
             return build_stack_discriminator(self.image_shape, batch_norm=is_published, **options)
-        build = build_published_point_discriminator if is_published else build_point_discriminator
-        return build(**options)
+        if is_published:
+            return build_published_point_discriminator(**options)
+        return build_point_discriminator(extent=self.extent, **options)
 
     def _refuse_company(self) -> None:
         refuse_batch_norm("discriminator", self.discriminator)
@@ -479,6 +513,7 @@ class ModeLabGAN(LatentModel):
             "architecture": self.architecture,
             "generator_width": self.generator_width,
             "discriminator_width": self.discriminator_width,
+            "extent": self.extent,
             "penalty": self.penalty,
             "penalty_weight": self.penalty_weight,
             "discriminator_steps": self.discriminator_steps,

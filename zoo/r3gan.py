@@ -27,6 +27,7 @@ from keras import initializers, layers
 
 from zoo.common.augmentation import augment, check_augmentation
 from zoo.common.checks import (
+    as_integer,
     check_network,
     check_not_negative,
     check_positive_integers,
@@ -61,7 +62,7 @@ class LearntBasis(layers.Layer):
 
     def __init__(self, side: int, **kwargs):
         super().__init__(**kwargs)
-        self.side = side
+        self.side = as_integer("side", side)
 
     def build(self, input_shape):
         self.basis = self.add_weight(
@@ -389,7 +390,7 @@ def _checked_widths(side: int, filters: int, halved_from: int, group_size) -> li
                 f"{name} must be {', '.join(map(str, SIDES[:-1]))} or {SIDES[-1]}. "
                 f"Received: {value!r}"
             )
-    check_positive_integers(filters=filters)
+    check_positive_integers(filters=filters, halved_from=halved_from)
     divisor = max(1, 2 * side // halved_from)
     if filters % divisor:
         raise ValueError(

@@ -24,7 +24,13 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.common import batches
-from zoo.common.checks import check_choice, check_image_shape, check_labels, check_network
+from zoo.common.checks import (
+    as_integer,
+    check_choice,
+    check_image_shape,
+    check_labels,
+    check_network,
+)
 from zoo.common.latent_model import LatentModel
 from zoo.common.layers import (
     WeightNormalizedConv2D,
@@ -168,18 +174,19 @@ def build_convolutional_discriminator(
     return keras.Model(images, logits, name="discriminator")
 
 
-def _check_arguments(image_shape, num_classes, architecture, feature_matching_order) -> None:
-    if feature_matching_order not in (None, 1, 2):
+def _check_arguments(
+    image_shape, num_classes, architecture, base_filters, feature_matching_order
+) -> None:
+    order = feature_matching_order
+    if order is not None and as_integer("feature_matching_order", order, None) not in (1, 2):
         raise ValueError(
             "`feature_matching_order` must be 1 or 2. "
             f"Received: feature_matching_order={feature_matching_order!r}"
         )
     check_choice("architecture", architecture, ARCHITECTURES)
     check_image_shape(image_shape)
-    if not isinstance(num_classes, int) or num_classes < 2:
-        raise ValueError(
-            f"`num_classes` must be an integer of at least 2. Received: num_classes={num_classes!r}"
-        )
+    as_integer("num_classes", num_classes, least=2)
+    as_integer("base_filters", base_filters)
     sides = image_shape[:2]
     if architecture == "convolutional" and any(side % 8 or side < 16 for side in sides):
         raise ValueError(
@@ -263,7 +270,9 @@ class SemiSupervisedGAN(LatentModel):
         discriminator: keras.Model | None = None,
         **kwargs,
     ):
-        _check_arguments(image_shape, num_classes, architecture, feature_matching_order)
+        _check_arguments(
+            image_shape, num_classes, architecture, base_filters, feature_matching_order
+        )
         super().__init__(
             image_shape=image_shape,
             prior=Uniform(latent_dim, 0.0, 1.0),

@@ -3,8 +3,20 @@
 Each check raises a ValueError that names the hyper-parameter, what it may be and what it is.
 """
 
+import types
+import typing
 from collections.abc import Sequence
 from typing import Any
+
+
+def require_whole_numbers(hyper_parameters: Any) -> None:
+    """Refuses a value of another type, such as 2.0 or True, where the class says `int`."""
+    hints = typing.get_type_hints(type(hyper_parameters))
+    for name, value in vars(hyper_parameters).items():
+        kind = hints[name]
+        kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+        if int in kinds and type(value) not in kinds:
+            raise ValueError(f"{name} should be a whole number. Received: {value!r}")
 
 
 def require_choice(hyper_parameters: Any, name: str, choices: Sequence[str]) -> None:

@@ -39,6 +39,8 @@ OWN_FLAGS = {
 class ClassificationHyperParameters(WithImages, WithEarlyStopping):
     """What every recipe has that classifies from few labels."""
 
+    watchable = ("error",)
+
     train_split: str
     validation_split: str
     test_split: str

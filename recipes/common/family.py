@@ -68,7 +68,7 @@ class Family(abc.ABC, Generic[Values, Data]):
 
     Attributes:
         measures: what of `results.json` is recorded, and how tables show it.
-        monitor: quality measure to show in training and to stop on, smaller is better.
+        monitor: validation log to show in training and to stop on, unless another is watched.
         best: what early stopping takes for the best, for example "the least error".
         columns: of the table.
         num_samples: images in the sample grid.
@@ -101,6 +101,12 @@ class Family(abc.ABC, Generic[Values, Data]):
         """Returns what draws the sample grid, as for `SampleGrid`; None for `model.generate`."""
         return None
 
+    def stamp_of_validation(
+        self, data: Data, model: AdversarialModel, log: str
+    ) -> zoo.metrics.Stamp | None:
+        """Returns what a measure is taken on at the end of each epoch; None where none is known."""
+        return None
+
     @abc.abstractmethod
     def score(
         self, values: Values, data: Data, model: AdversarialModel, outcome: Outcome
@@ -113,6 +119,12 @@ class Family(abc.ABC, Generic[Values, Data]):
     def further_scores(self, values: Values, data: Data, model: AdversarialModel) -> dict[str, Any]:
         """Returns scores that take so long that the others are written and reported before."""
         return {}
+
+    def write_pictures(
+        self, data: Data, model: AdversarialModel, folder: Path
+    ) -> list[tuple[Path, str]]:
+        """Writes pictures that go with `further_scores`; returns each with its caption."""
+        return []
 
     @abc.abstractmethod
     def headline(self, results: dict[str, Any]) -> str:

@@ -2,21 +2,55 @@
 
 import dataclasses
 import functools
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from recipes.common import checks
 from recipes.common.family import Family, Row, RunData
 from recipes.common.hyper_parameters import WithEarlyStopping
 from recipes.common.images import WithImages, is_folder, splits_of_folder
-from recipes.common.measures import GENERATION
+from recipes.common.measures import FURTHER_SCORES, GENERATION
 from recipes.common.training import Outcome
 from zoo import metrics
 from zoo.common.adversarial import AdversarialModel
+from zoo.common.measure_logs import directions_of
+from zoo.runs.samples import image_grid, save_picture
 
 EVALUATION_BATCH = 250
 SMOKE_CLASSIFIER_STEPS = 10
+
+# What can be measured only where the classifier knows classes.
+OF_CLASSES = ("mean_confidence", "class_imbalance", "classifier_score")
+_FURTHER_SEED = 0
+# Of training images alike, each of which is looked at by itself for copies.
+_CELLS = 10
+_SMALLEST_PATCH = 7
+_PAIRS_IN_PICTURE = 32
+# Of pixels, all of which are kept.
+_MOST_IN_PYRAMIDS = 2_000
+
+_OF_COPIES = ("authenticity", "real_authenticity", "data_copying")
+_FURTHER_ROWS = (
+    ("precision", "precision", "share of generated images among real ones; 1 is best"),
+    ("recall", "recall", "share of real images among generated ones; 1 is best"),
+    ("density", "density", "how closely real images lie around generated ones; 1 is as they do"),
+    ("coverage", "coverage", "share of real images that have a generated one near"),
+    ("classifier_score", "classifier score", "the Inception score's form on this classifier"),
+    ("sliced_wasserstein", "sliced Wasserstein distance", "of the features; 0 is best"),
+    ("pyramid_wasserstein", "that of patches × 1000", "on all sizes of details; 0 is best"),
+    (
+        "authenticity",
+        "authenticity",
+        "share that is no near copy of a training image; fresh real ones have "
+        "{real_authenticity:.3g}",
+    ),
+    ("data_copying", "data copying", "below -3 images are copied, above 3 far from the data"),
+)
 
 DATASETS_HELP = "folder:PATH for images of your own, or any images of TFDS by their name"
 
@@ -54,6 +88,11 @@ def own_splits(dataset: str) -> dict[str, str]:
 class GenerationHyperParameters(WithImages, WithEarlyStopping):
     """What every recipe has whose model does nothing but generate from latents."""
 
+    watchable = (
+        *("frechet_distance", "kernel_distance", *OF_CLASSES, "precision", "recall", "density"),
+        *("coverage", "sliced_wasserstein", "pyramid_wasserstein", "authenticity"),
+    )
+
     train_split: str
     validation_split: str
     test_split: str
@@ -87,10 +126,16 @@ class GenerationData(RunData):
         self.test = self._evaluated(values.test_split)
         self.num_test_images = sum(len(images) for images in self.test)
         self._refuse_too_few(values.test_split, self.num_test_images)
-        num_validation_images = sum(len(images) for images in self.validation)
-        self._refuse_too_few(values.validation_split, num_validation_images)
+        self.num_validation_images = sum(len(images) for images in self.validation)
+        self._refuse_too_few(values.validation_split, self.num_validation_images)
         description = self.images.description
+        if values.watched in OF_CLASSES and len(description.class_names or ()) < 2:
+            raise ValueError(
+                f"watched={values.watched} takes images with labels, which {values.dataset!r} has "
+                "not; watch frechet_distance."
+            )
         num_images = self.images.batches(values.train_split, batch_size=1).cardinality()
+        self._num_cells = min(_CELLS, int(num_images))
         self.model_arguments = {
             "image_shape": description.image_shape,
             **values.model_arguments(int(num_images)),
@@ -113,6 +158,16 @@ class GenerationData(RunData):
                 f"{self._values.dataset!r} has {num_images}; use more images, or name "
                 "other splits by --set validation_split=... and --set test_split=..."
             )
+
+    @property
+    def test_name(self) -> str:
+        """What the images are called that scores are taken on."""
+        return f"{self._values.dataset} {self._values.test_split}"
+
+    @property
+    def validation_name(self) -> str:
+        """What the images are called that are watched."""
+        return f"{self._values.dataset} {self._values.validation_split}"
 
     def _evaluated(self, split: str) -> tf.data.Dataset:
         return self.images.batches(split, batch_size=EVALUATION_BATCH)
@@ -143,7 +198,10 @@ class GenerationData(RunData):
         self.classifier  # noqa: B018 - outside of a strategy's scope, which it refuses
 
     def compile_arguments(self) -> dict[str, Any]:
-        """Returns new measures; those of classes only if the classifier knows classes."""
+        """Returns new measures, and that which is watched if it is none of them.
+
+        Those of classes come only if the classifier knows classes.
+        """
         measures = [
             metrics.FrechetDistance(self.classifier.feature_extractor),
             metrics.KernelDistance(self.classifier.feature_extractor, block_size=EVALUATION_BATCH),
@@ -153,7 +211,43 @@ class GenerationData(RunData):
                 metrics.MeanConfidence(self.classifier.model),
                 metrics.ClassImbalance(self.classifier.model),
             ]
+        watched = self._values.watched
+        if watched and not any(watched in directions_of(measure) for measure in measures):
+            measures += self.further_measures(self.num_validation_images, watched)
         return {"quality_measures": measures}
+
+    def further_measures(
+        self, num_images: int, log: str | None = None
+    ) -> list[metrics.GeneratorMeasure]:
+        """Returns new measures that take long, on so many images.
+
+        Args:
+            num_images: of either kind.
+            log: of the only one to return. Defaults to all that the data allow.
+        """
+        extractor, classifier = self.classifier.feature_extractor, self.classifier.model
+        kept = {"capacity": min(num_images, metrics.DEFAULT_CAPACITY)}
+        in_pyramids = {"capacity": min(num_images, _MOST_IN_PYRAMIDS)}
+        image_shape = self.images.description.image_shape
+        makers: dict[tuple[str, ...], Callable[[], metrics.GeneratorMeasure]] = {
+            ("precision", "recall"): lambda: metrics.PrecisionRecall(extractor, **kept),
+            ("density", "coverage"): lambda: metrics.DensityCoverage(extractor, **kept),
+            ("sliced_wasserstein",): lambda: metrics.SlicedWassersteinDistance(extractor, **kept),
+            ("authenticity",): lambda: metrics.Memorisation(
+                extractor, self.train_images(), num_cells=self._num_cells, **kept
+            ),
+        }
+        if classifier is not None:
+            makers["classifier_score",] = lambda: metrics.ClassifierScore(classifier)
+        if min(image_shape[:2]) >= _SMALLEST_PATCH:
+            makers["pyramid_wasserstein",] = lambda: metrics.PyramidWassersteinDistance(
+                image_shape, **in_pyramids
+            )
+        return [make() for logs, make in makers.items() if log is None or log in logs]
+
+    def train_images(self) -> tf.data.Dataset:
+        """Returns all that is trained on, each image once."""
+        return self.images.batches(self._values.train_split, batch_size=EVALUATION_BATCH)
 
     def distance_of_train_images(self) -> float:
         """Returns the Fréchet distance of the test images from as many training images.
@@ -195,6 +289,12 @@ class Generation(Family[GenerationHyperParameters, GenerationData]):
         if self.images_to_adapt_to:
             model.adapt(data.some_train_images(self.images_to_adapt_to))
 
+    def stamp_of_validation(
+        self, data: GenerationData, model: AdversarialModel, log: str
+    ) -> metrics.Stamp | None:
+        """Returns what a measure is taken on at the end of each epoch."""
+        return _stamps(model, data.num_validation_images, data.validation_name).get(log)
+
     def score(
         self,
         values: GenerationHyperParameters,
@@ -210,12 +310,45 @@ class Generation(Family[GenerationHyperParameters, GenerationData]):
             "mean_confidence": scores.get("mean_confidence"),
             "class_imbalance": scores.get("class_imbalance"),
             "real_frechet_distance": data.distance_of_train_images(),
+            **dict.fromkeys(FURTHER_SCORES),
+            "standard_errors": {},
+            "stamps": _as_json(_stamps_of_test(data, model)),
             "num_images": data.num_test_images,
             "protocol": (
                 f"{data.num_test_images:,} generated images against as many real ones, "
-                f"{values.dataset} {values.test_split}; {data.classifier.description}"
+                f"{data.test_name}; {data.classifier.description}"
             ),
         }
+
+    def further_scores(
+        self, values: GenerationHyperParameters, data: GenerationData, model: AdversarialModel
+    ) -> dict[str, Any]:
+        """Returns the measures of neighbours, patches and copies, None where there is none."""
+        scores = metrics.evaluate(
+            data.further_measures(data.num_test_images),
+            data.test,
+            model.generate,
+            seed=_FURTHER_SEED,
+            split=data.test_name,
+        )
+        return {
+            **{name: _finite_or_none(scores.get(name)) for name in FURTHER_SCORES},
+            "standard_errors": {
+                log: error for log, error in scores.standard_errors.items() if math.isfinite(error)
+            },
+            "stamps": _as_json({**_stamps_of_test(data, model), **scores.stamps}),
+        }
+
+    def write_pictures(
+        self, data: GenerationData, model: AdversarialModel, folder: Path
+    ) -> list[tuple[Path, str]]:
+        """Writes generated images above the training images that are nearest to them."""
+        images = model.generate(_PAIRS_IN_PICTURE, seed=_FURTHER_SEED)
+        extractor = data.classifier.feature_extractor
+        nearest, _ = metrics.nearest_images(images, data.train_images(), extractor)
+        path = folder / "nearest.png"
+        save_picture(image_grid(np.concatenate([images, nearest], axis=1)), path)
+        return [(path, "Generated images, each above the training image nearest to it in features")]
 
     def headline(self, results: dict[str, Any]) -> str:
         """Returns the distance beside its floor."""
@@ -250,4 +383,41 @@ class Generation(Family[GenerationHyperParameters, GenerationData]):
                     "largest factor by which a class is too rare or too frequent; 1 is best",
                 ),
             ]
-        return rows
+        return rows + _further_rows(results)
+
+
+def _further_rows(results: Mapping[str, Any]) -> list[Row]:
+    """Returns a row for each score that is measured at the end alone."""
+    rows = []
+    for name, shown, remark in _FURTHER_ROWS:
+        if results[name] is None:
+            continue
+        error = results["standard_errors"].get(name)
+        spread = f" ± {error:.2g}" if error else ""
+        rows.append((shown, f"{results[name]:.3g}{spread}", remark.format(**results)))
+    of_copies = {name: results[name] for name in _OF_COPIES}
+    if None not in of_copies.values() and metrics.suspects_copies(**of_copies):
+        rows.append(("copies", "suspected", "of training images: look at nearest.png"))
+    return rows
+
+
+def _stamps(model: AdversarialModel, num_images: int, split: str) -> dict[str, metrics.Stamp]:
+    """Returns the stamps of what a model says when it is evaluated on so many images."""
+    told = {"num_real": num_images, "num_generated": num_images, "split": split, "seed": None}
+    stamps = {}
+    for measure in model.quality_measures:
+        stamps |= metrics.stamps_of(measure, **told)
+    return stamps
+
+
+def _stamps_of_test(data: GenerationData, model: AdversarialModel) -> dict[str, metrics.Stamp]:
+    stamps = _stamps(model, data.num_test_images, data.test_name)
+    return {log: stamp for log, stamp in stamps.items() if log not in FURTHER_SCORES}
+
+
+def _as_json(stamps: Mapping[str, metrics.Stamp]) -> dict[str, dict[str, Any]]:
+    return {log: dataclasses.asdict(stamp) for log, stamp in stamps.items()}
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -19,8 +19,10 @@ import keras
 from recipes.common import checks
 from zoo.common import objectives, schedules
 from zoo.common.augmentation import ALL_AUGMENTATIONS, check_augmentation
+from zoo.common.checks import without_numpy_scalars
 from zoo.common.messages import counted
 from zoo.common.optimizers import RootEpsilonAdam
+from zoo.datasets.folder import name_of
 
 OPTIMIZERS = ("adam", "sgd")
 
@@ -64,9 +66,19 @@ class HyperParameters(abc.ABC):
     # What `learning_rate_schedule` may name beside "constant" and "exponential".
     further_schedules: ClassVar[Mapping[str, Schedule]] = {}
 
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, without_numpy_scalars(value))
+        object.__setattr__(self, "dataset", name_of(self.dataset))
+
     @property
     def patience(self) -> int | None:
         """Epochs without improvement after which training stops; None in recipes that never do."""
+        return None
+
+    @property
+    def monitor(self) -> str | None:
+        """The validation log that was asked for, to show and to stop on; None for the usual one."""
         return None
 
     def quick(self) -> Self:
@@ -81,6 +93,7 @@ class HyperParameters(abc.ABC):
         Raises:
             ValueError: naming the hyper-parameter and what it may be.
         """
+        checks.require_whole_numbers(self)
         names = ("constant", "exponential", *self.further_schedules)
         checks.require_choice(self, "learning_rate_schedule", names)
         rates = [name for name in vars(self) if name.endswith("learning_rate")]
@@ -142,6 +155,19 @@ class HyperParameters(abc.ABC):
         """
         return {}
 
+    def network_arguments(
+        self, image_shape: tuple[int, ...], steps_per_epoch: int
+    ) -> dict[str, Any]:
+        """Returns what the constructor takes of networks that the recipe builds itself.
+
+        It is called where the model is built: seed, precision and strategy hold.
+
+        Args:
+            image_shape: of the data.
+            steps_per_epoch: train steps in an epoch.
+        """
+        return {}
+
 
 # === What some recipes have ===
 
@@ -176,19 +202,32 @@ class WithAugmentation(HyperParameters):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithEarlyStopping(HyperParameters):
-    """Training that may stop when the monitored measure stands still."""
+    """Training that may stop when a measure stands still, and then keeps the best weights.
+
+    A family says in `watchable` what `evaluate` can log of its models, the usual one first.
+    """
 
     early_stopping_patience: int | None = sourced(None, "as in the paper, which trains to the end")
+    watched: str | None = sourced(None, "ours: the measure to stop on; none: the family's first")
+
+    watchable: ClassVar[tuple[str, ...]]
 
     @property
     def patience(self) -> int | None:
         """Epochs without improvement after which training stops; None for never."""
         return self.early_stopping_patience
 
+    @property
+    def monitor(self) -> str | None:
+        """The validation log that was asked for, to show and to stop on; None for the usual one."""
+        return f"val_{self.watched}" if self.watched else None
+
     def check(self) -> None:
-        """Refuses a patience of no epochs too."""
+        """Refuses a patience of no epochs too, and to watch what is not measured."""
         super().check()
         checks.require_patience(self)
+        if self.watched is not None:
+            checks.require_choice(self, "watched", self.watchable)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

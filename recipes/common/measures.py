@@ -256,6 +256,12 @@ def _own_protocol(configuration: Mapping[str, Any], results: Mapping[str, Any]) 
 _FRECHET = Mean("Fréchet distance", "frechet_distance")
 _FLOOR = Span("Floor", "real_frechet_distance")
 
+# What is measured at the end alone, for it takes seconds.
+FURTHER_SCORES = (
+    *("precision", "recall", "density", "coverage", "classifier_score", "sliced_wasserstein"),
+    *("pyramid_wasserstein", "authenticity", "real_authenticity", "data_copying"),
+)
+
 GENERATION = Measures(
     title="Generation",
     introduction="""\
@@ -267,7 +273,7 @@ among them, 1 at best. The first run on a data set may also prepare that and tra
 """,
     axes=(Axis("seeds", "0,1,2", "Seeds of weights, latents and batches.", ("seed",)),),
     scores=("frechet_distance", "kernel_distance", "real_frechet_distance"),
-    optional_scores=("mean_confidence", "class_imbalance"),
+    optional_scores=("mean_confidence", "class_imbalance", *FURTHER_SCORES),
     details=("weights",),
     protocol=_own_protocol,
     columns=(

@@ -13,7 +13,7 @@ import tensorflow as tf
 import zoo
 from recipes.common import checks
 from recipes.common.family import Family, Row, RunData
-from recipes.common.hyper_parameters import HyperParameters, sourced
+from recipes.common.hyper_parameters import WithEarlyStopping, sourced
 from recipes.common.measures import MODES
 from recipes.common.plane_picture import draw_plane
 from recipes.common.training import Outcome
@@ -40,21 +40,20 @@ def largest_divisor(number: int, most: int) -> int:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModesHyperParameters(HyperParameters):
+class ModesHyperParameters(WithEarlyStopping):
     """What a recipe has that is judged by the modes which its model makes."""
+
+    watchable = ("mode_divergence", "modes", "high_quality")
 
     digits: str = sourced("mnist_small", "ours; the data set that digits are stacked of")
     num_samples: int
     steps_per_epoch: int
     latent_dim: int
-    packing: int
-    discriminator_steps: int
 
     def check(self) -> None:
         """Refuses numbers of samples, steps and latents that are none, too."""
         super().check()
-        positive = ("num_samples", "steps_per_epoch", "latent_dim", "packing")
-        checks.require_positive(self, *positive, "discriminator_steps")
+        checks.require_positive(self, "num_samples", "steps_per_epoch", "latent_dim")
         checks.require_choice(self, "dataset", DATASETS)
 
 
@@ -78,7 +77,8 @@ class ModesData(RunData):
         self.steps_per_epoch = 3 if values.smoke else values.steps_per_epoch
         if values.dataset in POINTS:
             self.source = POINTS[values.dataset]()
-            self.model_arguments, self.stand_in = {"image_shape": (2,)}, ""
+            self.stand_in = ""
+            self.model_arguments = {"image_shape": (2,), "extent": self.source.extent}
         else:
             digits = zoo.datasets.open(values.digits)
             self.source = zoo.datasets.DigitStacks(digits, STACKS[values.dataset])
@@ -102,7 +102,8 @@ class ModesData(RunData):
     def train_from(self, step: int) -> tf.data.Dataset:
         """Returns the batches of all that one step takes, from that step on."""
         values = self._values
-        samples = values.batch_size * values.packing * values.discriminator_steps
+        packing = vars(values).get("packing", 1)
+        samples = values.batch_size * packing * values.steps_of("discriminator")
         return self.source.batches(samples, seed=values.seed, first_step=step)
 
     def write_skipped_images(self, path: Path) -> None:
@@ -174,18 +175,27 @@ class ModesData(RunData):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModeCoverage(Family[ModesHyperParameters, ModesData]):
-    """Recipes that are judged by how many of the known modes their models make."""
+    """Recipes that are judged by how many of the known modes their models make.
+
+    Attributes:
+        samples_to_adapt_to: real samples that the model's `adapt` is given. Defaults to 0: it has
+            no `adapt`.
+    """
 
     measures = MODES
     monitor = "val_mode_divergence"
+    best = "the least divergence from equal shares of the modes"
+
+    samples_to_adapt_to: int = 0
 
     def make_data(self, values: ModesHyperParameters) -> ModesData:
         """Returns the streams of a run; see `ModesData`."""
         return ModesData(values)
 
     def adapt(self, model: zoo.ModeLabGAN, data: ModesData) -> None:
-        """Has minibatch discrimination start from the data."""
-        model.adapt(data.some_samples(500))
+        """Has the model adapt to some real samples, if it does."""
+        if self.samples_to_adapt_to:
+            model.adapt(data.some_samples(self.samples_to_adapt_to))
 
     def sample_drawer(
         self, model: zoo.ModeLabGAN, data: ModesData

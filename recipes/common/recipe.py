@@ -8,6 +8,7 @@ from recipes.common.family import Family
 from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.measures import Measures, Reported
 from zoo.common.adversarial import AdversarialModel
+from zoo.datasets.folder import name_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class Recipe:
         name: of its module, `recipes.<name>`.
         title: of the report page, before the data set's name.
         model: the variant. Its constructor gets those hyper-parameters that it has arguments for.
-        preset: maps the names of a preset and of a data set to hyper-parameters.
+        preset: maps the names of a preset and of a data set, which may be a `pathlib.Path`, to
+            hyper-parameters.
         family: what its models are for.
         dataset: default of `--dataset`.
         datasets_help: which names `--dataset` takes.
@@ -37,6 +39,10 @@ class Recipe:
     positive: tuple[str, ...] = ()
     reported: tuple[Reported, ...] = ()
     own_flags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        preset = self.preset
+        object.__setattr__(self, "preset", lambda name, dataset: preset(name, name_of(dataset)))
 
     @property
     def measures(self) -> Measures:

@@ -217,6 +217,7 @@ def write_report(
     resume_command: str,
     load_example: str,
     notice: str = "",
+    pictures: Iterable[tuple[Path, str]] = (),
 ) -> None:
     """Writes `report.html`, one page with its pictures inside, that needs no network.
 
@@ -233,6 +234,7 @@ def write_report(
         load_example: a few lines of Python that load the export.
         notice: what a reader must know before quoting a number, for example that the data are
             drawn stand-ins. Empty by default.
+        pictures: further ones below the samples, each with its caption. None by default.
 
     Raises:
         OSError: if the page cannot be written.
@@ -242,6 +244,7 @@ def write_report(
             "Results", _table(("Measure", "Value", "Remark"), map(_summary_row, summary_rows))
         ),
         _section("Samples", _samples_html(run)),
+        _section("Closer", "".join(_picture(path, caption) for path, caption in pictures)),
         _section("Curves", _curves_html(run)),
         _section("Health", _health_html(run)),
         _section("Go on from here", _commands_html(resume_command, load_example)),

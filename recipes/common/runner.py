@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.recipe import Recipe
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.command_errors import one_line_errors
+from zoo.common.measure_logs import directions_of
 from zoo.runs import CheckpointError, RunFolder, RunFolderError
 
 # Flags defined on behalf of a recipe are its own, so that its --help shows them.
@@ -63,7 +65,16 @@ def build_model(recipe: Recipe, values: HyperParameters, data: RunData) -> Adver
     keras.config.set_dtype_policy(values.precision)
     with training.strategy_scope(values.strategy, values.batch_size):
         model = recipe.model(
-            **_arguments_for(recipe.model, {**vars(values), **data.model_arguments})
+            **_arguments_for(
+                recipe.model,
+                {
+                    **vars(values),
+                    **data.model_arguments,
+                    **values.network_arguments(
+                        data.model_arguments["image_shape"], data.steps_per_epoch
+                    ),
+                },
+            )
         )
     data.prepare_compiling()
     with model.distribute_strategy.scope():
@@ -111,6 +122,8 @@ def train_and_report(
         OSError: if a file can't be written later on.
     """
     family = recipe.family
+    monitor = values.monitor or family.monitor
+    mode = _better(model, monitor)
     outcome = training.fit(
         model,
         data.train_from,
@@ -118,7 +131,9 @@ def train_and_report(
         epochs=values.epochs,
         steps_per_epoch=data.steps_per_epoch,
         validation_data=data.validation,
-        monitor=family.monitor,
+        monitor=monitor,
+        mode=mode,
+        stamp=family.stamp_of_validation(data, model, monitor.removeprefix("val_")),
         dataset_fingerprint=data.fingerprint,
         patience=values.patience,
         num_samples=family.num_samples,
@@ -136,12 +151,17 @@ def train_and_report(
             headline=family.headline(results),
             table=family.table(values, results),
             resume_command=command_line.resume_command(folder, "--epochs=..."),
+            pictures=pictures,
             notice=_joined(data.stand_in, _protocol_line(results), family.samples_note),
         )
 
+    pictures: list[tuple[Path, str]] = []
+    best = family.best
+    if values.monitor:
+        best = f"the {'least' if mode == 'min' else 'largest'} {values.monitor}"
     results = {
         **family.score(values, data, model, outcome),
-        "weights": outcome.describe_weights(bool(values.average_decay), family.best),
+        "weights": outcome.describe_weights(bool(values.average_decay), best),
         "stop_reason": outcome.stop_reason,
         "is_broken": outcome.is_broken,
         "epochs": outcome.epochs,
@@ -151,12 +171,21 @@ def train_and_report(
     further = {} if outcome.is_broken else family.further_scores(values, data, model)
     if further:
         results |= further
+        pictures += family.write_pictures(data, model, folder.path)
         write_and_report(results)
     print(training.format_table(family.columns, family.table(values, results)))
     ending = f"Stopped: {outcome.stop_reason}. Everything is in {folder.path}; "
     lines = (_protocol_line(results), f"{ending}open {folder.report_html}")
     print("\n".join(filter(None, lines)))
     return results
+
+
+def _better(model: AdversarialModel, monitor: str) -> str:
+    """Returns "min" or "max", as the measure says of itself; errors and losses are "min"."""
+    directions = {}
+    for measure in getattr(model, "quality_measures", ()):
+        directions |= directions_of(measure)
+    return directions.get(monitor.removeprefix("val_")) or "min"
 
 
 def _protocol_line(results: Mapping[str, Any]) -> str:

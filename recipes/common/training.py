@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from zoo.common.adversarial import AdversarialModel
 from zoo.common.files import replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
+from zoo.metrics import Stamp, refuse_different
 from zoo.runs import (
+    CheckpointError,
     HealthMonitor,
     HistoryFile,
     PlayersTensorBoard,
@@ -96,6 +98,8 @@ def fit(
     steps_per_epoch: int,
     validation_data: tf.data.Dataset,
     monitor: str,
+    mode: str = "min",
+    stamp: Stamp | None = None,
     dataset_fingerprint: str | None = None,
     patience: int | None = None,
     num_samples: int = 64,
@@ -113,7 +117,10 @@ def fit(
         epochs: in all.
         steps_per_epoch: steps in an epoch.
         validation_data: what `model.evaluate` takes.
-        monitor: quality measure to show and to stop on, smaller is better.
+        monitor: quality measure to show and to stop on.
+        mode: "min" if smaller is better, the default, or "max".
+        stamp: what that measure is taken on. A run that was stopping on it is not resumed on
+            another. Defaults to none, not known.
         dataset_fingerprint: digest of the data, for the run's `environment.json`.
         patience: epochs without improvement after which to stop, with the best weights restored.
             Defaults to `None`: train to the end and keep the last weights. A run that stopped so
@@ -131,7 +138,10 @@ def fit(
         OSError: if a checkpoint can't be written.
     """
     history = HistoryFile(run.history_csv)
-    on_quality = StopOnQuality(monitor, patience) if patience is not None else None
+    on_quality = None
+    if patience is not None:
+        taken_on = dataclasses.asdict(stamp) if stamp else None
+        on_quality = StopOnQuality(monitor, patience, mode, stamp=taken_on)
     health = HealthMonitor(data_from(0), run.health_json)
     states = {"health": health} | ({"stop_on_quality": on_quality} if on_quality else {})
     epochs_done, stop = 0, None
@@ -140,6 +150,7 @@ def fit(
         epochs_done = state.epoch
         history = HistoryFile(run.history_csv, state.history)
         stop = state.states.get("stop_on_quality")
+        _refuse_other_stamp(monitor, stop, stamp)
     # An unbroken run would have gone no further either.
     has_stopped = stop is not None and stop["wait"] >= patience
     data = data_from(steps_done(model))
@@ -190,6 +201,18 @@ def fit(
     )
 
 
+def _refuse_other_stamp(monitor: str, stop: Mapping[str, Any] | None, stamp: Stamp | None) -> None:
+    """Refuses to compare a measure with a best value that was taken on something else."""
+    # Checkpoints from before there were stamps have none.
+    before = (stop or {}).get("stamp")
+    if not before or not stamp:
+        return
+    try:
+        refuse_different({"the best epoch": Stamp(**before), "this run": stamp})
+    except ValueError as error:
+        raise CheckpointError(f"{monitor} can't go on from its best value. {error}") from error
+
+
 def tell_of_skipped_images(scans: Sequence[FolderScan], report: Path) -> None:
     """Says in one line how many images of folders are used, and where the others are listed."""
     num_used = sum(len(scan.files) for scan in scans)
@@ -217,6 +240,7 @@ def export_and_report(
     table: list[tuple[str, str, str]],
     resume_command: str,
     notice: str = "",
+    pictures: Sequence[tuple[Path, str]] = (),
 ) -> None:
     """Writes what a run leaves at its end: export, curves, animation and the report page.
 
@@ -229,6 +253,7 @@ def export_and_report(
         table: the results: a name, a value and a remark for each row.
         resume_command: what to type to train longer.
         notice: what a reader must know before quoting a number.
+        pictures: further ones for the page, each with its caption. Defaults to none.
     """
     # A resumed run replaces its own earlier export, in one rename.
     with replaced_folder(run.export.parent) as folder:
@@ -247,6 +272,7 @@ def export_and_report(
             f"import tensorflow as tf\n\nmodel = tf.saved_model.load({str(run.export)!r})"
         ),
         notice=notice,
+        pictures=pictures,
     )
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 import zoo
 from recipes.common import checks, training, translation_scores
 from recipes.common.family import Family, Row, RunData
-from recipes.common.hyper_parameters import sourced
+from recipes.common.hyper_parameters import WithEarlyStopping, sourced
 from recipes.common.images import WithImages
 from recipes.common.measures import TRANSLATION
 from recipes.common.paired_regression import train_on_pairs
@@ -42,8 +42,10 @@ DATASETS_HELP = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TranslationHyperParameters(WithImages):
+class TranslationHyperParameters(WithImages, WithEarlyStopping):
     """What every recipe has that translates without pairs."""
+
+    watchable = ("cycle_loss", "identity_loss")
 
     load_scale: float
     random_flip: bool
@@ -261,6 +263,7 @@ class Translation(Family[TranslationHyperParameters, TranslationData]):
 
     measures = TRANSLATION
     monitor = "val_cycle_loss"
+    best = "the least cycle loss of the validation images"
     num_samples = SAMPLE_ROWS * IMAGES_IN_ROW
     samples_note = (
         "Rows of the samples: a test image of A, its translation, what comes back; then of B."

@@ -70,3 +70,12 @@ def test_run_again_for_a_companion_counts_once() -> None:
     for records in ([alone, with_pairs], [with_pairs, alone]):
         (row,) = rows_of(records)
         assert row.runs == [alone]
+
+
+def test_times_are_those_of_processors_and_scores_of_the_newest_run() -> None:
+    on_processor = dataclasses.replace(record_of(), date="2026-01-01", devices=["CPU x"])
+    on_gpu = dataclasses.replace(record_of(), date="2026-01-02", devices=["CPU y", "GPU z"])
+    for records in ([on_processor, on_gpu], [on_gpu, on_processor]):
+        (row,) = rows_of(records)
+        assert row.runs == [on_gpu]
+        assert row.runs_alone == [on_processor]

@@ -14,6 +14,7 @@ from benchmarks import measure as measuring
 from benchmarks.measure import Run, RunFailedError, measure, plan_runs, steps_per_second
 from benchmarks.records import read_records
 from recipes import semi_supervised
+from recipes.common.measures import FURTHER_SCORES
 from tests.benchmarks.hand_made import generating_preset
 from tests.recipes.command import run_script
 from zoo.runs.folder import HyperParameter, RunFolder
@@ -35,6 +36,7 @@ README = """\
 <!-- end of results -->
 """
 GENERATING_RESULTS = {
+    **dict.fromkeys(FURTHER_SCORES),
     "frechet_distance": 12.5,
     "kernel_distance": -0.001,
     "mean_confidence": 0.75,

@@ -10,6 +10,7 @@ from benchmarks.records import Record
 from benchmarks.tables import draw_tables
 from recipes import cyclegan, semi_supervised
 from tests.benchmarks.hand_made import generated_record_of, record_of, translation_record_of
+from zoo import metrics
 
 
 def rows_of_tables(records: Sequence[Record]) -> list[list[dict[str, str]]]:
@@ -71,6 +72,19 @@ def test_ablation_is_one_table_of_which_the_preset_is_the_first_row() -> None:
         ("objective=hinge (preset: non_saturating)", "20", "2"),
     ]
     assert [row["Fréchet distance"] for row in rows] == ["10.0", "30.0", "21.0 ± 1.4"]
+
+
+def test_scores_of_different_stamps_are_refused_by_what_differs() -> None:
+    def stamped(seed: int, **changes) -> Record:
+        stamp = metrics.Stamp("ab12", "none", 2000, 2000, "drawn_house_numbers test", None)
+        stamps = {"frechet_distance": dataclasses.asdict(dataclasses.replace(stamp, **changes))}
+        record = generated_record_of(seed=seed)
+        return dataclasses.replace(record, details={**record.details, "stamps": stamps})
+
+    without = generated_record_of(seed=2)
+    assert rows_of(stamped(0), stamped(1), without)[0]["Seeds"] == "3"
+    with pytest.raises(ValueError, match="num_real is 2,000 in frechet_distance of run 1 and 500"):
+        draw_tables([stamped(0), stamped(1, num_real=500)])
 
 
 def test_what_does_not_compare_has_tables_of_its_own() -> None:

@@ -83,7 +83,7 @@ CASE = Case(
         ({"discriminator_steps": 0}, "`discriminator_steps` .* discriminator_steps=0"),
         ({"packing": 0}, "`packing` .* Received: packing=0"),
         ({"minibatch_kernels": -1}, "`minibatch_kernels` .* minibatch_kernels=-1"),
-        ({"replay_size": -1}, "`size` .* Received: size=-1"),
+        ({"replay_size": -1}, "`replay_size` .* Received: replay_size=-1"),
         ({"unrolled_steps": 1.5}, "`unrolled_steps` .* Received: unrolled_steps=1.5"),
         ({"minibatch_kernels": 4, "penalty": "r1"}, "judges each sample alone; set minibatch_k"),
         ({"latent_dim": 0}, "`latent_dim` .* Received: latent_dim=0"),

@@ -241,3 +241,30 @@ def test_a_third_player_learns_at_a_rate_of_its_own():
     at_rest = encoder_loss(0.0)
     # Five seeds with and without oneDNN: 0.32 to 0.42 of it.
     assert encoder_loss(1e-2) < 0.6 * at_rest
+
+
+# === Optimizers of other weights ===
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    optimizer = keras.optimizers.Adam(1e-3)
+    other = VANILLA.build()
+    other.compile(generator_optimizer=optimizer)
+    model = VANILLA.build()
+    with pytest.raises(ValueError, match="generator_optimizer was made for other weights"):
+        model.compile(generator_optimizer=optimizer)
+    other.compile(generator_optimizer=optimizer)  # its own still
+
+
+def test_weights_that_were_frozen_at_compile_time_are_not_trained_unseen():
+    model = VANILLA.build()
+    layer = next(layer for layer in model.generator.layers if layer.trainable_weights)
+    layer.trainable = False
+    model.compile(run_eagerly=True)
+    images = ramp_images(4)
+    model.fit(images, verbose=0)
+    layer.trainable = True
+    with pytest.raises(ValueError, match=f"compile with a new one. .*{layer.weights[0].path}"):
+        model.fit(images, verbose=0)
+    model.compile(run_eagerly=True)
+    model.fit(images, verbose=0)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tests.case import ramp_images, ramp_labels
 from zoo.common.batches import (
     check_form,
+    check_source,
     conformed,
     further_batches,
     images_spec,
@@ -110,7 +111,7 @@ def test_endless_data_are_refused_unless_the_steps_are_given():
             IMAGES,
             r"batches of images of shape \(28, 28, 1\) and nothing else\. Received .*\(3, 32, 32",
         ),
-        (ramp_images(3)[0], IMAGES, r"Make batches of single images.*Received.*\(28, 28, 1\)"),
+        (ramp_images(3)[0], IMAGES, r"Make batches of single ones.*Received.*\(28, 28, 1\)"),
         (
             (ramp_images(3), ramp_labels(3)),
             IMAGES,
@@ -154,3 +155,47 @@ def test_a_batch_is_no_larger_than_an_epoch():
     assert not others
     assert sorted(many) == [0, 1, 2, 3, 4]
     assert set(few) == {0, 1, 2}
+
+
+# === Sources and advice ===
+
+
+class Loader:
+    def __iter__(self):
+        yield np.zeros((2, 4, 4, 1))
+
+
+@pytest.mark.parametrize("data", [None, Loader(), Loader, lambda: iter([]), "folder", 3])
+def test_what_holds_no_batches_is_refused(data):
+    with pytest.raises(ValueError, match=r"fit\(\) takes arrays, .*or a generator"):
+        check_source(data, "fit")
+
+
+@pytest.mark.parametrize(
+    "data", [np.zeros(3), tf.zeros(3), [1], (1,), {"a": 1}, iter([]), tf.data.Dataset.range(2)]
+)
+def test_what_may_hold_batches_is_taken(data):
+    check_source(data, "fit")
+
+
+@pytest.mark.parametrize(
+    ("batch", "shape", "advice"),
+    [
+        ({"image": np.zeros((4, 28, 28, 1))}, (28, 28, 1), r"by `data.map\(lambda x: x\['image'\]"),
+        (np.zeros((4, 28, 28)), (28, 28, 1), r"by `images\[..., np.newaxis\]`"),
+        (np.zeros((4, 3, 32, 32)), (32, 32, 3), r"`np.moveaxis\(images, 1, -1\)`"),
+        ((np.zeros((28, 28, 1)),) * 3, (28, 28, 1), "by `np.stack`"),
+        (np.zeros((28, 28, 1)), (28, 28, 1), r"by `data.batch\(64\)`"),
+        (np.zeros((4, 5)), (28, 28, 1), r"nothing else\. Received"),
+    ],
+)
+def test_batches_of_another_form_are_told_how_to_mend(batch, shape, advice):
+    with pytest.raises(ValueError, match=advice):
+        check_form(batch, images_spec(shape), "fit")
+
+
+def test_advice_for_two_parts_is_given_once():
+    batch = (np.zeros((4, 28, 28)),) * 2
+    with pytest.raises(ValueError) as raised:
+        check_form(batch, PAIR, "fit")
+    assert str(raised.value).count("np.newaxis") == 1

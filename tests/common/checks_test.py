@@ -66,6 +66,13 @@ def test_image_shape_is_three_positive_integers(image_shape):
         check_image_shape(image_shape)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_points_are_finite(wrong):
+    check_image_range((np.array([[-3.0, 50.0]]), np.array([1, 2])))
+    with pytest.raises(ValueError, match=r"must be finite\. .*of shape \(2, 2\)"):
+        check_image_range(np.array([[0.0, 1.0], [wrong, 0.0]], "float32"))
+
+
 def test_networks_that_squash_what_they_give_are_refused():
     images = keras.Input((4, 4, 1))
     logit = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(images))
@@ -81,6 +88,53 @@ def test_networks_that_squash_what_they_give_are_refused():
         check_network("discriminator", sequence, (3,), (2,))
     scaled = keras.layers.Rescaling(2.0, -1.0)(outputs)
     check_network("generator", keras.Model(latents, scaled), (3,), (4, 4, 1))
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [
+        (lambda logits: keras.layers.Activation("tanh")(logits), "tanh"),
+        (lambda logits: keras.layers.Activation("log_sigmoid")(logits), "log_sigmoid"),
+        (lambda logits: keras.layers.Softmax()(logits), "Softmax"),
+        (lambda logits: keras.ops.sigmoid(logits), "Sigmoid"),
+        (lambda logits: keras.activations.hard_sigmoid(logits), "HardSigmoid"),
+        (lambda logits: keras.layers.Activation("linear")(keras.ops.tanh(logits)), "Tanh"),
+        (lambda logits: keras.layers.Identity()(keras.layers.Softmax()(logits)), "Softmax"),
+        (keras.Sequential([keras.Input((1,)), keras.layers.Activation("sigmoid")]), "sigmoid"),
+    ],
+)
+def test_logits_within_bounds_are_refused_however_they_are_spelled(end, kind):
+    images = keras.Input((4, 4, 1))
+    logit = keras.layers.Dense(1)(keras.layers.Flatten()(images))
+    with pytest.raises(ValueError, match=f"must give logits; leave the {kind} out"):
+        check_network("critic", keras.Model(images, end(logit)), (4, 4, 1), (1,))
+    for allowed in (keras.layers.LeakyReLU(), keras.layers.Activation("linear")):
+        check_network("critic", keras.Model(images, allowed(logit)), (4, 4, 1), (1,))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        keras.layers.ReLU(),
+        keras.layers.Activation("relu6"),
+        keras.layers.Activation("softplus"),
+        keras.ops.relu,
+        keras.ops.exp,
+    ],
+)
+def test_pixels_that_are_never_negative_are_refused(end):
+    latents = keras.Input((16,))
+    pixels = keras.layers.Reshape((4, 4, 1))(end(latents))
+    with pytest.raises(ValueError, match=r"must give pixels in \[-1, 1\]; end it in a tanh"):
+        check_network("generator", keras.Model(latents, pixels), (16,), (4, 4, 1))
+    leaky = keras.layers.Reshape((4, 4, 1))(keras.layers.ReLU(negative_slope=0.1)(latents))
+    check_network("generator", keras.Model(latents, leaky), (16,), (4, 4, 1))
+
+
+def test_points_may_end_in_anything():
+    latents = keras.Input((2,))
+    points = keras.Model(latents, keras.layers.Activation("sigmoid")(latents))
+    check_network("generator", points, (2,), (2,))
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_a_loaded_model_is_given_measures_without_new_optimizers(tmp_path):
 
 
 def test_two_measures_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="give each a name=. Received: 'recorder' twice"):
+    with pytest.raises(ValueError, match="a name= or prefix=. Received: 'recorder' twice"):
         build(quality_measures=[Recorder(), Recorder()])
 
 

@@ -152,7 +152,7 @@ def test_data_sets_of_tfds_give_few_labels_too():
     ("arguments", "message"),
     [
         ({"num_labels": 7}, r"^num_labels=7 can't be shared equally among 10 classes; use a mult"),
-        ({"num_labels": 20, "batch_size": -1}, r"^batch_size must be greater than zero"),
+        ({"num_labels": 20, "batch_size": -1}, r"^`batch_size` must be a positive integer"),
         ({"num_labels": 20, "name": "celeb_a"}, r"^'celeb_a' has no labels"),
         ({"num_labels": 20, "repeat": False, "first_step": 2}, r"^first_step needs repeat=True"),
     ],

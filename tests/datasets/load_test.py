@@ -251,8 +251,11 @@ def test_fit_on_two_replicas_sees_every_image_in_every_epoch(load, repeat, two_r
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, r"^batch_size must be greater than zero. Received: batch_size=0\.$"),
-        ({"first_step": -1}, r"^first_step must be 0 or more. Received: first_step=-1\.$"),
+        ({"batch_size": 0}, r"^`batch_size` must be a positive integer. Received: batch_size=0$"),
+        (
+            {"first_step": -1},
+            r"^`first_step` must be an integer of 0 or more. Received: first_step=-1$",
+        ),
         ({"first_step": 3}, r"^first_step needs repeat=True.* first_step=3, repeat=False\.$"),
         ({"name": "mnst"}, r"^There is no data set 'mnst'. Did you mean 'mnist'\? .*'mnist_small'"),
         (
@@ -301,9 +304,9 @@ def test_steps_per_epoch_rounds_up():
         1,
         1,
     ]
-    with pytest.raises(ValueError, match=r"^num_examples must be greater than zero"):
+    with pytest.raises(ValueError, match=r"^`num_examples` must be a positive integer"):
         datasets.steps_per_epoch(0, 64)
-    with pytest.raises(ValueError, match=r"^batch_size must be greater than zero"):
+    with pytest.raises(ValueError, match=r"^`batch_size` must be a positive integer"):
         datasets.steps_per_epoch(64, 0)
 
 

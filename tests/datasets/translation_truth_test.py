@@ -164,7 +164,7 @@ def test_pairs_are_resized_as_the_images_are(data_dir, part):
         ({"part": "all"}, "part must be 'train' or 'test'. Received: part='all'"),
         ({"num_pairs": 65}, "num_pairs must be from 1 to 64, the images in 'trainA' of .*=65\\."),
         ({"num_pairs": 0}, "num_pairs must be from 1 to 64, .* Received: num_pairs=0\\."),
-        ({"batch_size": 0}, "batch_size must be greater than zero. Received: batch_size=0"),
+        ({"batch_size": 0}, "`batch_size` must be a positive integer. Received: batch_size=0"),
     ],
 )
 def test_pairs_that_there_are_not_are_refused(images, arguments, message):

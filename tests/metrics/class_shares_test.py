@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from zoo import metrics
+from zoo.common.tfgan import tfgan
 
 CLASSES = np.eye(4)
 
@@ -48,7 +50,48 @@ def test_class_imbalance_has_no_value_before_any_image(pixels):
     assert np.isnan(metrics.ClassImbalance(pixels).result())
 
 
-@pytest.mark.parametrize("make", [metrics.MeanConfidence, metrics.ClassImbalance])
+def score_of(pixels, images, *batches):
+    measure = metrics.ClassifierScore(pixels)
+    for probabilities in batches:
+        measure.update_state(None, images(probabilities))
+    return measure
+
+
+def test_classifier_score_is_between_one_and_the_number_of_classes(pixels, images):
+    assert np.isnan(metrics.ClassifierScore(pixels).result())
+    uniform = score_of(pixels, images, np.full((5, 4), 0.25))
+    assert float(uniform.result()) == 1.0
+    sure_of_all = score_of(pixels, images, CLASSES[:1], CLASSES[1:])
+    assert float(sure_of_all.result()) == pytest.approx(4.0)
+    sure_of_one = score_of(pixels, images, np.repeat(CLASSES[:1], 9, axis=0))
+    assert float(sure_of_one.result()) == 1.0
+
+
+def test_classifier_score_equals_tfgan(pixels, images):
+    logits = np.random.RandomState(0).normal(size=(60, 4)).astype(np.float32)
+    probabilities = tf.nn.softmax(logits).numpy()
+    expected = float(tfgan().eval.classifier_score_from_logits(tf.constant(logits)))
+    whole = score_of(pixels, images, probabilities)
+    assert float(whole.result()) == pytest.approx(expected, rel=1e-5)
+    split = score_of(pixels, images, probabilities[:7], probabilities[7:])
+    assert float(split.result()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_error_of_a_classifier_score_is_its_spread_over_draws(pixels, images):
+    random = np.random.RandomState(0)
+    measure = metrics.ClassifierScore(pixels)
+    scores, errors = [], []
+    for _ in range(200):
+        measure.reset_state()
+        measure.update_state(None, images(random.dirichlet((0.3, 0.5, 1.0, 2.0), size=200)))
+        scores.append(float(measure.result()))
+        errors.append(measure.standard_errors()["classifier_score"])
+    assert np.mean(errors) == pytest.approx(np.std(scores, ddof=1), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "make", [metrics.MeanConfidence, metrics.ClassImbalance, metrics.ClassifierScore]
+)
 def test_a_set_without_labels_has_no_classifier_to_ask(make):
     with pytest.raises(ValueError, match="`classifier` must be a built keras.Model.*NoneType"):
         make(None)

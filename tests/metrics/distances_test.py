@@ -176,6 +176,25 @@ def test_kernel_distance_has_no_bias(pixels, images):
     assert min(estimates) < 0
 
 
+@pytest.mark.parametrize(("square", "expected"), [(64, 7.14209), (4, 0.202850), (1, 0.048389)])
+def test_kernel_distance_of_gaussians_shifted_apart(square, expected):
+    """In d dimensions 3m/d + 3m²/d² + (m³ + 6m² + 3md + 6m)/d³, of a squared shift of m."""
+    d, m = 64, square
+    closed_form = 3 * m / d + 3 * m**2 / d**2 + (m**3 + 6 * m**2 + 3 * m * d + 6 * m) / d**3
+    assert closed_form == pytest.approx(expected, rel=1e-5)
+    pixels = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    random = np.random.RandomState(5)
+    real, generated = random.normal(size=(2, 2000, 8, 8, 1)).astype(np.float32)
+    measure = metrics.KernelDistance(pixels, block_size=100)
+    estimates = []
+    for first in range(0, 2000, 100):
+        rows = slice(first, first + 100)
+        estimates.append(value_of(measure, real[rows], generated[rows] + np.sqrt(m / d)))
+    standard_error = np.std(estimates, ddof=1) / np.sqrt(len(estimates))
+    assert standard_error < 0.15 * expected
+    assert abs(np.mean(estimates) - expected) < 4 * standard_error
+
+
 def test_kernel_distance_refuses_unequal_numbers(pixels, images):
     measure = metrics.KernelDistance(pixels)
     with pytest.raises(ValueError, match="as many generated as real images. Received: 2 generated"):

@@ -7,16 +7,28 @@ import pytest
 import tensorflow as tf
 
 from zoo import metrics
+from zoo.common.measure_logs import results_of
 
 MAKERS = {
     "frechet_distance": metrics.FrechetDistance,
     "kernel_distance": lambda network: metrics.KernelDistance(network, block_size=10),
     "mean_confidence": metrics.MeanConfidence,
     "class_imbalance": metrics.ClassImbalance,
+    "classifier_score": metrics.ClassifierScore,
+    "precision_recall": metrics.PrecisionRecall,
+    "density_coverage": metrics.DensityCoverage,
+    "sliced_wasserstein": metrics.SlicedWassersteinDistance,
+    "memorisation": lambda network: metrics.Memorisation(network, TRAINING),
 }
 # Where the value depends on which images lie together in a block, and so on the replicas.
-INDEPENDENT_OF_BLOCKS = ("frechet_distance", "mean_confidence", "class_imbalance")
+DEPENDENT_ON_BLOCKS = "kernel_distance"
+LOGS = (
+    *("frechet_distance", "kernel_distance", "mean_confidence", "class_imbalance"),
+    *("classifier_score", "precision", "recall", "density", "coverage", "sliced_wasserstein"),
+    *("authenticity", "real_authenticity", "data_copying"),
+)
 RANDOM = np.random.RandomState(0)
+TRAINING = RANDOM.uniform(-1, 1, size=(30, 2, 2, 1)).astype(np.float32)
 REAL = RANDOM.uniform(-1, 1, size=(46, 2, 2, 1)).astype(np.float32)
 
 
@@ -44,7 +56,7 @@ class Brightener(keras.Model):
         generated_images = self.generate(tf.shape(real_images)[0])
         for measure in self.measures:
             measure.update_state(real_images, generated_images)
-        return {measure.name: measure.result() for measure in self.measures}
+        return results_of(self.measures)
 
 
 class Copier(Brightener):
@@ -53,7 +65,7 @@ class Copier(Brightener):
     def test_step(self, real_images):
         for measure in self.measures:
             measure.update_state(real_images, 0.5 * real_images**2)
-        return {measure.name: measure.result() for measure in self.measures}
+        return results_of(self.measures)
 
 
 def evaluate(model, batch_size, images=REAL):
@@ -65,18 +77,16 @@ def evaluate(model, batch_size, images=REAL):
 # === Replicas ===
 
 
-@pytest.mark.parametrize("num_images", [46, 41])
-def test_two_replicas_equal_one(pixels, two_replicas, num_images):
+def test_two_replicas_equal_one(pixels, two_replicas):
     """41 images in batches of 8 leave one in the last: a replica's share of it is empty."""
-    one = evaluate(Copier([make(pixels) for make in MAKERS.values()]), 8, REAL[:num_images])
+    one = evaluate(Copier([make(pixels) for make in MAKERS.values()]), 8, REAL[:41])
     with two_replicas.scope():
         model = Copier([make(pixels) for make in MAKERS.values()])
-    two = evaluate(model, 8, REAL[:num_images])
-    for name in INDEPENDENT_OF_BLOCKS:
-        assert two[name] == pytest.approx(one[name], rel=1e-6)
-        # Read outside of the strategy's scope, they are sums of both replicas all the same.
-        measure = next(measure for measure in model.measures if measure.name == name)
-        assert float(measure.result()) == pytest.approx(one[name], rel=1e-6)
+    two = evaluate(model, 8, REAL[:41])
+    # Read outside of the strategy's scope, they are of both replicas all the same.
+    for values in (two, results_of(model.measures)):
+        for name in set(LOGS) - {DEPENDENT_ON_BLOCKS}:
+            assert float(values[name]) == pytest.approx(one[name], rel=1e-6)
 
 
 def test_each_replica_fills_blocks_of_its_own(pixels, two_replicas):
@@ -101,7 +111,7 @@ def test_each_replica_fills_blocks_of_its_own(pixels, two_replicas):
 def test_each_evaluation_begins_anew(pixels):
     model = Brightener([make(pixels) for make in MAKERS.values()])
     first = evaluate(model, 16)
-    assert set(first) == set(MAKERS)
+    assert set(first) == set(LOGS)
     assert model.evaluate(REAL, batch_size=16, verbose=0, return_dict=True) == pytest.approx(first)
 
 
@@ -117,6 +127,17 @@ def test_early_stopping_can_watch_a_measure(pixels):
     assert distances[0] > distances[1] > distances[2]
     assert len(distances) < 60
     assert np.all(np.isfinite(distances))
+
+
+def test_early_stopping_can_watch_one_of_several_logs(pixels):
+    model = Brightener([metrics.PrecisionRecall(pixels)])
+    model.compile()
+    data = tf.data.Dataset.from_tensor_slices(REAL).batch(46)
+    stopping = keras.callbacks.EarlyStopping("val_recall", patience=2, mode="max")
+    history = model.fit(data, validation_data=data, epochs=30, verbose=0, callbacks=[stopping])
+    values = history.history["val_recall"]
+    assert len(values) < 30
+    assert stopping.best == max(values)
 
 
 def shapes_in(path) -> list[tuple[int, ...]]:
@@ -171,16 +192,17 @@ def test_a_mixed_policy_leaves_measures_in_full_precision(pixels):
 
 def test_evaluate_measures_once_over_all_batches(pixels):
     def generate(num_images, seed):
-        return np.random.RandomState(seed).uniform(-1, 1, size=(num_images, 2, 2, 1))
+        return np.random.RandomState(seed).uniform(0, 1, size=(num_images, 2, 2, 1))
 
     data = tf.data.Dataset.from_tensor_slices(REAL).batch(20)
     measures = [make(pixels) for make in MAKERS.values()]
     values = metrics.evaluate(measures, data, generate, seed=3)
     generated = np.concatenate([generate(20, 3), generate(20, 4), generate(6, 5)])
-    for name, make in MAKERS.items():
-        measure = make(pixels)
+    again = [make(pixels) for make in MAKERS.values()]
+    for measure in again:
         measure.update_state(REAL, generated)
-        assert values[name] == pytest.approx(float(measure.result()), rel=1e-5)
+    expected = {name: float(value) for name, value in results_of(again).items()}
+    assert values == pytest.approx(expected, rel=1e-5)
     assert metrics.evaluate(measures, data, generate, seed=3) == values
 
 

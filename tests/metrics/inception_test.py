@@ -43,6 +43,14 @@ def test_serves_a_measure(extractor):
     assert not extractor.weights
 
 
+def test_scores_are_stamped_with_the_module_and_the_resizing(extractor):
+    (stamp,) = metrics.stamps_of(
+        metrics.FrechetDistance(extractor), num_real=4, num_generated=4, split="", seed=0
+    ).values()
+    assert len(stamp.extractor) == 12 and int(stamp.extractor, 16)
+    assert stamp.resizing == "299 pixels, bilinear, not antialiased"
+
+
 def test_without_the_module_it_says_what_to_use(tmp_path):
     with pytest.raises(RuntimeError, match="could not be loaded.*load_classifier") as raised:
         metrics.inception_extractor(str(tmp_path / "nothing"))

@@ -111,5 +111,7 @@ def test_discarded_epoch_gets_no_picture(tmp_path: Path) -> None:
 
 
 def test_refuses_no_images(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"at least 1. Received: 0"):
+    with pytest.raises(
+        ValueError, match="`num_images` must be a positive integer. Received: num_images=0"
+    ):
         SampleGrid(tmp_path, num_images=0)

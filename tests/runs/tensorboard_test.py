@@ -138,5 +138,7 @@ def test_discarded_epoch_writes_no_epoch_scalars(tmp_path: Path) -> None:
 
 
 def test_refuses_bad_arguments(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"at least 1. Received: 0"):
+    with pytest.raises(
+        ValueError, match="`every_steps` must be a positive integer. Received: every_steps=0"
+    ):
         PlayersTensorBoard(tmp_path, every_steps=0)

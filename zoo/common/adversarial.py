@@ -1,5 +1,7 @@
 """What is the same for every game of several players: `AdversarialModel`. It plays none itself."""
 
+import functools
+import inspect
 import itertools
 import math
 import types
@@ -10,9 +12,20 @@ import keras
 import tensorflow as tf
 
 from zoo.common import batches, objectives
-from zoo.common.checks import check_brightness, check_image_range
+from zoo.common.checks import (
+    as_integer,
+    check_brightness,
+    check_image_range,
+    without_numpy_scalars,
+)
 from zoo.common.layers import ReplicaSeedGenerator
-from zoo.common.learning_rates import JointOptimizer, RateLog, check_callbacks
+from zoo.common.learning_rates import (
+    JointOptimizer,
+    RateLog,
+    check_callbacks,
+    refuse_foreign_optimizer,
+)
+from zoo.common.monitors import check_monitors
 from zoo.common.noise import DecayingGaussianNoise
 from zoo.common.probes import Probe
 
@@ -29,6 +42,18 @@ def _copy_of(network: keras.Model) -> keras.Model:
     copy.set_weights(network.get_weights())  # clone_model draws new ones
     copy.trainable = False
     return copy
+
+
+def _with_python_numbers(initialize: Callable) -> Callable:
+    @functools.wraps(initialize)
+    def initialize_with_python_numbers(self, *arguments, **named_arguments):
+        arguments = map(without_numpy_scalars, arguments)
+        named = {name: without_numpy_scalars(value) for name, value in named_arguments.items()}
+        initialize(self, *arguments, **named)
+
+    # Keras looks at the arguments too, and not behind a wrapper.
+    initialize_with_python_numbers.__signature__ = inspect.signature(initialize)
+    return initialize_with_python_numbers
 
 
 COMPILE_ARGUMENTS = ("run_eagerly", "steps_per_execution", "jit_compile")
@@ -57,12 +82,18 @@ class AdversarialModel(keras.Model):
         players: the networks of each player, by its name.
 
     Raises:
-        ValueError: for an `average_decay` outside [0, 1).
+        ValueError: for an `average_decay` outside [0, 1), or a `seed` that is no integer.
     """
 
     # Name of the objective that `compile` takes if it is given none; `None` where the paper's
     # losses are no adversarial objective, or are part of the variant itself.
     default_objective: str | None = None
+
+    def __init_subclass__(cls, **kwargs):
+        """Has the constructor of each variant take numbers of NumPy's as it does Python's."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = _with_python_numbers(cls.__init__)
 
     def __init__(self, *, average_decay: float = 0.0, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
@@ -72,7 +103,7 @@ class AdversarialModel(keras.Model):
                 f"Received: average_decay={average_decay}"
             )
         self.average_decay = average_decay
-        self.seed = seed
+        self.seed = as_integer("seed", seed, least=None)
         self.averages: list[tuple[keras.Model, keras.Model]] = []
 
     # === Players ===
@@ -256,6 +287,7 @@ class AdversarialModel(keras.Model):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         self._refuse_frozen(player)
         optimizer.build(self.trainable_variables_of(player))
+        refuse_foreign_optimizer(player, optimizer, self.trainable_variables_of(player))
         return optimizer
 
     def _refuse_frozen(self, player: str) -> None:
@@ -301,6 +333,11 @@ class AdversarialModel(keras.Model):
         """The form of the batch that `test_step` takes. Defaults to that of `train_step`."""
         return self.batch_spec
 
+    @property
+    def evaluation_logs(self) -> tuple[str, ...]:
+        """The names of what `test_step` may log. Defaults to those of `train_step`."""
+        return tuple(self.running_means)
+
     def rows_of_epoch(self, lengths: tuple[int, ...]) -> int | None:
         """Returns after how many rows an epoch ends, of arrays that go through their own passes.
 
@@ -326,17 +363,18 @@ class AdversarialModel(keras.Model):
         batches.check_form(batch, self.evaluation_spec, "evaluate")
         check_image_range(batch)
 
-    def _checked(self, x, y, sample_weight, batch_size, check: Callable):
+    def _checked(self, x, y, batch_size, check: Callable, method: str):
         """Returns all that Keras is to take as `x`, after a look at its first batch."""
+        batches.check_source(x, method)
         if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
-            if y is not None or sample_weight is not None:
+            if y is not None:
                 raise ValueError(
                     "The batches of a dataset or generator hold all that is trained on. Received: "
-                    f"y or sample_weight beside x={type(x).__name__}"
+                    f"y beside x={type(x).__name__}"
                 )
             data = x
         else:
-            data = batches.unpacked((x, y, sample_weight))
+            data = batches.unpacked((x, y))
         first_batch, data = batches.with_first_batch(data, batch_size)
         if first_batch is not None:
             check(first_batch)
@@ -363,11 +401,16 @@ class AdversarialModel(keras.Model):
             data = batches.filled_for_replicas(data, replicas)
         return data
 
-    def _refuse_class_weight(self, class_weight) -> None:
+    def _refuse_weights(self, class_weight=None, sample_weight=None) -> None:
         if class_weight is not None:
             raise ValueError(
                 f"The losses of {type(self).__name__} take no class_weight; draw rare classes "
                 f"oftener instead. Received: class_weight={class_weight!r}"
+            )
+        if sample_weight is not None:
+            raise ValueError(
+                f"{type(self).__name__} takes no sample_weight; draw what shall count more oftener "
+                f"instead. Received: sample_weight of type {type(sample_weight).__name__}"
             )
 
     def _step_on_batch(self, step: Callable, spec, method: str) -> Callable:
@@ -428,15 +471,16 @@ class AdversarialModel(keras.Model):
         Raises:
             ValueError: if the first batch is not what `train_step` takes, or that of
                 `validation_data` not what `test_step` does, either never ends and no number of
-                steps is given, or a callback sets learning rates that follow a schedule, or is
-                `SwapEMAWeights`.
+                steps is given, or a callback sets learning rates that follow a schedule, waits
+                for what is not logged, or is `SwapEMAWeights`.
         """
         self._assert_compile_called("fit")
-        self._refuse_class_weight(class_weight)
-        for player in self.players:
+        self._refuse_weights(class_weight=class_weight, sample_weight=sample_weight)
+        for player, optimizer in self.optimizers.items():
             self._refuse_frozen(player)
+            refuse_foreign_optimizer(player, optimizer, self.trainable_variables_of(player))
         batches.refuse_endless(x, arguments.get("steps_per_epoch"), "fit", "steps_per_epoch")
-        given = self._checked(x, y, sample_weight, batch_size, self.check_batch)
+        given = self._checked(x, y, batch_size, self.check_batch, "fit")
         data = self._training_data(given, batch_size, shuffle)
         if data is not given and validation_split:
             raise ValueError(
@@ -448,9 +492,13 @@ class AdversarialModel(keras.Model):
             batches.refuse_endless(validation_data, steps, "fit", "validation_steps")
             size = arguments.get("validation_batch_size") or batch_size
             check = self.check_evaluation_batch
-            validation_data = self._checked(validation_data, None, None, size, check)
+            validation_data = self._checked(validation_data, None, size, check, "evaluate")
             validation_data = (self._data_for_replicas(validation_data, size),)
         check_callbacks(callbacks, self.optimizers)
+        evaluated = {f"val_{name}" for name in self.evaluation_logs}
+        validates = validation_data is not None or validation_split
+        logs = {*self.running_means, *(evaluated if validates else ())}
+        check_monitors(callbacks, logs, evaluated)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [RateLog(callbacks), *keras.tree.flatten(callbacks or [])]
         # Keras warns of its own default where it can't shuffle.
@@ -482,25 +530,55 @@ class AdversarialModel(keras.Model):
                 `steps` is missing.
         """
         self._assert_compile_called("evaluate")
+        self._refuse_weights(sample_weight=sample_weight)
         if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
             batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
-            x = self._checked(x, y, sample_weight, batch_size, self.check_evaluation_batch)
+            x = self._checked(x, y, batch_size, self.check_evaluation_batch, "evaluate")
             x = self._data_for_replicas(x, batch_size)
         return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Takes one step on a batch, after a look at it; see `fit`."""
-        self._refuse_class_weight(class_weight)
-        batch = batches.unpacked((x, y, sample_weight))
+        self._refuse_weights(class_weight=class_weight, sample_weight=sample_weight)
+        batch = batches.unpacked((x, y))
         self.check_batch(batch)
         return super().train_on_batch(batch, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Evaluates a batch, after a look at it; see `evaluate`."""
         self._assert_compile_called("test_on_batch")
-        batch = batches.unpacked((x, y, sample_weight))
+        self._refuse_weights(sample_weight=sample_weight)
+        batch = batches.unpacked((x, y))
         self.check_evaluation_batch(batch)
         return super().test_on_batch(batch, return_dict=return_dict)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Answers for many inputs: `keras.Model.predict`, after a look at the first batch.
+
+        Raises:
+            ValueError: if images are not in [-1, 1], latents have another size, or the data never
+                end and `steps` is missing.
+        """
+        batches.check_source(x, "predict")
+        batches.refuse_endless(x, steps, "predict", "steps")
+        first_batch, x = batches.with_first_batch(x, batch_size)
+        self._check_inputs(first_batch)
+        return super().predict(x, batch_size, verbose, steps, callbacks)
+
+    def predict_on_batch(self, x):
+        """Answers for a batch, after a look at it; see `predict`."""
+        self._check_inputs(x)
+        return super().predict_on_batch(x)
+
+    def _check_inputs(self, batch) -> None:
+        if batch is None:
+            return
+        batch, spec = batches.unpacked(batch), self.call_spec
+        if isinstance(spec, tf.TensorSpec):
+            batch = batch[0] if isinstance(batch, tuple) else batch  # Keras leaves targets out too
+            if not batches.is_images(spec):  # which may be larger, where a network allows it
+                batches.check_form(batch, spec, "predict")
+        check_image_range(batch)
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         # Keras would build what is built already, with a made-up batch that drops its structure.
@@ -626,6 +704,22 @@ class AdversarialModel(keras.Model):
                 f"save_weights('....weights.h5'). Received: filepath={str(filepath)!r}"
             )
         return super().save(filepath, *arguments, **options)
+
+    def save_weights(self, filepath, *arguments, **options):
+        """Saves the weights and all random states: `keras.Model.save_weights`.
+
+        Raises:
+            ValueError: for a name that does not end in `.weights.h5`.
+        """
+        name = str(filepath)
+        if not name.endswith((".weights.h5", ".weights.json")):
+            stem = name.removesuffix(".h5").removesuffix(".hdf5").removesuffix(".keras")
+            raise ValueError(
+                "The name of saved weights must end in .weights.h5, such as "
+                f"save_weights({stem + '.weights.h5'!r}); save(...) saves optimizers too. "
+                f"Received: filepath={name!r}"
+            )
+        return super().save_weights(filepath, *arguments, **options)
 
     def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""

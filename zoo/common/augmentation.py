@@ -10,7 +10,7 @@ References: [Zhao et al., 2020](https://arxiv.org/abs/2006.10738) (changes, ther
 import keras
 import tensorflow as tf
 
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import as_integer
 from zoo.common.replicas import draw_uniform, global_mean
 
 # In the order in which they are done.
@@ -184,10 +184,9 @@ class AdaptiveProbability(keras.layers.Layer):
     def __init__(self, num_images: int = 500_000, target: float = 0.6, interval: int = 4, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(trainable=False, **kwargs)
-        check_positive_integers(num_images=num_images, interval=interval)
-        self.num_images = num_images
+        self.num_images = as_integer("num_images", num_images)
         self.target = target
-        self.interval = interval
+        self.interval = as_integer("interval", interval)
         # Equal on every replica, so that any one of them speaks for all.
         options = {
             "shape": (),

@@ -11,7 +11,7 @@ one; the groups of the standard deviation are a replica's own.
 import keras
 import tensorflow as tf
 
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import as_integer
 
 
 def _of_all_replicas(rows: tf.Tensor) -> tf.Tensor:
@@ -55,10 +55,9 @@ class MinibatchDiscrimination(keras.layers.Layer):
 
     def __init__(self, num_kernels: int = 100, kernel_dim: int = 5, **kwargs):
         super().__init__(**kwargs)
-        check_positive_integers(num_kernels=num_kernels, kernel_dim=kernel_dim)
         self.input_spec = keras.layers.InputSpec(ndim=2)
-        self.num_kernels = num_kernels
-        self.kernel_dim = kernel_dim
+        self.num_kernels = as_integer("num_kernels", num_kernels)
+        self.kernel_dim = as_integer("kernel_dim", kernel_dim)
         self._takes_statistics = False
 
     def build(self, input_shape):
@@ -142,8 +141,7 @@ class MinibatchStandardDeviation(keras.layers.Layer):
 
     def __init__(self, group_size: int = 4, **kwargs):
         super().__init__(**kwargs)
-        check_positive_integers(group_size=group_size)
-        self.group_size = group_size
+        self.group_size = as_integer("group_size", group_size)
 
     def call(self, inputs):
         batch_size = tf.shape(inputs)[0]

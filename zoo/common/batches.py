@@ -6,7 +6,7 @@ are images, those of integers and rank 1 are labels, and the names are for messa
 
 import math
 import numbers
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -14,6 +14,8 @@ import tensorflow as tf
 
 BATCH_SIZE = 32  # of arrays, as in Keras
 LONGEST_DESCRIPTION = 300
+# Of which Keras itself takes data, such as loaders of torch.
+ADAPTED = {"grain", "keras", "tensorflow", "torch"}
 
 
 def images_spec(image_shape, name: str = "images") -> tf.TensorSpec:
@@ -48,6 +50,25 @@ def _without_lists(data):
 def are_arrays(data) -> bool:
     """Tells whether data are arrays or tensors in any structure, of which rows can be taken."""
     return all(isinstance(leaf, (np.ndarray, tf.Tensor)) for leaf in tf.nest.flatten(data))
+
+
+def check_source(data, method: str) -> None:
+    """Refuses what neither holds batches nor can be asked for them.
+
+    Args:
+        data: what `method` was given.
+        method: what was called, for the message.
+
+    Raises:
+        ValueError: saying what to give.
+    """
+    kinds = (tf.data.Dataset, keras.utils.PyDataset, Iterator, list, tuple, dict)
+    packages = {kind.__module__.partition(".")[0] for kind in type(data).__mro__}
+    if not isinstance(data, kinds) and not hasattr(data, "__array__") and not packages & ADAPTED:
+        raise ValueError(
+            f"{method}() takes arrays, a tf.data.Dataset, a keras.utils.PyDataset or a generator "
+            f"of batches, such as a function of yours returns. Received: {data!r}"
+        )
 
 
 def with_first_batch(data, batch_size: int | None = None):
@@ -192,13 +213,28 @@ def _names(spec) -> str:
 
 
 def _advice(batch, spec) -> str:
-    if isinstance(batch, tuple) and not isinstance(spec, tuple) and _has_form(batch[0], spec):
-        return " Leave labels out, such as by `data.map(lambda images, labels: images)`."
+    if isinstance(batch, Mapping) and batch:
+        key = next(iter(batch))
+        return f" Take what is meant out of it, such as by `data.map(lambda x: x[{key!r}])`."
+    if isinstance(batch, tuple) and not isinstance(spec, tuple):
+        if _has_form(batch[0], spec):
+            return " Leave labels out, such as by `data.map(lambda images, labels: images)`."
+        if len(set(_shapes_of(batch))) == 1 and _shapes_of(batch)[0] == spec.shape[1:]:
+            return " Make one array of all, by `np.stack`."
     if "labels" in _names(spec) and any(len(shape) == 2 for shape in _shapes_of(batch)):
         return " Of one-hot labels take `labels.argmax(axis=-1)`."
-    shape = getattr(batch, "shape", None)
-    if isinstance(spec, tf.TensorSpec) and shape is not None and shape == spec.shape[1:]:
-        return " Make batches of single images, such as by `data.batch(64)`."
+    pairs = zip(_shapes_of(batch), tf.nest.flatten(spec), strict=False)
+    return "".join({_advice_on_axes(shape, wanted.shape): None for shape, wanted in pairs})
+
+
+def _advice_on_axes(shape: tuple, wanted: tf.TensorShape) -> str:
+    one = tuple(wanted[1:])
+    if shape == one:
+        return " Make batches of single ones, such as by `data.batch(64)`."
+    if len(one) == 3 and (*shape[1:], 1) == one:
+        return " Give grey images an axis for their channel, by `images[..., np.newaxis]`."
+    if len(one) == 3 and shape[1:] == (one[2], *one[:2]):
+        return " Channels come last, as after `np.moveaxis(images, 1, -1)`."
     return ""
 
 

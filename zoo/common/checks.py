@@ -1,8 +1,9 @@
 """What models refuse before any work starts: images, shapes and networks that can't be right."""
 
+import operator
 import warnings
-from collections.abc import Iterable
-from numbers import Integral
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,6 +22,29 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
         )
 
 
+def as_integer(name: str, value, least: int | None = 1) -> int:
+    """Returns an integer of any kind, such as NumPy's, as one of Python's, which JSON holds.
+
+    Args:
+        name: of the argument.
+        value: of it.
+        least: that it may be, or None for any. Defaults to 1.
+
+    Raises:
+        ValueError: if it is no integer, such as a boolean or a float, or less.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        wanted = {None: "an integer", 1: "a positive integer"}.get(
+            least, f"an integer of {least} or more"
+        )
+        raise ValueError(f"`{name}` must be {wanted}. Received: {name}={value!r}")
+    return number
+
+
 def check_positive_integers(**values) -> None:
     """Refuses arguments that are not integers above 0.
 
@@ -28,8 +52,7 @@ def check_positive_integers(**values) -> None:
         ValueError: naming the first.
     """
     for name, value in values.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        as_integer(name, value)
 
 
 def check_not_negative_integers(**values) -> None:
@@ -39,10 +62,19 @@ def check_not_negative_integers(**values) -> None:
         ValueError: naming the first.
     """
     for name, value in values.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
-            raise ValueError(
-                f"`{name}` must be an integer of 0 or more. Received: {name}={value!r}"
-            )
+        as_integer(name, value, least=0)
+
+
+def without_numpy_scalars(value: Any) -> Any:
+    """Returns a number of NumPy's as Python's own, also within tuples and lists.
+
+    Keras takes none of NumPy's for sizes, and JSON none at all.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (tuple, list):
+        return type(value)(map(without_numpy_scalars, value))
+    return value
 
 
 def check_not_negative(**values) -> None:
@@ -54,6 +86,17 @@ def check_not_negative(**values) -> None:
     for name, value in values.items():
         if not 0 <= value < float("inf"):
             raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}")
+
+
+def check_positive(**values) -> None:
+    """Refuses arguments of 0 or less, infinite, or no numbers.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name, value in values.items():
+        if not 0 < value < float("inf"):
+            raise ValueError(f"`{name}` must be more than 0. Received: {name}={value!r}")
 
 
 def check_square(image_shape) -> None:
@@ -70,13 +113,20 @@ def check_image_range(batch) -> None:
     """Refuses images that were not scaled to [-1, 1].
 
     Args:
-        batch: arrays or tensors in any structure; those of rank 4 are taken for images.
+        batch: arrays or tensors in any structure; those of rank 4 are taken for images, others of
+            floating point for points, which may lie anywhere.
 
     Raises:
-        ValueError: if a pixel lies outside [-1, 1], or some are exactly 0 and none lies below: no
-            byte that is scaled to [-1, 1] is 0, and black in [0, 1] is.
+        ValueError: if a number is not finite, a pixel lies outside [-1, 1], or some are exactly 0
+            and none lies below: no byte that is scaled to [-1, 1] is 0, and black in [0, 1] is.
     """
-    for images in _images_in(batch):
+    for points in _leaves_in(batch, lambda rank: rank < 4):
+        if points.dtype.kind == "f" and not np.isfinite(points).all():
+            raise ValueError(
+                "Numbers must be finite. Received: NaN or infinity in a batch of shape "
+                f"{points.shape}."
+            )
+    for images in _leaves_in(batch, lambda rank: rank == 4):
         if not len(images):
             continue
         lowest, highest = images.min(), images.max()
@@ -89,9 +139,9 @@ def check_image_range(batch) -> None:
             )
 
 
-def _images_in(batch) -> list[np.ndarray]:
-    leaves = tf.nest.flatten(batch)
-    return [np.asarray(leaf) for leaf in leaves if len(getattr(leaf, "shape", ())) == 4]
+def _leaves_in(batch, has_rank: Callable[[int], bool]) -> list[np.ndarray]:
+    leaves = [leaf for leaf in tf.nest.flatten(batch) if hasattr(leaf, "shape")]
+    return [np.asarray(leaf) for leaf in leaves if has_rank(len(leaf.shape))]
 
 
 def check_brightness(batches: Iterable) -> None:
@@ -110,7 +160,7 @@ def check_brightness(batches: Iterable) -> None:
     for batch in batches:
         check_image_range(batch)
         # All parts as one: a whole domain may be bright, such as one of day beside one of night.
-        parts = [images for images in _images_in(batch) if len(images)]
+        parts = [images for images in _leaves_in(batch, lambda rank: rank == 4) if len(images)]
         if any(images.min() <= 0 for images in parts):
             return
         num_images += max(map(len, parts), default=0)
@@ -185,13 +235,15 @@ def check_image_shape(image_shape, or_points: bool = False) -> tuple[int, ...]:
     """
     image_shape = tuple(image_shape)
     if or_points and image_shape == (2,):
-        return image_shape
-    if len(image_shape) != 3 or any(not isinstance(s, Integral) or s < 1 for s in image_shape):
+        return (2,)
+    try:
+        height, width, channels = (as_integer("image_shape", size) for size in image_shape)
+    except ValueError as error:
         raise ValueError(
             "`image_shape` must be (height, width, channels), three positive integers"
             f"{', or (2,) for points' if or_points else ''}. Received: image_shape={image_shape}"
-        )
-    return tuple(map(int, image_shape))
+        ) from error
+    return height, width, channels
 
 
 def check_network(name: str, network: keras.Model, takes, gives) -> None:
@@ -214,7 +266,8 @@ def check_network(name: str, network: keras.Model, takes, gives) -> None:
             f"`{name}` must take shape {takes} and give {gives}, batch left out. Received: a "
             f"network that takes {received[0]} and gives {received[1]}"
         )
-    refuse_squashed_output(name, network, gives_images=len(gives) == 3)
+    if name != "generator" or len(gives) == 3:  # points may lie anywhere
+        refuse_squashed_output(name, network, gives_images=len(gives) == 3)
 
 
 def check_known(name: str, network) -> None:
@@ -230,8 +283,14 @@ def check_known(name: str, network) -> None:
         )
 
 
+# Neither gives a pixel below 0; a logit within bounds says nothing for sure.
+_POSITIVE = ("sigmoid", "hardsigmoid", "softmax", "relu", "relu6", "softplus", "exp", "exponential")
+_BOUNDED = ("sigmoid", "hardsigmoid", "logsigmoid", "softmax", "logsoftmax", "tanh", "hardtanh")
+_UNCHANGING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Identity)
+
+
 def refuse_squashed_output(name: str, network: keras.Model, gives_images: bool) -> None:
-    """Refuses a network that ends in a sigmoid or softmax: such outputs train, but to nothing.
+    """Refuses a network that ends in what squashes its outputs: such train, but to nothing.
 
     Args:
         name: what the argument is called.
@@ -242,9 +301,8 @@ def refuse_squashed_output(name: str, network: keras.Model, gives_images: bool) 
         ValueError: saying what to end in.
     """
     for output in network.outputs:
-        activation = getattr(_last_computation(output), "activation", None)
-        kind = getattr(activation, "__name__", "")
-        if kind in ("sigmoid", "hard_sigmoid", "softmax"):
+        kind = _kind(_last_computation(output))
+        if kind.replace("_", "").lower() in (_POSITIVE if gives_images else _BOUNDED):
             logits = f"logits; leave the {kind} out"
             wanted = "pixels in [-1, 1]; end it in a tanh" if gives_images else logits
             raise ValueError(
@@ -253,11 +311,22 @@ def refuse_squashed_output(name: str, network: keras.Model, gives_images: bool) 
 
 
 def _last_computation(output):
-    """Returns the operation that makes an output, of those that do more than to reshape it."""
-    operation = output._keras_history.operation
-    while isinstance(operation, (keras.layers.Reshape, keras.layers.Flatten)):
-        operation = operation.input._keras_history.operation
+    """Returns the operation that makes an output, of those that change its numbers."""
+    operation, node_index, output_index = output._keras_history
+    if isinstance(operation, keras.Model) and hasattr(operation, "outputs"):
+        return _last_computation(operation.outputs[output_index])
+    is_linear = isinstance(operation, keras.layers.Activation) and _kind(operation) == "linear"
+    if is_linear or isinstance(operation, _UNCHANGING):
+        return _last_computation(operation._inbound_nodes[node_index].input_tensors[0])
     return operation
+
+
+def _kind(operation) -> str:
+    """Returns what an operation applies to numbers: its activation's name, or its own."""
+    if getattr(operation, "negative_slope", 0):  # of a leaky `keras.layers.ReLU`
+        return ""
+    activation = getattr(operation, "activation", None)
+    return getattr(activation, "__name__", "") if activation else type(operation).__name__
 
 
 def _without_batch(shape):

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from zoo.common import batches
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.checks import check_image_range, check_image_shape
+from zoo.common.checks import as_integer, check_image_range, check_image_shape
+from zoo.common.measure_logs import directions_of, results_of
 from zoo.common.priors import Prior
 from zoo.common.probes import Probe
 
@@ -100,6 +101,11 @@ class LatentModel(AdversarialModel):
         self._measure_by(measures)
         self.test_function = None
 
+    @property
+    def quality_measures(self) -> tuple[keras.metrics.Metric, ...]:
+        """Those that the model was compiled with, or was given since."""
+        return self._evaluation.measures if self.compiled else ()
+
     def _measure_by(self, measures: tuple[keras.metrics.Metric, ...]) -> None:
         with self.distribute_strategy.scope():
             # In a namespace Keras does not see them: an evaluation is no part of the saved state.
@@ -129,12 +135,12 @@ class LatentModel(AdversarialModel):
                 f"{type(self).__name__} is evaluated in a way of its own and takes no quality "
                 f"measures. Received: {', '.join(measure.name for measure in measures)}"
             )
-        names = [measure.name for measure in measures]
+        names = [name for measure in measures for name in directions_of(measure)]
         doubled = [name for name in names if names.count(name) > 1]
         if doubled:
             raise ValueError(
                 "Quality measures are logged by name, so no two may have the same; give each a "
-                f"name=. Received: {doubled[0]!r} twice."
+                f"name= or prefix=. Received: {doubled[0]!r} twice."
             )
         return measures
 
@@ -183,6 +189,13 @@ class LatentModel(AdversarialModel):
         latents = self.prior.draw(batch_size * replica_context.num_replicas_in_sync, seed)
         first = replica_context.replica_id_in_sync_group * batch_size
         return latents[first : first + batch_size]
+
+    @property
+    def evaluation_logs(self) -> tuple[str, ...]:
+        """The names of the logs of the quality measures."""
+        if not self.takes_quality_measures:
+            return super().evaluation_logs
+        return tuple(name for each in self._evaluation.measures for name in directions_of(each))
 
     def check_evaluation_batch(self, batch) -> None:
         """Refuses what `test_step` can't take, and to evaluate without measures."""
@@ -235,7 +248,7 @@ class LatentModel(AdversarialModel):
             data: real images; with a condition `(real_images, condition)`.
 
         Returns:
-            The quality measures by name, over all batches so far.
+            The quality measures by their logs, over all batches so far.
 
         Raises:
             ValueError: if `compile` was given no measures.
@@ -249,7 +262,7 @@ class LatentModel(AdversarialModel):
         self._evaluation.batch.assign_add(1)
         for measure in self._evaluation.measures:
             measure.update_state(real_images, generated_images)
-        return {measure.name: measure.result() for measure in self._evaluation.measures}
+        return results_of(self._evaluation.measures)
 
     # === Generating ===
 
@@ -278,16 +291,15 @@ class LatentModel(AdversarialModel):
             `(num_images, 2)`.
 
         Raises:
-            ValueError: if `num_images` is not a positive integer, or the condition is missing, not
-                asked for or of another shape or type.
+            ValueError: if a number is not an integer, positive but for the seed, or the condition
+                is missing, not asked for or of another shape or type.
         """
-        if not isinstance(num_images, (int, np.integer)) or num_images < 1:
-            raise ValueError(
-                f"`num_images` must be a positive integer. Received: num_images={num_images!r}"
-            )
+        num_images = as_integer("num_images", num_images)
+        batch_size = as_integer("batch_size", batch_size)
         conditions = self._conditions_of(condition, num_images)
         if seed is None:
-            seed = int(np.random.default_rng().integers(2**62))
+            seed = np.random.default_rng().integers(2**62)
+        seed = as_integer("seed", seed, least=None)
         latents = self.latents_for(num_images, seed)
         images = []
         for first in range(0, num_images, batch_size):

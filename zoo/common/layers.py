@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from zoo.common.checks import as_integer
+
 
 class ReplicaSeedGenerator(keras.random.SeedGenerator):
     """A seed generator whose seeds differ from replica to replica.
@@ -169,13 +171,16 @@ def initialize_from_data(network: keras.Model, inputs) -> None:
     Afterwards each unit of a weight-normalised layer has a pre-activation of mean 0 and standard
     deviation `initial_stddev` over `inputs`, layer by layer from the first to the last, as in
     section 3 of Salimans & Kingma 2016; and `zoo.common.batch_layers.MinibatchDiscrimination`
-    begins as its docstring says. Noise layers are on, as they will be in training.
+    begins as its docstring says. Noise layers are on, as they will be in training. A network
+    without such layers stays as it is.
 
     Args:
         network: a built model.
         inputs: one batch of its inputs; some hundreds of rows are enough.
     """
     layers = [x for x in network._flatten_layers() if hasattr(x, "_takes_statistics")]
+    if not layers:
+        return
     for layer in layers:
         layer._takes_statistics = True
     try:
@@ -211,12 +216,9 @@ class Maxout(keras.layers.Layer):
 
     def __init__(self, units: int, num_pieces: int, kernel_initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
-        for name, value in (("units", units), ("num_pieces", num_pieces)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        self.units = units = as_integer("units", units)
+        self.num_pieces = num_pieces = as_integer("num_pieces", num_pieces)
         self.input_spec = keras.layers.InputSpec(ndim=2)
-        self.units = units
-        self.num_pieces = num_pieces
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.pieces = keras.layers.Dense(
             units * num_pieces, kernel_initializer=self.kernel_initializer, dtype=self.dtype_policy
@@ -263,9 +265,7 @@ class ReflectionPadding2D(keras.layers.Layer):
 
     def __init__(self, padding: int, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(padding, int) or padding < 1:
-            raise ValueError(f"`padding` must be a positive integer. Received: padding={padding!r}")
-        self.padding = padding
+        self.padding = as_integer("padding", padding)
 
     def call(self, inputs):
         sides = [self.padding, self.padding]

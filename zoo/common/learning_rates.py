@@ -109,6 +109,27 @@ def refuse_schedules(optimizers: Optimizers, who: str) -> None:
             )
 
 
+def refuse_foreign_optimizer(player: str, optimizer, variables) -> None:
+    """Refuses an optimizer that keeps its state for other weights, or not for all of these.
+
+    Args:
+        player: whose it is.
+        optimizer: built.
+        variables: the weights that it is to train.
+
+    Raises:
+        ValueError: naming a weight that it does not know.
+    """
+    known = {id(variable) for variable in _inner(optimizer)._trainable_variables}
+    unknown = [variable.path for variable in variables if id(variable) not in known]
+    if unknown:
+        raise ValueError(
+            f"{player}_optimizer was made for other weights than {player} has, those of another "
+            "model or those that were not frozen then; compile with a new one. Received: an "
+            f"optimizer that does not know {unknown[0]}"
+        )
+
+
 def check_callbacks(callbacks, optimizers: Optimizers) -> None:
     """Refuses callbacks of Keras that can't do to several players what they do to one.
 

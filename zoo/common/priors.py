@@ -13,7 +13,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import as_integer
 
 
 class Prior(abc.ABC):
@@ -70,7 +70,7 @@ class Normal(Prior):
     latent_dim: int
 
     def __post_init__(self):
-        check_positive_integers(latent_dim=self.latent_dim)
+        object.__setattr__(self, "latent_dim", as_integer("latent_dim", self.latent_dim))
 
     def draw(self, num_latents, seed) -> tf.Tensor:
         return tf.random.stateless_normal((num_latents, self.latent_dim), seed)
@@ -99,7 +99,7 @@ class Uniform(Prior):
     highest: float = 1.0
 
     def __post_init__(self):
-        check_positive_integers(latent_dim=self.latent_dim)
+        object.__setattr__(self, "latent_dim", as_integer("latent_dim", self.latent_dim))
         if not self.lowest < self.highest:
             raise ValueError(
                 f"`highest` must be above `lowest`. Received: lowest={self.lowest!r}, "
@@ -130,7 +130,8 @@ class Categorical(Prior):
     num_categories: int
 
     def __post_init__(self):
-        check_positive_integers(num_categories=self.num_categories)
+        number = as_integer("num_categories", self.num_categories)
+        object.__setattr__(self, "num_categories", number)
 
     @property
     def latent_dim(self) -> int:

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from zoo.common.checks import check_not_negative_integers
+from zoo.common.checks import as_integer
 
 
 class ImagePool(keras.layers.Layer):
@@ -36,9 +36,8 @@ class ImagePool(keras.layers.Layer):
     def __init__(self, image_shape, size: int = 50, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(trainable=False, **kwargs)
-        check_not_negative_integers(size=size)
+        self.size = size = as_integer("size", size, least=0)
         self.image_shape = tuple(image_shape)
-        self.size = size
         # Equal on every replica, so that any one of them speaks for all.
         options = {
             "initializer": "zeros",

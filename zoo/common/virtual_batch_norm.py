@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.common.checks import check_known
+from zoo.common.checks import as_integer, check_known
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -60,6 +60,8 @@ class VirtualBatchNormalization(keras.layers.Layer):
             gamma_initializer or keras.initializers.RandomNormal(1.0, 0.02)
         )
         self.num_references = num_references
+        if num_references is not None:
+            self.num_references = as_integer("num_references", num_references)
 
     def build(self, input_shape):
         options = {"shape": (input_shape[-1],), "dtype": "float32", "autocast": False}
@@ -122,7 +124,7 @@ class ReferenceBatch(keras.layers.Layer):
 
     def __init__(self, num_references: int, **kwargs):
         super().__init__(**kwargs)
-        self.num_references = num_references
+        self.num_references = as_integer("num_references", num_references)
 
     def build(self, input_shape):
         self.references = self.add_weight(
@@ -152,7 +154,7 @@ class WithoutReferences(keras.layers.Layer):
 
     def __init__(self, num_references: int, **kwargs):
         super().__init__(**kwargs)
-        self.num_references = num_references
+        self.num_references = as_integer("num_references", num_references)
 
     def call(self, inputs):
         return inputs[self.num_references :]

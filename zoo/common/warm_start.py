@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import as_integer
 from zoo.common.latent_model import LatentModel
 from zoo.common.priors import Prior
 
@@ -40,7 +40,7 @@ def warm_start(
         ValueError: if `images` are not such, the model has trained already, or its generator takes
             a condition.
     """
-    check_positive_integers(steps=steps, batch_size=batch_size)
+    steps, batch_size = as_integer("steps", steps), as_integer("batch_size", batch_size)
     if model.condition is not None:
         raise ValueError(
             "warm_start() decodes latents alone. Received: a generator that takes a condition"

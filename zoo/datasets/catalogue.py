@@ -118,12 +118,12 @@ def own_dataset(name: str) -> OwnDataset | None:
     return OWN_DATASETS.get(base_name(name))
 
 
-def stands_in_for(name: str) -> str:
+def stands_in_for(name: str | os.PathLike[str]) -> str:
     """Gives what the set of that name replaces, such as `"SVHN"`; "" if it is no stand-in.
 
-    Nothing is prepared for it, nor checked: any name may be asked for.
+    Nothing is prepared for it, nor checked: any name may be asked for, and any folder.
     """
-    own = own_dataset(name)
+    own = None if isinstance(name, os.PathLike) else own_dataset(name)
     return own.original if own else ""
 
 

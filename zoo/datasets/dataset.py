@@ -12,11 +12,12 @@ from types import ModuleType
 import numpy as np
 import tensorflow as tf
 
-from zoo.common.checks import check_choice
+from zoo.common.checks import as_integer, check_choice
 from zoo.datasets import catalogue, few_labels, pipeline
 from zoo.datasets.decoding import ValueRange
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.disk import DataDir
+from zoo.datasets.folder import name_of
 from zoo.datasets.folder_scan import FolderScan
 from zoo.datasets.pairs import drawn_pairs
 from zoo.datasets.pipeline import Augment, Course
@@ -63,8 +64,7 @@ def open(
         ValueError: if there is no such data set or folder, the examples are not uint8 images, or
             `image_size` is missing or, as any other argument, out of range.
     """
-    if isinstance(name, os.PathLike):
-        name = f"folder:{os.fspath(name)}"
+    name = name_of(name)
     source = find_source(name, image_size, channels, drop_duplicates, value_range, data_dir)
     return ImageDataset(name, source, data_dir)
 
@@ -425,7 +425,8 @@ class ImageDataset:
         available = self.description.num_examples[split]
         if num_pairs is None:
             return available
-        if not 0 < num_pairs <= available:
+        num_pairs = as_integer("num_pairs", num_pairs)
+        if num_pairs > available:
             raise ValueError(
                 f"num_pairs must be from 1 to {available}, the images in {split!r} of "
                 f"{self.name!r}. Received: num_pairs={num_pairs}."

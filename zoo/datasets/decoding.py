@@ -23,6 +23,8 @@ from typing import BinaryIO, Literal, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from zoo.common.checks import as_integer
+
 ValueRange = tuple[float, float] | Literal["data"] | None
 # Not all that Pillow knows: EPS, for one, is a program that another program would have to run.
 _FORMATS = (
@@ -82,17 +84,19 @@ def image_form(
 ) -> ImageForm:
     """Makes a form of what the user asked for; a ValueError if it can't be."""
     sides = image_size if isinstance(image_size, tuple | list) else (image_size,) * 2
-    if len(sides) != 2 or any(not isinstance(side, int) or side < 1 for side in sides):
+    try:
+        height, width = (as_integer("image_size", side) for side in sides)
+    except ValueError as error:
         raise ValueError(
             "image_size must be a positive integer or two of them, (height, width). "
             f"Received: image_size={image_size!r}."
-        )
+        ) from error
     if channels not in (1, 3):
         raise ValueError(
             "channels must be 3 for colour or 1 for grey when images are resized. "
             f"Received: channels={channels!r}."
         )
-    return ImageForm(*sides, channels, centre_crop)
+    return ImageForm(height, width, int(channels), centre_crop)
 
 
 class Levels(NamedTuple):

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from zoo.common.checks import as_integer
+
 
 def few_label_split(
     labels: Sequence[int] | np.ndarray, num_labels: int, seed: int = 0
@@ -60,6 +62,7 @@ def choose_labelled(
 
 def check_equal_share(num_labels: int, num_classes: int) -> None:
     """Raises a ValueError unless every class can have equally many of `num_labels`, and some."""
+    num_labels = as_integer("num_labels", num_labels, least=None)
     if num_labels > 0 and num_labels % num_classes == 0:
         return
     below = max(num_labels // num_classes, 1) * num_classes

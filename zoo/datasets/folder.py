@@ -97,6 +97,11 @@ def scan_folder(
     return source.scan()
 
 
+def name_of(dataset: str | os.PathLike[str]) -> str:
+    """Gives the name of a data set, which for a `pathlib.Path` is that of a folder."""
+    return f"{PREFIX}{os.fspath(dataset)}" if isinstance(dataset, os.PathLike) else dataset
+
+
 # === Source ===
 
 
@@ -325,11 +330,16 @@ class FolderSource:
         kinds = Counter(file.reason.partition(":")[0] for file in decoded.skipped)
         reasons = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(REASONS_IN_SUMMARY))
         num_dropped = len(decoded.paths) - num_used
+        advice = "add images, or give another folder."
+        if "of no known range" in reasons:
+            advice = (
+                "give value_range=(LOWEST, HIGHEST) or 'data', with a recipe --set value_range=..."
+            )
         raise ValueError(
             f"{self._name!r} has {num_used} images that can be used, and {MIN_IMAGES} are needed; "
             + (f"skipped: {reasons}; " if reasons else "")
             + (f"dropped as duplicates: {num_dropped}; " if num_dropped else "")
-            + "add images, or give another folder."
+            + advice
         )
 
     def _scan_of(self, reading: _Reading) -> FolderScan:

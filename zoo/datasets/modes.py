@@ -22,7 +22,7 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import as_integer
 from zoo.datasets import pipeline
 from zoo.datasets.dataset import ImageDataset
 
@@ -98,8 +98,8 @@ class PointMixture:
         Raises:
             ValueError: if `batch_size` is not a positive integer.
         """
-        check_positive_integers(batch_size=batch_size)
-        return _drawn(functools.partial(self.draw, batch_size), "points", seed, first_step)
+        draw = functools.partial(self.draw, as_integer("batch_size", batch_size))
+        return _drawn(draw, "points", seed, first_step)
 
 
 def ring_of_gaussians(num_modes: int = 8, radius: float = 1.0, sigma: float = 0.01) -> PointMixture:
@@ -111,6 +111,7 @@ def ring_of_gaussians(num_modes: int = 8, radius: float = 1.0, sigma: float = 0.
         sigma: to 0.01, as in the data of Lin et al. 2018 (PacGAN) and of the code of Metz et al.
             2016 (unrolled GAN), whose first and last mode lie in one place, so that it has seven.
     """
+    num_modes = as_integer("num_modes", num_modes)
     angles = [2.0 * math.pi * number / num_modes for number in range(num_modes)]
     centres = tuple((radius * math.cos(angle), radius * math.sin(angle)) for angle in angles)
     return PointMixture("ring", centres, sigma)
@@ -124,6 +125,7 @@ def grid_of_gaussians(side: int = 5, spacing: float = 2.0, sigma: float = 0.05) 
         spacing: from one mode to the next. Defaults to 2, and
         sigma: to 0.05, as in Lin et al. 2018 (PacGAN).
     """
+    side = as_integer("side", side)
     ticks = [spacing * (number - (side - 1) / 2) for number in range(side)]
     return PointMixture("grid", tuple((x, y) for x in ticks for y in ticks), sigma)
 
@@ -153,7 +155,7 @@ class DigitStacks:
     """
 
     def __init__(self, images: ImageDataset, num_digits: int = 3, split: str = "train"):
-        check_positive_integers(num_digits=num_digits)
+        num_digits = as_integer("num_digits", num_digits)
         self.description = images.description
         shape, class_names = self.description.image_shape, self.description.class_names
         if shape[-1] != 1 or class_names is None:
@@ -191,12 +193,12 @@ class DigitStacks:
         self, batch_size: int = 64, *, seed: int = 0, first_step: int = 0
     ) -> tf.data.Dataset:
         """Gives batches of stacks without end; see `PointMixture.batches`."""
-        check_positive_integers(batch_size=batch_size)
-        draw = functools.partial(self.draw, batch_size)
+        draw = functools.partial(self.draw, as_integer("batch_size", batch_size))
         return _drawn(draw, "stacks", seed, first_step)
 
 
 def _drawn(draw, purpose: str, seed: int, first_step: int) -> tf.data.Dataset:
+    seed, first_step = as_integer("seed", seed, None), as_integer("first_step", first_step, 0)
     stream = tf.constant([seed, zlib.crc32(purpose.encode())], tf.int64)
 
     def batch_at(step: tf.Tensor) -> tf.Tensor:

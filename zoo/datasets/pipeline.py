@@ -16,6 +16,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from zoo.common.checks import as_integer
 from zoo.datasets.memory import ImagesInMemory, ImagesOnDisk
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -41,11 +42,8 @@ class Course:
     drop_remainder: bool = False
 
     def __post_init__(self):
-        _check_positive("batch_size", self.batch_size)
-        if self.first_step < 0:
-            raise ValueError(
-                f"first_step must be 0 or more. Received: first_step={self.first_step}."
-            )
+        for name, least in (("batch_size", 1), ("seed", None), ("first_step", 0)):
+            object.__setattr__(self, name, as_integer(name, getattr(self, name), least))
         if self.first_step and not self.repeat:
             raise ValueError(
                 "first_step needs repeat=True, because a single pass can't be resumed. Received: "
@@ -68,11 +66,11 @@ def steps_per_epoch(num_examples: int, batch_size: int) -> int:
     """Gives the number of batches in which every example has been seen: the quotient, rounded up.
 
     Raises:
-        ValueError: if `num_examples` or `batch_size` is not positive.
+        ValueError: if `num_examples` or `batch_size` is not a positive integer.
     """
-    _check_positive("num_examples", num_examples)
-    _check_positive("batch_size", batch_size)
-    return math.ceil(num_examples / batch_size)
+    return math.ceil(
+        as_integer("num_examples", num_examples) / as_integer("batch_size", batch_size)
+    )
 
 
 # === Batches ===
@@ -241,11 +239,6 @@ def with_steps(batches: tf.data.Dataset, steps_per_epoch: int) -> tf.data.Datase
 
 
 # === Checks ===
-
-
-def _check_positive(name: str, value: int) -> None:
-    if value <= 0:
-        raise ValueError(f"{name} must be greater than zero. Received: {name}={value}.")
 
 
 def _check_augment(augment: Augment | None, images: Images) -> None:

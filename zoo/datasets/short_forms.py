@@ -1,5 +1,7 @@
 """One stream, asked in one call: the data set is opened for it, as `open` does."""
 
+import os
+
 import tensorflow as tf
 
 from zoo.datasets.dataset import open
@@ -10,7 +12,7 @@ from zoo.datasets.pipeline import Augment
 
 
 def load(
-    name: str,
+    name: str | os.PathLike[str],
     split: str = "train",
     *,
     batch_size: int = 64,
@@ -75,7 +77,7 @@ def load(
 
 
 def load_few_labels(
-    name: str,
+    name: str | os.PathLike[str],
     num_labels: int,
     *,
     batch_size: int = 100,
@@ -116,7 +118,7 @@ def load_few_labels(
 
 
 def load_unpaired(
-    name: str,
+    name: str | os.PathLike[str],
     part: str = "train",
     *,
     batch_size: int = 1,
@@ -155,7 +157,7 @@ def load_unpaired(
 
 
 def describe(
-    name: str,
+    name: str | os.PathLike[str],
     data_dir: DataDir = None,
     *,
     image_size: int | tuple[int, int] | None = None,

@@ -14,12 +14,14 @@ Where the modes of the data are known, `ModesCovered` and its kind tell which of
 makes. Translations whose truth is known are scored against that, by `score_translation`.
 """
 
-from zoo.metrics.class_shares import ClassImbalance, MeanConfidence
+from zoo.metrics.class_shares import ClassifierScore, ClassImbalance, MeanConfidence
 from zoo.metrics.classifier import Classifier, load_classifier
 from zoo.metrics.distances import FrechetDistance, KernelDistance
 from zoo.metrics.evaluation import evaluate
 from zoo.metrics.inception import inception_extractor
+from zoo.metrics.kept_rows import DEFAULT_CAPACITY
 from zoo.metrics.measure import GeneratorMeasure
+from zoo.metrics.memorisation import Memorisation, nearest_images, suspects_copies
 from zoo.metrics.modes import (
     HighQualityShare,
     ModeDivergence,
@@ -30,6 +32,9 @@ from zoo.metrics.modes import (
     divergence_floor,
     true_high_quality_share,
 )
+from zoo.metrics.neighbours import DensityCoverage, PrecisionRecall, expected_coverage
+from zoo.metrics.sliced_wasserstein import PyramidWassersteinDistance, SlicedWassersteinDistance
+from zoo.metrics.stamps import Scores, Stamp, compare, refuse_different, stamps_of
 from zoo.metrics.translation import (
     BLUR_SIGMA,
     masked_errors,
@@ -40,25 +45,40 @@ from zoo.metrics.translation import (
 
 __all__ = [
     "BLUR_SIGMA",
+    "DEFAULT_CAPACITY",
     "ClassImbalance",
     "Classifier",
+    "ClassifierScore",
+    "DensityCoverage",
     "FrechetDistance",
     "GeneratorMeasure",
     "HighQualityShare",
     "KernelDistance",
     "MeanConfidence",
+    "Memorisation",
     "ModeDivergence",
     "ModeSpread",
     "ModesCovered",
     "PointModes",
+    "PrecisionRecall",
+    "PyramidWassersteinDistance",
+    "Scores",
+    "SlicedWassersteinDistance",
     "StackModes",
+    "Stamp",
+    "compare",
     "divergence_floor",
     "evaluate",
+    "expected_coverage",
     "inception_extractor",
     "load_classifier",
     "masked_errors",
+    "nearest_images",
+    "refuse_different",
     "score_translation",
     "share_taken_for",
     "silhouette",
+    "stamps_of",
+    "suspects_copies",
     "true_high_quality_share",
 ]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
 import sys
 import tempfile
@@ -24,6 +25,7 @@ import keras
 import tensorflow as tf
 
 from zoo import datasets
+from zoo.common.checks import as_integer, without_numpy_scalars
 from zoo.common.files import write_atomically
 from zoo.datasets.disk import DataDir, data_dir_or_default
 from zoo.metrics.classifier_training import (
@@ -72,7 +74,7 @@ class Classifier:
 
 
 def load_classifier(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     data_dir: DataDir = None,
     seed: int = 0,
@@ -107,23 +109,24 @@ def load_classifier(
             below 16 pixels, `training_steps` is not positive, or a strategy's scope is open.
         RuntimeError: if the data set could not be downloaded or prepared.
     """
-    if training_steps is not None and training_steps < 1:
-        raise ValueError(
-            f"`training_steps` must be at least 1. Received: training_steps={training_steps}"
-        )
+    if training_steps is not None:
+        training_steps = as_integer("training_steps", training_steps)
+    seed = as_integer("seed", seed, least=None)
     if tf.distribute.has_strategy():
         raise ValueError(
             "load_classifier must be called outside of `strategy.scope()`: its weights must not "
             "depend on the number of replicas. Received: a call within the scope of a "
             f"{type(tf.distribute.get_strategy()).__name__}."
         )
+    # By these a kept one is found.
+    data_options = {each: without_numpy_scalars(value) for each, value in data_options.items()}
     images = datasets.open(name, data_dir=data_dir, **data_options)
     description = images.description
     _check_sides(description)
     training_steps = training_steps or default_training_steps(description)
     file = _file_name(description, data_options, seed, training_steps)
     path = data_dir_or_default(data_dir) / FOLDER / file
-    kept = _load(path, name)
+    kept = _load(path, images.name)
     if kept is None:
         kept = train_classifier(images, seed, training_steps)
         _keep(path, *kept)

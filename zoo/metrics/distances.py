@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from zoo.metrics.measure import GeneratorMeasure, ratio_or_nan, total
+from zoo.common.checks import as_integer
+from zoo.metrics.measure import GeneratorMeasure, check_equally_many, ratio_or_nan, total
 
 DEFAULT_BLOCK_SIZE = 250
 
@@ -144,6 +145,8 @@ class KernelDistance(GeneratorMeasure):
     [Zaremba et al., 2013](https://arxiv.org/abs/1307.1954).
     """
 
+    settings = ("block_size",)
+
     def __init__(
         self,
         feature_extractor: keras.Model,
@@ -151,12 +154,8 @@ class KernelDistance(GeneratorMeasure):
         name: str = "kernel_distance",
     ) -> None:
         super().__init__(feature_extractor, "feature_extractor", name)
-        if not isinstance(block_size, int) or block_size < 2:
-            raise ValueError(
-                "`block_size` must be an integer of at least 2, for the estimate compares pairs. "
-                f"Received: block_size={block_size!r}"
-            )
-        self.block_size = block_size
+        # The estimate compares pairs.
+        self.block_size = block_size = as_integer("block_size", block_size, least=2)
         shape = (block_size, self._output_size)
         self._real_rest = self.add_variable(shape, "zeros", "float32", name="real_rest")
         self._generated_rest = self.add_variable(shape, "zeros", "float32", name="generated_rest")
@@ -168,7 +167,7 @@ class KernelDistance(GeneratorMeasure):
     def update_state(self, real_images, generated_images) -> None:
         """Adds a batch: two of float32 `(batch, height, width, channels)` in [-1, 1]."""
         real, generated = self.outputs_for(real_images), self.outputs_for(generated_images)
-        _check_equally_many(real, generated, self.name)
+        check_equally_many(real, generated, self.name)
         rest_size = tf.cast(self._rest_size.value, tf.int32)
         num_images = rest_size + tf.shape(real)[0]
         # Shapes depend on those of the batch alone, not on how full the block is: XLA needs that.
@@ -234,16 +233,3 @@ def _sum_of(values, weights) -> tf.Tensor:
 def _sum_and_number(estimates, chosen) -> tf.Tensor:
     chosen_sum = tf.reduce_sum(tf.where(chosen, estimates, 0.0))
     return tf.stack([chosen_sum, tf.reduce_sum(tf.cast(chosen, tf.float64))])
-
-
-def _check_equally_many(real, generated, name: str) -> None:
-    if not real.shape[:1].is_compatible_with(generated.shape[:1]):
-        raise ValueError(
-            f"{name} needs as many generated as real images. Received: {generated.shape[0]} "
-            f"generated and {real.shape[0]} real ones."
-        )
-    tf.debugging.assert_equal(
-        tf.shape(real)[0],
-        tf.shape(generated)[0],
-        message=f"{name} needs as many generated as real images.",
-    )

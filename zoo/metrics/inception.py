@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
+
 import keras
 import tensorflow as tf
 
@@ -10,7 +14,7 @@ from zoo.common.tfgan import tfgan
 NUM_FEATURES = 2048
 
 
-def inception_extractor(handle: str | None = None) -> keras.Model:
+def inception_extractor(handle: str | os.PathLike[str] | None = None) -> keras.Model:
     """Loads the Inception network whose features the papers' FID and KID are taken on.
 
     This is TF-GAN's copy, with its 2,048 features after the last pooling. Images are resized to
@@ -31,14 +35,30 @@ def inception_extractor(handle: str | None = None) -> keras.Model:
         RuntimeError: if the module could not be loaded, such as without a network.
     """
     evaluation = tfgan().eval
-    handle = handle or evaluation.INCEPTION_TFHUB
+    handle = os.fspath(handle or evaluation.INCEPTION_TFHUB)
     images = keras.Input((None, None, None), name="images", dtype="float32")
     features = _HubFeatures(
         _load_module(handle),
         evaluation.INCEPTION_FINAL_POOL,
         evaluation.INCEPTION_DEFAULT_IMAGE_SIZE,
     )(images)
-    return keras.Model(images, features, name="inception")
+    extractor = keras.Model(images, features, name="inception")
+    # For the stamps of scores: Keras does not see the module's weights.
+    extractor.digest = _digest_of_module(handle)
+    extractor.resizing = (
+        f"{evaluation.INCEPTION_DEFAULT_IMAGE_SIZE} pixels, bilinear, not antialiased"
+    )
+    return extractor
+
+
+def _digest_of_module(handle: str) -> str:
+    import tensorflow_hub
+
+    folder, digest = Path(tensorflow_hub.resolve(handle)), hashlib.sha256()
+    # What it computes; files beside these, such as fingerprints, differ from copy to copy.
+    for file in (folder / "saved_model.pb", *sorted(folder.glob("variables/variables.data-*"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _load_module(handle: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -33,12 +34,22 @@ class GeneratorMeasure(keras.metrics.Metric):
         ValueError: if `network` is not a `keras.Model` that gives rows of a known size.
     """
 
+    # Which values are better: "min", "max", or None where it is neither. A measure of several logs,
+    # whose `result()` is a dictionary, has `directions` in its place, one by each log.
+    direction: ClassVar[str | None] = "min"
+    # Attributes without which a value can't be compared.
+    settings: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, network: keras.Model, argument: str, name: str) -> None:
         # float32 also under a mixed policy, which would round results to three digits.
         super().__init__(name=name, dtype="float32")
         _check_network(network, argument)
         self._held = _Held(network)
         self._output_size = network.output_shape[-1]
+
+    def held_network(self) -> keras.Model:
+        """Returns the network that images go through; no property, for Keras would save it."""
+        return self._held.network
 
     def outputs_for(self, images) -> tf.Tensor:
         """Runs the network, in inference mode: float32 `(batch, size)`."""
@@ -61,6 +72,13 @@ class GeneratorMeasure(keras.metrics.Metric):
                 f"{self.name} takes images of shape {takes}; give it a network for yours. "
                 f"Received: images of shape {tuple(image_shape)}."
             )
+
+    def standard_errors(self) -> dict[str, float]:
+        """Returns by log how far values spread by the chance that is in a draw of images.
+
+        A log is left out where no cheap estimate exists: see its spread over seeds.
+        """
+        return {}
 
     def save_own_variables(self, store) -> None:
         """Saves nothing: what was measured is no part of a model."""
@@ -87,6 +105,35 @@ def ratio_or_nan(numerator: tf.Tensor, denominator: tf.Tensor) -> tf.Tensor:
     is_defined = denominator > 0
     quotient = numerator / tf.where(is_defined, denominator, tf.ones_like(denominator))
     return tf.where(is_defined, quotient, tf.cast(float("nan"), quotient.dtype))
+
+
+def mean_with_error(values: tf.Tensor, usable: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the mean of float64 `(n,)` and its standard error as float32; NaN if not usable."""
+    mean, variance = tf.nn.moments(values, axes=[0])
+    number = tf.cast(tf.size(values), tf.float64)
+    error = tf.sqrt(tf.maximum(variance, 0.0) / tf.maximum(number - 1.0, 1.0))
+    return tuple(
+        tf.cast(tf.where(usable, value, tf.cast(float("nan"), tf.float64)), tf.float32)
+        for value in (mean, error)
+    )
+
+
+def check_equally_many(real, generated, name: str) -> None:
+    """Refuses unequal numbers of rows.
+
+    Raises:
+        ValueError: naming both; InvalidArgumentError where they are known only when it runs.
+    """
+    if not real.shape[:1].is_compatible_with(generated.shape[:1]):
+        raise ValueError(
+            f"{name} needs as many generated as real images. Received: {generated.shape[0]} "
+            f"generated and {real.shape[0]} real ones."
+        )
+    tf.debugging.assert_equal(
+        tf.shape(real)[0],
+        tf.shape(generated)[0],
+        message=f"{name} needs as many generated as real images.",
+    )
 
 
 def _check_network(network, argument: str) -> None:

@@ -191,6 +191,8 @@ class ModesCovered(_OfModes):
         name: of the log. Defaults to "modes".
     """
 
+    direction = "max"
+
     def __init__(self, modes: Modes, name: str = "modes") -> None:
         super().__init__(modes, name)
 
@@ -209,6 +211,8 @@ class HighQualityShare(_OfModes):
         modes: says which are, `PointModes` or `StackModes`.
         name: of the log. Defaults to "high_quality".
     """
+
+    direction = "max"
 
     def __init__(self, modes: Modes, name: str = "high_quality") -> None:
         super().__init__(modes, name)
@@ -230,6 +234,8 @@ class ModeDivergence(_OfModes):
         modes: finds them, `PointModes` or `StackModes`.
         name: of the log. Defaults to "mode_divergence".
     """
+
+    direction = "min"
 
     def __init__(self, modes: Modes, name: str = "mode_divergence") -> None:
         super().__init__(modes, name)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import keras
 
+from zoo.common.checks import as_integer
 from zoo.common.files import remove_folder, remove_partials, replaced_folder, sha256_of
 from zoo.common.messages import first_line
 from zoo.runs.checked_json import checked_json, read_checked_json
@@ -80,7 +81,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         states: callbacks with a state of their own, by the name to store them under.
 
     Raises:
-        ValueError: if `keep` or `every_epochs` is below 1, or the history lacks the epoch's row.
+        ValueError: if `keep` or `every_epochs` is no positive integer, or the history lacks
+            the epoch's row.
         OSError: while saving, for example on a full disk; earlier checkpoints are intact.
     """
 
@@ -93,14 +95,9 @@ class RunCheckpoint(keras.callbacks.Callback):
         states: Mapping[str, StatefulCallback] | None = None,
     ) -> None:
         super().__init__()
-        if keep < 1 or every_epochs < 1:
-            raise ValueError(
-                "`keep` and `every_epochs` should be at least 1. "
-                f"Received: keep={keep}, every_epochs={every_epochs}"
-            )
         self.folder = Path(folder)
-        self.keep = keep
-        self.every_epochs = every_epochs
+        self.keep = as_integer("keep", keep)
+        self.every_epochs = as_integer("every_epochs", every_epochs)
         self.history = history
         self.states = dict(states or {})
 

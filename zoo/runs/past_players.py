@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import as_integer
 from zoo.runs.training_state import steps_done
 
 
@@ -55,18 +55,15 @@ class PastPlayers(keras.callbacks.Callback):
         max_kept: int = 10,
     ) -> None:
         super().__init__()
-        check_positive_integers(
-            keep_every=keep_every, play_every=play_every, play_for=play_for, max_kept=max_kept
-        )
+        self.player = player
+        self.keep_every = as_integer("keep_every", keep_every)
+        self.play_every = as_integer("play_every", play_every)
+        self.play_for = as_integer("play_for", play_for)
+        self.max_kept = as_integer("max_kept", max_kept)
         if play_for > play_every:
             raise ValueError(
                 f"`play_for` must be at most play_every={play_every}. Received: play_for={play_for}"
             )
-        self.player = player
-        self.keep_every = keep_every
-        self.play_every = play_every
-        self.play_for = play_for
-        self.max_kept = max_kept
         self.kept: dict[int, list[np.ndarray]] = {}
         self._is_due = False
 

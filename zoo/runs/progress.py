@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import keras
 
+from zoo.common.checks import as_integer
 from zoo.common.files import write_atomically
 from zoo.runs.training_state import is_discarded, optimizers_of, steps_done
 
@@ -123,7 +124,7 @@ class ProgressBar(keras.callbacks.Callback):
         stream: TextIO | None = None,
     ) -> None:
         super().__init__()
-        self.total_epochs = total_epochs
+        self.total_epochs = as_integer("total_epochs", total_epochs)
         self._given_keys = keys
         self.keys: tuple[str, ...] = ()
         self.validation_key = validation_key

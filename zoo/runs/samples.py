@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from zoo.common.checks import as_integer
 from zoo.common.files import write_atomically
 from zoo.runs.training_state import is_discarded, steps_done
 
@@ -93,7 +94,7 @@ class SampleGrid(keras.callbacks.Callback):
         latest_step: the step it was drawn at.
 
     Raises:
-        ValueError: if `num_images` is below 1.
+        ValueError: if `num_images` is no positive integer.
         OSError: in training, if a picture cannot be written.
     """
 
@@ -105,11 +106,9 @@ class SampleGrid(keras.callbacks.Callback):
         draw: Callable[[int, int], np.ndarray] | None = None,
     ) -> None:
         super().__init__()
-        if num_images < 1:
-            raise ValueError(f"`num_images` should be at least 1. Received: {num_images}")
         self.folder = Path(folder)
-        self.num_images = num_images
-        self.seed = seed
+        self.num_images = as_integer("num_images", num_images)
+        self.seed = as_integer("seed", seed, least=None)
         self.draw = draw
         self.latest: np.ndarray | None = None
         self.latest_step: int | None = None

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.common.checks import as_integer
 from zoo.common.messages import counted
 from zoo.runs.training_state import discard_epoch, is_discarded, state_variables, steps_done
 
@@ -98,6 +99,8 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
         patience: epochs without improvement after which training stops, at least 1.
         mode: "min" if smaller is better, the default because distances and errors are; or "max".
         min_delta: smallest change that counts as an improvement. Defaults to 0.
+        stamp: what the measure is taken on, ready for JSON. It goes into each checkpoint beside the
+            best value, which means nothing without it. Defaults to none.
 
     Attributes:
         stop_reason: None, or one line saying why it stopped.
@@ -109,15 +112,20 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
     """
 
     def __init__(
-        self, monitor: str, patience: int, mode: str = "min", min_delta: float = 0.0
+        self,
+        monitor: str,
+        patience: int,
+        mode: str = "min",
+        min_delta: float = 0.0,
+        stamp: Mapping[str, Any] | None = None,
     ) -> None:
         if mode not in ("min", "max"):
             raise ValueError(f'`mode` should be "min" or "max". Received: mode={mode!r}')
-        if patience < 1:
-            raise ValueError(f"`patience` should be at least 1. Received: patience={patience}")
+        patience = as_integer("patience", patience)
         super().__init__(
             monitor, min_delta=min_delta, patience=patience, mode=mode, restore_best_weights=True
         )
+        self.stamp = stamp
         self.best: float | None = None
         self.best_epoch = 0
         self.stop_reason: str | None = None
@@ -164,7 +172,8 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
         """Writes the best weights into `folder`; returns the rest, ready for JSON."""
         if self.best_weights is not None:
             np.savez(folder / _BEST_WEIGHTS_FILE, *self.best_weights)
-        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}
+        state = {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}
+        return {**state, "stamp": self.stamp}
 
     def restore_state(self, folder: Path, state: Mapping[str, Any]) -> None:
         """Takes up, at the next train begin, what `save_state` left in `folder` and returned."""

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.common.checks import as_integer
 from zoo.runs.health import HealthMonitor
 from zoo.runs.samples import SampleGrid
 from zoo.runs.training_state import is_discarded, optimizers_of, steps_done
@@ -44,7 +45,7 @@ class PlayersTensorBoard(keras.callbacks.Callback):
             nothing of it.
 
     Raises:
-        ValueError: if `every_steps` is below 1.
+        ValueError: if `every_steps` is no positive integer.
     """
 
     def __init__(
@@ -56,10 +57,8 @@ class PlayersTensorBoard(keras.callbacks.Callback):
         health: HealthMonitor | None = None,
     ) -> None:
         super().__init__()
-        if every_steps < 1:
-            raise ValueError(f"`every_steps` should be at least 1. Received: {every_steps}")
         self.folder = Path(folder)
-        self.every_steps = every_steps
+        self.every_steps = as_integer("every_steps", every_steps)
         self.samples = samples
         self.batch_spec = batch_spec
         self.health = health

@@ -1,6 +1,7 @@
 """The recipes that do nothing but generate, from the first flag to the last file."""
 
 import csv
+import dataclasses
 import html
 import importlib
 import json
@@ -16,8 +17,12 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import export
+from recipes.common.generation import GenerationData
+from recipes.common.measures import GENERATION
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
-from zoo import datasets
+from zoo import datasets, metrics
+from zoo.common.measure_logs import directions_of
+from zoo.runs.checked_json import checked_json, read_checked_json
 
 # A data set for each recipe that is small and needs no network.
 SMALL = {"vanilla_mnist": "mnist_small", "dcgan_svhn": "drawn_house_numbers/tiny"}
@@ -60,7 +65,7 @@ def test_run_leaves_exactly_these_files(name, smoke):
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "environment.json", "model.json", "history.csv", "curves.png", "samples"),
         *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
-        "health.json",
+        *("nearest.png", "health.json"),
     }
     with open(folder / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -80,6 +85,11 @@ def test_table_results_and_report_agree(smoke):
         "kernel distance × 1000": f"{1000 * results['kernel_distance']:.2f}",
         "mean confidence": f"{results['mean_confidence']:.1%}",
         "class imbalance": f"{results['class_imbalance']:.2f}",
+        "coverage": f"{results['coverage']:.3g}",
+        "sliced Wasserstein distance": f"{results['sliced_wasserstein']:.3g}",
+        "that of patches × 1000": f"{results['pyramid_wasserstein']:.3g}",
+        "authenticity": f"{results['authenticity']:.3g}",
+        "data copying": f"{results['data_copying']:.3g}",
     }
     for row, value in rows.items():
         (line,) = [line for line in ended.out.splitlines() if line.startswith(row)]
@@ -88,6 +98,29 @@ def test_table_results_and_report_agree(smoke):
     assert "its scores are not" in page
     assert f"Scores: {results['protocol']}." in page
     assert results["smoke"] is True
+
+
+def test_every_score_says_what_it_was_taken_on(name, smoke):
+    results = results_of(smoke[0])
+    scores = {*GENERATION.scores, *GENERATION.optional_scores} - {"real_frechet_distance"}
+    assert scores <= results["stamps"].keys()
+    assert all(results[score] is not None for score in scores)
+    stamps = [metrics.Stamp(**stamp) for stamp in results["stamps"].values()]
+    split = importlib.import_module(f"recipes.{name}").preset("quick", SMALL[name]).test_split
+    assert {stamp.split for stamp in stamps} == {f"{SMALL[name]} {split}"}
+    assert {stamp.num_real for stamp in stamps} == {results["num_images"]}
+    of_neighbours = metrics.Stamp(**results["stamps"]["coverage"])
+    assert (of_neighbours.seed, of_neighbours.settings) == (0, "k=5")
+    assert "coverage" in results["standard_errors"]
+
+
+def test_nearest_training_images_stand_below_generated_ones(name, smoke):
+    side = 28 if name == "vanilla_mnist" else 32
+    grid = np.asarray(Image.open(smoke[0] / "nearest.png"))
+    # 32 pairs, six beside each other in six rows.
+    assert grid.shape[:2] == (6 * 2 * side, 6 * side)
+    pictures = (smoke[0] / "report.html").read_text()
+    assert "each above the training image nearest to it" in pictures
 
 
 def test_protocol_says_what_was_compared_with_what(name, smoke, data_dir):
@@ -139,6 +172,59 @@ def test_finished_run_is_reported_again_by_resume(name, smoke, data_dir):
         assert before[file] == after[file]
 
 
+# === What is watched ===
+
+
+@pytest.mark.parametrize("name", ["vanilla_mnist"], indirect=True, scope="module")
+def test_the_best_weights_of_a_watched_measure_are_kept(name, recipe, tmp_path):
+    ended = recipe(
+        "--smoke",
+        *("--set=watched=classifier_score", "--set=early_stopping_patience=1"),
+        f"--workdir={tmp_path}/run",
+    )
+    assert ended.code == 0, ended.err
+    assert "val_classifier_score" in ended.err
+    results = results_of(tmp_path / "run")
+    assert (
+        results["weights"] == "averaged weights of the epoch with the largest val_classifier_score"
+    )
+    with open(tmp_path / "run" / "history.csv", newline="") as file:
+        values = [float(row["val_classifier_score"]) for row in csv.DictReader(file)]
+    state = json.loads(next((tmp_path / "run" / "checkpoints").glob("*/state.json")).read_text())
+    assert max(values) == pytest.approx(state["states"]["stop_on_quality"]["best"])
+
+    # Had the classifier been trained anew since, the best value would be one on other features.
+    newest = max((tmp_path / "run" / "checkpoints").glob("*/state.json"))
+    state = read_checked_json(newest.read_bytes())
+    state["states"]["stop_on_quality"]["stamp"]["extractor"] = "another"
+    newest.write_text(checked_json(state))
+    again = recipe("--resume", f"--workdir={tmp_path}/run")
+    assert again.code != 0
+    assert "can't go on from its best value" in again.err
+    assert "extractor is 'another' in the best epoch and" in again.err
+
+
+def test_each_measure_that_can_be_watched_knows_which_way_is_better(data_dir, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(data_dir))
+    values = importlib.import_module("recipes.vanilla_mnist").preset("quick", "mnist_small")
+    for watched in values.watchable:
+        values = dataclasses.replace(values, watched=watched, smoke=True)
+        measures = GenerationData(values).compile_arguments()["quality_measures"]
+        (way,) = [
+            way for each in measures for log, way in directions_of(each).items() if log == watched
+        ]
+        assert way in ("min", "max")
+
+
+@pytest.mark.parametrize("watched", ["mean_confidence", "classifier_score"])
+def test_measures_of_classes_are_refused_where_there_are_none(watched, data_dir, monkeypatch):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(data_dir))
+    values = importlib.import_module("recipes.face_generation").preset("quick", "drawn_faces/tiny")
+    with pytest.raises(ValueError, match=f"watched={watched} takes images with labels"):
+        GenerationData(dataclasses.replace(values, watched=watched))
+
+
 # === What can't be trained on ===
 
 
@@ -151,6 +237,7 @@ def test_finished_run_is_reported_again_by_resume(name, smoke, data_dir):
         ("--set=generator_learning_rate=0", "generator_learning_rate must be positive. Received"),
         ("--set=discriminator_learning_rate=-1", "discriminator_learning_rate must be positive."),
         ("--set=early_stopping_patience=0", "early_stopping_patience must be none or at least"),
+        ("--set=watched=beauty", "watched must be one of frechet_distance, kernel_distance, "),
         ("--set=latent_dim=0", "latent_dim must be positive. Received: 0"),
         ("--set=seed=-1", "seed must be at least 0 and below 2**32. Received: -1"),
         ("--set=train_split=tset", "has no split 'tset'; choose from"),

@@ -47,6 +47,19 @@ def test_presets_pass_their_own_checks_and_have_sources(recipe, preset):
     assert {*recipe.positive, *recipe.own_flags} <= vars(values).keys()
 
 
+def test_any_of_its_measures_can_be_watched_and_no_other(recipe):
+    values = recipe.preset("quick", recipe.dataset)
+    assert values.monitor is None
+    assert recipe.family.monitor == f"val_{values.watchable[0]}"
+    assert recipe.family.best
+    for watched in values.watchable:
+        chosen = dataclasses.replace(values, watched=watched)
+        recipe.check(chosen)
+        assert chosen.monitor == f"val_{watched}"
+    with pytest.raises(ValueError, match="watched must be one of .*Received: 'beauty'"):
+        recipe.check(dataclasses.replace(values, watched="beauty"))
+
+
 def test_checks_what_must_be_positive(recipe):
     values = recipe.preset("quick", recipe.dataset)
     for name in recipe.positive:

@@ -1,0 +1,168 @@
+"""Measures each stabiliser alone against the plain game, and makes their table.
+
+    python -m benchmarks.ablation --dry_run         # what it would measure, in this order
+    python -m benchmarks.ablation                   # measures what has no record yet
+    python -m benchmarks.ablation --stabilisers="plain,packs of 2" --seeds=0
+
+One seed of all comes before the next, so that it may be stopped and begun again at any time.
+`python -m benchmarks.pages` then makes docs/experiments/stabilisers.md anew.
+"""
+
+from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
+
+# isort: split
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from absl import flags
+from scipy import stats
+
+from benchmarks import side_by_side
+from benchmarks.cells import NOTHING, markdown_table, mean_and_deviation
+from benchmarks.configurations import comparable_key, grouped, shown_protocol
+from benchmarks.measure import Run
+from benchmarks.records import Record
+from recipes.dcgan_svhn import RECIPE, preset
+
+DATASET = "drawn_house_numbers"
+SEEDS = 3
+PLAIN = "plain"
+# What each changes of the preset quick. Strengths are those that the parts' own pages name.
+STABILISERS: Mapping[str, Mapping[str, Any]] = {
+    PLAIN: {},
+    "minibatch discrimination": {"discriminator_addition": "minibatch_discrimination"},
+    "minibatch deviation": {"discriminator_addition": "minibatch_deviation"},
+    "packs of 2": {"packing": 2},
+    "spectral norm": {"spectral_norm": "discriminator"},
+    "smoothed labels": {"label_smoothing": 0.1},
+    "noisy labels": {"label_noise": 0.05},
+    "decaying noise": {"decaying_noise": 0.3},
+    "two rates": {"generator_learning_rate": 1.25e-4},
+    "historical averaging": {"historical_averaging": 0.1},
+    "replay": {"pool_size": 512},
+    "virtual batch norm": {"virtual_batch_norm": "generator"},
+    "least squares": {"objective": "least_squares"},
+    "hinge": {"objective": "hinge"},
+    "paired": {"objective": "relativistic"},
+}
+
+_SCORE = "kernel_distance"
+_FACTOR = 1000.0
+# Of Welch's test: one row in twenty would pass by chance alone.
+_LEVEL = 0.05
+
+
+# === Which runs ===
+
+
+def plan(
+    stabilisers: Sequence[str] = tuple(STABILISERS), seeds: Sequence[int] = tuple(range(SEEDS))
+) -> list[side_by_side.Planned]:
+    """Returns the runs of all that are asked for, one seed of all before the next.
+
+    Args:
+        stabilisers: names in `STABILISERS`.
+        seeds: of weights, latents and the order of images.
+
+    Returns:
+        The stabiliser of each run, and the run.
+
+    Raises:
+        ValueError: if there is no such stabiliser.
+    """
+    side_by_side.refuse_unknown("stabilisers", stabilisers, STABILISERS)
+    return [
+        (name, Run(RECIPE.name, "quick", configuration_of(name, seed)))
+        for seed in seeds
+        for name in stabilisers
+    ]
+
+
+def configuration_of(stabiliser: str, seed: int = 0) -> dict[str, Any]:
+    """Returns every hyper-parameter of the game with one stabiliser."""
+    values = dataclasses.replace(preset("quick", DATASET), **STABILISERS[stabiliser], seed=seed)
+    RECIPE.check(values)
+    return dataclasses.asdict(values)
+
+
+def stabiliser_of(record: Record) -> str | None:
+    """Returns the stabiliser that a run is of, as it is set now; None if it is of none."""
+    if record.recipe != RECIPE.name or record.preset != "quick" or record.smoke:
+        return None
+    found = side_by_side.without_seed(record.configuration)
+    usual = {name: side_by_side.without_seed(configuration_of(name)) for name in STABILISERS}
+    return next((name for name in STABILISERS if usual[name] == found), None)
+
+
+# === Table ===
+
+
+def ablation_table(records: Iterable[Record]) -> str:
+    """Returns a table of a row a stabiliser and its difference to the plain game.
+
+    Runs that do not compare, for their data or protocol differ, have tables of their own.
+    """
+    runs = [record for record in records if stabiliser_of(record)]
+    tables = [_table(comparable) for comparable in grouped(runs, comparable_key)]
+    return "\n\n".join(tables) or "No run is recorded yet."
+
+
+def _table(records: Sequence[Record]) -> str:
+    distances: dict[str, list[float]] = {name: [] for name in STABILISERS}
+    speeds: dict[str, list[float]] = {name: [] for name in STABILISERS}
+    for record in records:
+        name = stabiliser_of(record)
+        distances[name].append(_FACTOR * record.scores[_SCORE])
+        if record.steps_per_second:
+            speeds[name].append(1000 / record.steps_per_second)
+    rows = [
+        [
+            name,
+            str(len(values)),
+            mean_and_deviation(values, decimals=1),
+            *compared(values, distances[PLAIN] if name != PLAIN else []),
+            f"{statistics.median(speeds[name]):.0f} ms" if speeds[name] else NOTHING,
+        ]
+        for name, values in distances.items()
+        if values
+    ]
+    heading = ["Stabiliser", "Seeds", "Kernel distance × 1000", "Difference", "Verdict", "Step"]
+    return f"{shown_protocol(records)}.\n\n" + markdown_table(heading, rows, num_texts=1)
+
+
+def compared(values: Sequence[float], plain: Sequence[float]) -> tuple[str, str]:
+    """Returns the difference of the means with its standard error, and the verdict.
+
+    It helps, or hurts, where Welch's test tells the means apart at the level of 5 %.
+
+    Args:
+        values: distances with the stabiliser, one a seed; less is better.
+        plain: those without it.
+    """
+    if not values or not plain:
+        return NOTHING, NOTHING
+    difference = statistics.fmean(values) - statistics.fmean(plain)
+    if min(len(values), len(plain)) < 2:
+        return f"{difference:+.1f}", "too few seeds"
+    error = math.sqrt(sum(statistics.variance(each) / len(each) for each in (values, plain)))
+    shown = f"{difference:+.1f} ± {error:.1f}"
+    if not error:
+        return shown, "equal seeds"
+    if stats.ttest_ind(values, plain, equal_var=False).pvalue >= _LEVEL:
+        return shown, "no difference seen"
+    return shown, "helps" if difference < 0 else "hurts"
+
+
+# === Command ===
+
+if __name__ == "__main__":
+    flags.DEFINE_list("stabilisers", list(STABILISERS), "Stabilisers to measure, and plain.")
+    side_by_side.define_flags(SEEDS)
+    command_line.run(
+        lambda: side_by_side.run_command(
+            lambda: plan(flags.FLAGS.stabilisers, side_by_side.seeds_asked_for())
+        )
+    )

@@ -1,0 +1,166 @@
+"""Stabilisers that a recipe may switch on, each by a hyper-parameter; made of the zoo's parts."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from recipes.common import checks
+from recipes.common.generation import Generation, GenerationData
+from recipes.common.hyper_parameters import HyperParameters, sourced
+from zoo.common.batch_layers import MinibatchDiscrimination, MinibatchStandardDeviation
+from zoo.common.historical_averaging import HistoricalAveraging
+from zoo.common.layers import initialize_from_data
+from zoo.common.noise import DecayingGaussianNoise
+from zoo.common.packing import packed
+from zoo.common.schedules import linear_decay
+from zoo.common.spectral import SpectralNormalization
+from zoo.common.virtual_batch_norm import VirtualBatchNormalization, with_reference_batch
+
+ADDITIONS: dict[str, type[keras.layers.Layer]] = {
+    "minibatch_discrimination": MinibatchDiscrimination,
+    "minibatch_deviation": MinibatchStandardDeviation,
+}
+
+# Maps what stands before the logit to a discriminator; None for nothing.
+BuildDiscriminator = Callable[[keras.layers.Layer | None], keras.Model]
+
+
+# === Networks ===
+
+
+def _clone(
+    network: keras.Model, changed: Callable[[keras.layers.Layer], keras.layers.Layer]
+) -> keras.Model:
+    return keras.models.clone_model(
+        network,
+        clone_function=changed,
+        # Batch norm was called with a mask, of which what takes its place knows nothing.
+        call_function=lambda layer, inputs, **_: layer(inputs),
+    )
+
+
+def with_spectral_norm(network: keras.Model) -> keras.Model:
+    """Returns a new network with spectral normalisation on every layer in place of batch norm.
+
+    As in the networks of [Miyato et al., 2018](https://arxiv.org/abs/1802.05957): batch norm would
+    scale again what it bounds. Convolutions get the bias that batch norm made needless.
+    """
+
+    def changed(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            return keras.layers.Identity(name=layer.name)
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+            return SpectralNormalization(type(layer).from_config({**config, "use_bias": True}))
+        return type(layer).from_config(config)
+
+    return _clone(network, changed)
+
+
+def with_virtual_batch_norm(network: keras.Model, reference: tf.Tensor) -> keras.Model:
+    """Returns a new network with virtual batch norm in place of batch norm.
+
+    Args:
+        network: with batch norm.
+        reference: the reference batch, inputs of the network.
+    """
+
+    def changed(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            return VirtualBatchNormalization(name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    return with_reference_batch(_clone(network, changed), reference)
+
+
+def with_input_noise(
+    network: keras.Model, stddev: keras.optimizers.schedules.LearningRateSchedule
+) -> keras.Model:
+    """Returns the network with normal noise before it, whose deviation is that schedule."""
+    images = keras.Input(network.input_shape[1:], name="images")
+    return keras.Model(images, network(DecayingGaussianNoise(stddev)(images)), name="discriminator")
+
+
+# === Hyper-parameters ===
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithStabilisers(HyperParameters):
+    """Players that may be kept in balance; by itself nothing is switched on."""
+
+    packing: int | None = sourced(None, "as in the paper; else images that D judges at once")
+    pool_size: int | None = sourced(None, "as in the paper; else past samples to replay")
+    discriminator_addition: str = sourced("none", f"as in the paper; or {', '.join(ADDITIONS)}")
+    spectral_norm: str = sourced("none", "as in the paper; or discriminator, without batch norm")
+    virtual_batch_norm: str = sourced("none", "as in the paper; or generator, for its batch norm")
+    decaying_noise: float | None = sourced(
+        None, "as in the paper; else deviation of noise on what D sees, linearly to 0 in the run"
+    )
+    historical_averaging: float | None = sourced(None, "as in the paper; else weight of the pull")
+
+    def check(self) -> None:
+        """Refuses a stabiliser that there is not, or a strength that it can't have, too."""
+        super().check()
+        checks.require_choice(self, "discriminator_addition", ("none", *ADDITIONS))
+        checks.require_choice(self, "spectral_norm", ("none", "discriminator"))
+        checks.require_choice(self, "virtual_batch_norm", ("none", "generator"))
+        strengths = ("packing", "pool_size", "decaying_noise", "historical_averaging")
+        checks.require_positive(self, *(name for name in strengths if vars(self)[name] is not None))
+        if self.packing is not None and self.batch_size % self.packing:
+            raise ValueError(
+                "batch_size must be a multiple of packing, so that batches fill packs. "
+                f"Received: batch_size={self.batch_size}, packing={self.packing}"
+            )
+
+    def make_optimizer(self, rate: Any, **options: Any) -> keras.optimizers.Optimizer:
+        """Returns a new optimizer, which is pulled back if historical averaging is asked for."""
+        optimizer = super().make_optimizer(rate, **options)
+        if self.historical_averaging is None:
+            return optimizer
+        return HistoricalAveraging(optimizer, self.historical_averaging)
+
+    def stabilised_discriminator(
+        self, build: BuildDiscriminator, steps_per_epoch: int
+    ) -> keras.Model | None:
+        """Returns a discriminator with what is switched on of it; None if nothing is.
+
+        Args:
+            build: makes the plain one.
+            steps_per_epoch: train steps in an epoch.
+        """
+        addition = ADDITIONS.get(self.discriminator_addition)
+        has_spectral_norm = self.spectral_norm == "discriminator"
+        if addition is None and not has_spectral_norm and self.decaying_noise is None:
+            return None
+        network = build(addition and addition())
+        if has_spectral_norm:
+            network = with_spectral_norm(network)
+        if self.decaying_noise is not None:
+            stddev = linear_decay(self.decaying_noise, self.epochs, steps_per_epoch)
+            network = with_input_noise(network, stddev)
+        return network
+
+    def stabilised_generator(
+        self, build: Callable[[], keras.Model], draw: Callable[..., tf.Tensor]
+    ) -> keras.Model | None:
+        """Returns a generator with what is switched on of it; None if nothing is.
+
+        Args:
+            build: makes the plain one.
+            draw: of the prior; its latents make the reference batch, as many as a batch has.
+        """
+        if self.virtual_batch_norm == "none":
+            return None
+        return with_virtual_batch_norm(build(), draw(self.batch_size, seed=(self.seed, 0)))
+
+
+class StabilisedGeneration(Generation):
+    """Generation by a model whose discriminator may have layers that start from the data."""
+
+    def adapt(self, model: keras.Model, data: GenerationData) -> None:
+        """Has such layers start from the first batch, in packs as they will see them."""
+        images = next(iter(data.train_from(0)))
+        initialize_from_data(model.discriminator, packed(images, model.packing))

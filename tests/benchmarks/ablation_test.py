@@ -1,0 +1,163 @@
+"""Each stabiliser alone: which runs, which stabiliser a record is of, and the table's verdicts."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from benchmarks.ablation import (
+    SEEDS,
+    STABILISERS,
+    ablation_table,
+    compared,
+    configuration_of,
+    plan,
+    stabiliser_of,
+)
+from benchmarks.records import Record, write_record
+from tests.benchmarks.hand_made import generated_record_of, record_of
+from tests.recipes.command import run_script
+
+
+def measured(
+    stabiliser: str, distance: float = 0.1, seed: int = 0, accuracy: str = "93.5", **changes
+) -> Record:
+    record = generated_record_of(
+        protocol=f"2,000 images; classifier (test accuracy {accuracy} %, weights 0123abcd)"
+    )
+    return dataclasses.replace(
+        record,
+        recipe="dcgan_svhn",
+        configuration=configuration_of(stabiliser, seed),
+        scores=record.scores | {"kernel_distance": distance},
+        **changes,
+    )
+
+
+def rows_of(table: str) -> list[list[str]]:
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+# === Runs ===
+
+
+def test_one_seed_of_all_comes_before_the_next():
+    planned = plan()
+    assert [name for name, _ in planned] == [*STABILISERS] * SEEDS
+    seeds = [run.configuration["seed"] for _, run in planned]
+    assert seeds == sorted(seeds) and set(seeds) == set(range(SEEDS))
+
+
+def test_every_stabiliser_changes_the_plain_game_and_only_in_its_own():
+    plain = configuration_of("plain")
+    for name, changes in STABILISERS.items():
+        configuration = configuration_of(name)
+        changed = {each for each in plain if configuration[each] != plain[each]}
+        assert changed == set(changes)
+    assert sum(configuration_of(name) == plain for name in STABILISERS) == 1
+
+
+def test_what_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="--stabilisers may be: plain, .* Received: 'magic'"):
+        plan(stabilisers=["magic"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out", "err"),
+    [
+        (
+            ("--dry_run", "--seeds=1", "--stabilisers=plain,hinge"),
+            [
+                "dcgan_svhn on drawn_house_numbers, seed 1: plain",
+                "dcgan_svhn on drawn_house_numbers, seed 1: hinge (recorded)",
+            ],
+            "",
+        ),
+        (("--seeds=one",), [], "--seeds should be whole numbers such as 0,1. Received: ['one']"),
+        (("--stabilisers=magic",), [], "--stabilisers may be: plain, "),
+    ],
+)
+def test_the_command_says_what_it_would_measure(tmp_path: Path, arguments, out, err):
+    write_record(measured("hinge", seed=1), tmp_path)
+    ended = run_script(
+        "benchmarks/ablation.py",
+        *arguments,
+        f"--records={tmp_path}",
+        folder=tmp_path,
+        data_dir=tmp_path,
+    )
+    assert ended.out.splitlines() == out
+    assert err in ended.err
+
+
+# === Records ===
+
+
+def test_a_record_is_of_the_stabiliser_whose_settings_it_has():
+    for name in STABILISERS:
+        assert stabiliser_of(measured(name, seed=2)) == name
+    changed = measured("plain")
+    changed.configuration["latent_dim"] = 77
+    assert stabiliser_of(changed) is None
+    assert stabiliser_of(measured("plain", smoke=True)) is None
+    assert stabiliser_of(record_of()) is None
+
+
+# === Verdicts ===
+
+
+def test_the_difference_has_its_standard_error():
+    shown, _ = compared([2.0, 4.0], [1.0, 2.0, 3.0])
+    assert shown == f"+1.0 ± {math.sqrt(2 / 2 + 1 / 3):.1f}"
+
+
+@pytest.mark.parametrize(
+    ("values", "plain", "verdict"),
+    [
+        ([10.0, 11.0, 12.0], [20.0, 21.0, 22.0], "helps"),
+        ([30.0, 31.0, 32.0], [20.0, 21.0, 22.0], "hurts"),
+        # Welch: t = 2.4 of 4 degrees of freedom, 2.78 is wanted.
+        ([22.0, 23.0, 24.0], [20.0, 21.0, 22.0], "no difference seen"),
+        # Beyond two standard errors, but one side has almost no spread: fewer degrees of freedom.
+        ([20.0, 20.1, 20.2], [21.0, 22.5, 24.0], "no difference seen"),
+        ([10.0], [20.0, 21.0], "too few seeds"),
+        ([10.0, 10.0], [20.0, 20.0], "equal seeds"),
+        ([10.0], [], "–"),
+    ],
+)
+def test_a_verdict_needs_a_difference_that_chance_seldom_makes(values, plain, verdict):
+    assert compared(values, plain)[1] == verdict
+
+
+# === Table ===
+
+
+def test_a_row_is_a_stabiliser_beside_the_plain_game():
+    records = [
+        *(measured("plain", 0.10 + 0.001 * seed, seed) for seed in range(3)),
+        *(measured("packs of 2", 0.05 + 0.001 * seed, seed) for seed in range(3)),
+        measured("hinge", 0.2),
+    ]
+    heading, _, *rows = rows_of(ablation_table(records))
+    assert heading == [
+        *("Stabiliser", "Seeds", "Kernel distance × 1000", "Difference", "Verdict", "Step")
+    ]
+    assert rows == [
+        ["plain", "3", "101.0 ± 1.0", "–", "–", "49 ms"],
+        ["packs of 2", "3", "51.0 ± 1.0", "-50.0 ± 0.8", "helps", "49 ms"],
+        ["hinge", "1", "200.0", "+99.0", "too few seeds", "49 ms"],
+    ]
+    assert ablation_table(reversed(records)) == ablation_table(records)
+
+
+def test_what_was_judged_by_another_classifier_is_not_compared():
+    records = [measured("plain"), measured("hinge", accuracy="80.0")]
+    tables = ablation_table(records).split("\n\n")
+    assert [len(rows_of(table)) for table in tables] == [0, 3, 0, 3]
+    assert "80.0 %" in tables[0] and "93.5 %" in tables[2]
+
+
+def test_without_records_there_is_no_table():
+    assert ablation_table([record_of(), measured("plain", smoke=True)]) == "No run is recorded yet."

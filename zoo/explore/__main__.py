@@ -1,0 +1,361 @@
+"""Asks a run what its networks learnt: `python -m zoo.explore COMMAND RUN`.
+
+Each command writes a JSON and pictures to a new folder, RUN/explore/COMMAND unless --out names
+another, whole or not at all, and says in one line where. `python -m zoo.explore COMMAND --help`
+tells what a command takes.
+"""
+
+import argparse
+import itertools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from zoo import explore, metrics, runs
+from zoo.common.command_errors import end, one_line_errors
+from zoo.explore.latents import PATHS
+from zoo.explore.subjects import Data, first_images, latent_model, open_images, require_split
+
+_PROGRAM = "zoo.explore"
+Answer = Callable[["Subject", argparse.Namespace], explore.Findings]
+
+
+class Subject:
+    """A run that is asked: its folder, its model, and images for it.
+
+    Args:
+        path: the run's folder.
+        checkpoint: as for `zoo.runs.load_model`.
+        dataset: name of the images, or None for those of the run.
+    """
+
+    def __init__(self, path: str, checkpoint: str, dataset: str | None) -> None:
+        self.run = runs.RunFolder.open(path)
+        self.model: keras.Model = runs.load_model(path, checkpoint)
+        self._dataset = dataset
+
+    def data(self) -> Data:
+        """Opens the images, at the model's size."""
+        if self._dataset is not None:
+            return open_images(self._dataset, self.model.image_shape)
+        name = self._value_of("dataset")
+        if name is None:
+            raise ValueError(
+                f"config.json of {self.run.path} names no data set; name one by --dataset."
+            )
+        return open_images(name, self.model.image_shape, **self._image_options())
+
+    def classifier(self, data: Data, steps: int | None = None) -> metrics.Classifier:
+        """Loads the classifier of these images, or trains it now."""
+        return metrics.load_classifier(data.images.name, training_steps=steps, **data.options)
+
+    def _image_options(self) -> dict[str, Any]:
+        options = {
+            name: self._value_of(name)
+            for name in ("image_size", "drop_duplicates", "value_range")
+            if self._value_of(name) not in (None, "none")
+        }
+        if options.get("value_range", "data") != "data":
+            options["value_range"] = [float(limit) for limit in options["value_range"].split(",")]
+        return options
+
+    def _value_of(self, name: str) -> Any:
+        parameter = self.run.hyper_parameters.get(name)
+        return parameter and parameter.value
+
+    def facts(self) -> dict[str, Any]:
+        """Tells which model was asked."""
+        return {
+            "recipe": self.run.recipe,
+            "trained_on": self._value_of("dataset"),
+            "training_seed": self._value_of("seed"),
+            "step": int(self.model.step),
+        }
+
+
+# === Commands ===
+
+
+def _add_probe(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_labels", type=int, default=1000, help="images to learn from")
+    parser.add_argument("--num_draws", type=int, default=10, help="draws of them to test")
+    parser.add_argument(
+        "--num_supervised_draws",
+        type=int,
+        default=3,
+        help="draws on which a network of the discriminator's size is trained; 0 for none",
+    )
+    parser.add_argument("--max_epochs", type=int, default=60, help="of the training of that")
+    names = ("num_labels", "num_draws", "num_supervised_draws", "max_epochs", "seed")
+    return lambda subject, values: explore.probe(
+        subject.model, subject.data().images, **_chosen(values, *names)
+    )
+
+
+def _add_walk(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--path", choices=list(PATHS), default="spherical", help="of the film")
+    parser.add_argument("--num_walks", type=int, default=4, help="in the picture")
+    parser.add_argument("--num_steps", type=int, default=9, help="images of a walk")
+    parser.add_argument("--num_places", type=int, default=5, help="latents on the film's way")
+    parser.add_argument("--frames_between", type=int, default=12, help="from one to the next")
+    names = ("path", "num_walks", "num_steps", "num_places", "frames_between", "seed")
+    return lambda subject, values: explore.walk(subject.model, **_chosen(values, *names))
+
+
+def _add_truncation(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_images", type=int, default=500, help="measured at each truncation")
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "truncation")  # before a classifier is trained
+        data = subject.data()
+        split = require_split(data.images, "test", "validation")
+        return explore.truncation(
+            subject.model,
+            subject.classifier(data, values.classifier_steps).feature_extractor,
+            first_images(data.images, split, values.num_images),
+            seed=values.seed,
+        )
+
+    return answer
+
+
+def _add_neighbours(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_images", type=int, default=200, help="whose distances are measured")
+    parser.add_argument("--num_neighbours", type=int, default=5, help="shown beside each image")
+    parser.add_argument(
+        "--features",
+        action="store_true",
+        help="take distances in features of the data set's classifier, not in pixels",
+    )
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "neighbours")
+        data = subject.data()
+        extractor = None
+        if values.features:
+            extractor = subject.classifier(data, values.classifier_steps).feature_extractor
+        chosen = _chosen(values, "num_images", "num_neighbours", "seed")
+        return explore.neighbours(subject.model, data.images, feature_extractor=extractor, **chosen)
+
+    return answer
+
+
+def _add_arithmetic(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_draws", type=int, default=200, help="results of each sum")
+    parser.add_argument("--num_samples", type=int, default=2000, help="to find the concepts in")
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "arithmetic")
+        data = subject.data()
+        _require_attributes(data, "arithmetic")
+        chosen = _chosen(values, "num_draws", "num_samples", "seed")
+        classifier = subject.classifier(data, values.classifier_steps)
+        return explore.arithmetic(subject.model, classifier, **chosen)
+
+    return answer
+
+
+def _add_forget(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--attribute", default="Eyeglasses", help="the object")
+    parser.add_argument(
+        "--layer", type=int, default=-2, help="which of the generator's convolutions with maps"
+    )
+    parser.add_argument("--wanted_fall", type=float, default=0.6, help="of the share with it")
+    parser.add_argument("--num_samples", type=int, default=2000, help="to look at")
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "forget")
+        data = subject.data()
+        _require_attributes(data, "forget")
+        chosen = _chosen(values, "attribute", "layer", "wanted_fall", "num_samples", "seed")
+        classifier = subject.classifier(data, values.classifier_steps)
+        return explore.forget(subject.model, classifier, data.images, **chosen)
+
+    return answer
+
+
+def _add_guided(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_features", type=int, default=6, help="of the last convolution")
+    parser.add_argument("--num_images", type=int, default=500, help="to look at")
+    return lambda subject, values: explore.guided(
+        subject.model,
+        subject.data().images,
+        **_chosen(values, "num_features", "num_images", "seed"),
+    )
+
+
+def _add_project(parser: argparse.ArgumentParser) -> Answer:
+    parser.add_argument("--num_images", type=int, default=128, help="real and generated, each")
+    parser.add_argument("--iterations", type=int, default=100, help="steps of descent")
+    parser.add_argument("--network_steps", type=int, default=1500, help="to train the network for")
+    parser.add_argument("--filters", type=int, default=32, help="of the network's finest map")
+    parser.add_argument(
+        "--feature_weight",
+        type=float,
+        default=0.0,
+        help="of differences in features of the data set's classifier, beside those in pixels",
+    )
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "project")
+        data = subject.data()
+        extractor = None
+        if values.feature_weight:
+            extractor = subject.classifier(data, values.classifier_steps).feature_extractor
+        names = ("num_images", "iterations", "network_steps", "filters", "feature_weight", "seed")
+        return explore.project(
+            subject.model, data.images, feature_extractor=extractor, **_chosen(values, *names)
+        )
+
+    return answer
+
+
+def _add_edit(parser: argparse.ArgumentParser) -> Answer:
+    kinds = parser.add_mutually_exclusive_group(required=True)
+    kinds.add_argument(
+        "--stroke",
+        action="append",
+        type=_stroke,
+        metavar="LEFT,TOP,RIGHT,BOTTOM,COLOUR",
+        help="a rectangle, in shares of the image, and the value of each channel, all from 0 to 1; "
+        "any number of times",
+    )
+    kinds.add_argument("--attribute", help="give this to images that lack it, such as Smiling")
+    kinds.add_argument("--without", help="take this from images that have it")
+    parser.add_argument("--smoothness", type=float, default=5.0, help="of an edit by strokes")
+    parser.add_argument("--iterations", type=int, default=40, help="of an edit by strokes")
+    _add_classifier_steps(parser)
+
+    def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
+        latent_model(subject.model, "edit")
+        if values.stroke:
+            chosen = _chosen(values, "smoothness", "iterations", "seed")
+            return explore.edit_by_strokes(subject.model, values.stroke, **chosen)
+        data = subject.data()
+        _require_attributes(data, "edit")
+        return explore.edit_by_attribute(
+            subject.model,
+            subject.classifier(data, values.classifier_steps),
+            values.attribute or values.without,
+            present=values.attribute is not None,
+            seed=values.seed,
+        )
+
+    return answer
+
+
+def _stroke(text: str) -> explore.Stroke:
+    try:
+        left, top, right, bottom, *colour = (float(number) for number in text.split(","))
+        return explore.Stroke(left, top, right, bottom, tuple(colour))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no stroke: {error}") from error
+
+
+def _require_attributes(data: Data, command: str) -> None:
+    """Refuses images without attributes before a classifier is trained on them."""
+    if data.images.description.attribute_names is None:
+        raise ValueError(
+            f"{command} needs images whose attributes are known, such as drawn_faces or celeb_a, "
+            f"and of {data.images.name!r} none are. Name such images by --dataset."
+        )
+
+
+def _add_classifier_steps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--classifier_steps",
+        type=int,
+        help="training of the data set's classifier, if not the usual one; few make a bad one",
+    )
+
+
+def _chosen(values: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {name: getattr(values, name) for name in names}
+
+
+# What each command asks, and what defines its options and returns how it is answered.
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Answer]]] = {
+    "probe": ("classify images by a linear classifier on the discriminator's features", _add_probe),
+    "walk": ("go from latent to latent, in a picture and in a film", _add_walk),
+    "arithmetic": ("add and subtract latents: smile, glasses, sex", _add_arithmetic),
+    "neighbours": ("find the training images nearest to generated ones", _add_neighbours),
+    "guided": ("show what the discriminator's top features answer to", _add_guided),
+    "forget": ("drop the feature maps that draw an object", _add_forget),
+    "project": ("find the latents of images that were held out", _add_project),
+    "edit": ("paint on images, or move them along an attribute", _add_edit),
+    "truncation": ("pull latents to the centre of the prior", _add_truncation),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        _PROGRAM,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (question, add_options) in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=question,
+            description=question[0].upper() + question[1:] + ".",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_argument("run", metavar="RUN", help="folder of a run")
+        command.add_argument(
+            "--checkpoint", default="best", help="best, newest, or the folder of one checkpoint"
+        )
+        command.add_argument("--dataset", help="images, if not those that the run was trained on")
+        command.add_argument("--seed", type=int, default=0, help="of all that is drawn")
+        command.add_argument("--out", help="folder to write to, which must not exist yet")
+        command.set_defaults(answer=add_options(command))
+    return parser
+
+
+def _folder_for(arguments: argparse.Namespace) -> Path:
+    """Gives a folder that does not exist; a second answer to one question lies beside the first."""
+    if arguments.out is not None:
+        folder = Path(arguments.out).expanduser()
+        if os.path.lexists(folder):
+            raise FileExistsError(
+                f"--out={folder} exists already, and nothing is overwritten. Name another folder."
+            )
+        return folder
+    first = Path(arguments.run).expanduser() / "explore" / arguments.command
+    numbered = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([first], numbered) if not os.path.lexists(path))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Answers one command.
+
+    Args:
+        arguments: of the command line. Defaults to those of the process.
+    """
+    sys.argv[0] = _PROGRAM  # what an error is introduced by
+    values = _parser().parse_args(arguments)
+    try:
+        with one_line_errors():
+            folder = _folder_for(values)
+            subject = Subject(values.run, values.checkpoint, values.dataset)
+            findings = values.answer(subject, values)
+            findings = findings.with_facts(subject.facts())
+            findings.save(folder)
+    except KeyboardInterrupt:
+        end(130, "interrupted; nothing was written.")
+    print(f"{findings.headline} Pictures and numbers are in {folder}")
+
+
+if __name__ == "__main__":
+    main()

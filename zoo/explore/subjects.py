@@ -1,0 +1,179 @@
+"""What is explored: a model's generator and discriminator, and images that go with it."""
+
+import dataclasses
+import random
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import datasets
+from zoo.common.adversarial import AdversarialModel
+from zoo.common.latent_model import LatentModel
+
+BATCH_SIZE = 100
+
+
+# === Networks ===
+
+
+def latent_model(model: keras.Model, command: str) -> LatentModel:
+    """Returns `model`, having seen to it that it makes images of latents alone.
+
+    Args:
+        model: any model.
+        command: what is asked of it, for the message.
+
+    Raises:
+        ValueError: if it is another, makes points, or takes a condition beside the latents.
+    """
+    if not isinstance(model, LatentModel) or len(model.image_shape) != 3:
+        raise ValueError(
+            f"{command} needs a model that makes images of latents, such as DCGAN or FaceGAN. "
+            f"Received: a {type(model).__name__}"
+            + (" of points in the plane" if isinstance(model, LatentModel) else "")
+        )
+    if model.condition is not None:
+        raise ValueError(
+            f"{command} moves latents alone, and the generator of this {type(model).__name__} "
+            "takes a condition beside them. Take a model without."
+        )
+    return model
+
+
+def discriminator_of(model: keras.Model, command: str) -> keras.Model:
+    """Returns the network that judges images: of several the first, of an average the average.
+
+    Args:
+        model: a game of a generator and one that judges its images.
+        command: what is asked of it, for the message.
+
+    Raises:
+        ValueError: if there is none, or it judges no images.
+    """
+    players = dict(model.players) if isinstance(model, AdversarialModel) else {}
+    judges = [networks for player, networks in players.items() if player != "generator"]
+    network = judges[0][0] if judges else None
+    shape = getattr(network, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4:
+        raise ValueError(
+            f"{command} needs a model with a discriminator or a critic of images. Received: a "
+            f"{type(model).__name__}"
+        )
+    averages = [average for average, original in model.averages if original is network]
+    return averages[0] if averages else network
+
+
+def copy_of(network: keras.Model) -> keras.Model:
+    """Returns a copy with equal weights, which may be changed."""
+    with seeded(0):
+        copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def untrained_copy(network: keras.Model, seed: int) -> keras.Model:
+    """Returns the network with the weights it might have begun with."""
+    with seeded(seed):
+        return keras.models.clone_model(network)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seeds the weights that Keras draws within, and leaves the caller's random numbers alone."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def images_of(model: LatentModel, latents) -> np.ndarray:
+    """Returns the images that the generator makes, as `model.generate` does.
+
+    Args:
+        model: without a condition.
+        latents: float32 `(number, latent_dim)`.
+
+    Returns:
+        float32 `(number, height, width, channels)` in [-1, 1].
+    """
+    latents = tf.convert_to_tensor(latents, tf.float32)
+    batches = [
+        np.asarray(
+            model.averaged_generator(latents[first : first + BATCH_SIZE], training=False),
+            np.float32,
+        )
+        for first in range(0, len(latents), BATCH_SIZE)
+    ]
+    return np.concatenate(batches)
+
+
+# === Images ===
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Data:
+    """A data set whose images fit a model.
+
+    Attributes:
+        images: the data set.
+        options: what `zoo.datasets.open` was given beside the name.
+    """
+
+    images: datasets.ImageDataset
+    options: dict[str, Any]
+
+
+def open_images(name: str, image_shape: tuple[int, int, int], **options: Any) -> Data:
+    """Opens a data set so that its images have the size and the channels of a model's.
+
+    Args:
+        name: as for `zoo.datasets.open`.
+        image_shape: the model's.
+        **options: of `zoo.datasets.open`.
+
+    Raises:
+        ValueError: as `zoo.datasets.open`.
+    """
+    form = {"image_size": tuple(image_shape[:2]), "channels": image_shape[2]}
+    if name.startswith("folder:"):
+        options = {**form, **options}
+    images = datasets.open(name, **options)
+    if images.description.image_shape != tuple(image_shape):
+        options = {**options, **form}
+        images = datasets.open(name, **options)
+    return Data(images, options)
+
+
+def require_split(images: datasets.ImageDataset, *wanted: str) -> str:
+    """Returns the first of the wanted splits that the data set has.
+
+    Raises:
+        ValueError: if it has none of them.
+    """
+    for split in wanted:
+        if split in images.description.num_examples:
+            return split
+    raise ValueError(
+        f"{images.name!r} has no split {' or '.join(map(repr, wanted))}, but "
+        f"{', '.join(map(repr, sorted(images.description.num_examples)))}. Name another data set."
+    )
+
+
+def first_images(images: datasets.ImageDataset, split: str, number: int) -> np.ndarray:
+    """Returns the first images of a split, or all if there are fewer."""
+    batches = images.batches(split, batch_size=BATCH_SIZE).unbatch().take(number).batch(BATCH_SIZE)
+    return np.concatenate(list(batches.as_numpy_iterator()))
+
+
+def progress(steps: Iterable | None, description: str, total: int | None = None) -> Any:
+    """Shows a bar over steps, or one to be updated, where somebody looks at the screen."""
+    from tqdm import tqdm
+
+    return tqdm(steps, desc=description, total=total, disable=not sys.stderr.isatty())
