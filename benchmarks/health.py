@@ -305,9 +305,9 @@ def table() -> str:
 
 def main() -> None:
     """Writes the table of docs/health.md."""
-    page = REPOSITORY / PAGE
+    page, rows = REPOSITORY / PAGE, table()
     text = page.read_text(encoding="utf-8")
-    write_atomically(page, replace_block(text, "trainings", table(), PAGE, "benchmarks.health"))
+    write_atomically(page, replace_block(text, "trainings", rows, PAGE, "benchmarks.health"))
 
 
 if __name__ == "__main__":
