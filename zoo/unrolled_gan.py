@@ -192,7 +192,7 @@ class UnrolledGAN(LatentModel):
         """Takes one step of each player, on the same images and from the same state."""
         real_images = data
         latents = self.draw_latents(tf.shape(real_images)[0])
-        with tf.name_scope("generator_player"):
+        with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 generated_images = self.generator(latents, training=True)
                 weights = self._discriminator_weights()
@@ -204,7 +204,7 @@ class UnrolledGAN(LatentModel):
                 generator_loss = -self._loss_at(weights, real_images, generated_images)
             generator_gradient_norm = self.update_player("generator", generator_loss, tape)
 
-        with tf.name_scope("discriminator_player"):
+        with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
                 # Apart: batch norm must not tell D from the company which images are real.
                 real_logits = self.discriminator(real_images, training=True)
