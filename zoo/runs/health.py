@@ -103,9 +103,10 @@ def _collapse(looks: Looks) -> str | None:
     ):
         for name, values in _series(looks, measured):
             last = values[-LOOKS_ON_END:]
-            is_poor = len(last) == LOOKS_ON_END and max(last) < threshold
+            if len(last) < LOOKS_ON_END or max(last) >= threshold:
+                continue
             is_on_its_way_out = values[-1] > 1.1 * np.median(values)
-            if is_poor and not is_on_its_way_out and not _generator_constant(looks):
+            if not is_on_its_way_out and not _generator_constant(looks):
                 return f"{words} {values[-1]:.2g} of the data's{_of(name)}"
     return None
 
