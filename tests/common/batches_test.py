@@ -117,6 +117,7 @@ def test_endless_data_are_refused_unless_the_steps_are_given():
             IMAGES,
             r"Leave labels out.*\(\(3, 28, 28, 1\), \(3,\)\)",
         ),
+        ((ramp_images(3), ramp_labels(3)), PAIR, r"Labels have no place.*images_a, images_b"),
         ({"image": ramp_images(3)}, IMAGES, r"Received .*\{'image': \(3, 28, 28, 1\)\}"),
         (ramp_images(3), PAIR, r"\(images_a, images_b\) with images of shape \(28, 28, 1\)"),
         ((ramp_images(3), None, ramp_labels(3)), LABELLED, r"'NoneType', \(3,\)\)"),

@@ -221,6 +221,9 @@ def _advice(batch, spec) -> str:
             return " Leave labels out, such as by `data.map(lambda images, labels: images)`."
         if len(set(_shapes_of(batch))) == 1 and _shapes_of(batch)[0] == spec.shape[1:]:
             return " Make one array of all, by `np.stack`."
+    takes_images_alone = isinstance(spec, tuple) and all(map(is_images, tf.nest.flatten(spec)))
+    if takes_images_alone and any(len(shape) == 1 for shape in _shapes_of(batch)):
+        return f" Labels have no place here; give images for each, as by `fit({_names(spec)})`."
     if "labels" in _names(spec) and any(len(shape) == 2 for shape in _shapes_of(batch)):
         return " Of one-hot labels take `labels.argmax(axis=-1)`."
     pairs = zip(_shapes_of(batch), tf.nest.flatten(spec), strict=False)
