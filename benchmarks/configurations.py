@@ -12,7 +12,7 @@ from recipes.common.measures import Axis, Companion, Measures
 
 PRESET = "preset"
 # A later setting with such a value is off: runs from before it are as those that have it so.
-_OFF = (None, "none")
+OFF = (None, "none")
 
 # === Groups ===
 
@@ -142,7 +142,7 @@ def _seedless(record: Record) -> str:
     settings = {
         name: value
         for name, value in record.configuration.items()
-        if name not in varied and value not in _OFF
+        if name not in varied and value not in OFF
     }
     return json.dumps(settings, sort_keys=True)
 
@@ -222,7 +222,7 @@ def differences(
         if name not in usual:
             found.append(f"{name}={_as_set(values[name])} (no longer a setting)")
         elif name not in values:
-            found += [] if usual[name] in _OFF else [f"before there was {name}"]
+            found += [] if usual[name] in OFF else [f"before there was {name}"]
         elif values[name] != usual[name]:
             own, other = _as_set(values[name]), _as_set(usual[name])
             found.append(f"{name}={own} ({usual_name}: {other})")

@@ -8,6 +8,7 @@ from typing import Any
 
 from absl import flags
 
+from benchmarks.configurations import OFF
 from benchmarks.measure import Run, has_record, measure
 from benchmarks.records import FOLDER
 from zoo.common.command_errors import one_line_errors
@@ -33,8 +34,15 @@ def refuse_unknown(flag: str, given: Iterable[str], known: Collection[str]) -> N
 
 
 def without_seed(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Returns what runs have in common that differ in their seed alone."""
-    return {name: v for name, v in configuration.items() if name not in _NOT_OF_THE_VARIATION}
+    """Returns what runs have in common that differ in their seed alone.
+
+    What is off is left out, for older runs do not have it at all.
+    """
+    return {
+        name: value
+        for name, value in configuration.items()
+        if name not in _NOT_OF_THE_VARIATION and value not in OFF
+    }
 
 
 def define_flags(num_seeds: int) -> None:

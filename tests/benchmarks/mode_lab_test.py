@@ -106,6 +106,9 @@ def test_the_command_says_what_it_would_measure(tmp_path: Path):
 def test_a_record_is_of_the_method_whose_settings_it_has():
     for method in METHODS:
         assert method_of(measured(method, "grid", seed=3)) == method
+    older = measured("R1")
+    del older.configuration["watched"]  # which later runs have, as None
+    assert method_of(older) == "R1"
     changed = measured("plain")
     changed.configuration["latent_dim"] = 77
     assert method_of(changed) is None
