@@ -44,10 +44,10 @@ def _dense(inputs: int, outputs: int) -> int:
     return (inputs + 1) * outputs
 
 
-# Three layers of 128, from 16 latents and from points.
+# Five layers of 128, from 16 latents and from points.
 PLAIN = {
-    "generator": _dense(16, 128) + 2 * _dense(128, 128) + _dense(128, 2),
-    "discriminator": _dense(2, 128) + 2 * _dense(128, 128) + _dense(128, 1),
+    "generator": _dense(16, 128) + 4 * _dense(128, 128) + _dense(128, 2),
+    "discriminator": _dense(2, 128) + 4 * _dense(128, 128) + _dense(128, 1),
 }
 # As Lin et al.'s code counts them: batch norm without the means and variances.
 PUBLISHED = {
@@ -81,6 +81,7 @@ CASE = Case(
         ({"generator_width": 0}, "`generator_width` .* Received: generator_width=0"),
         ({"discriminator_width": 2.5}, "`discriminator_width` .* discriminator_width=2.5"),
         ({"discriminator_steps": 0}, "`discriminator_steps` .* discriminator_steps=0"),
+        ({"extent": 0.0}, "`extent` must be more than 0. Received: extent=0.0"),
         ({"packing": 0}, "`packing` .* Received: packing=0"),
         ({"minibatch_kernels": -1}, "`minibatch_kernels` .* minibatch_kernels=-1"),
         ({"replay_size": -1}, "`replay_size` .* Received: replay_size=-1"),

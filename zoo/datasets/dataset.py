@@ -425,8 +425,8 @@ class ImageDataset:
         available = self.description.num_examples[split]
         if num_pairs is None:
             return available
-        num_pairs = as_integer("num_pairs", num_pairs)
-        if num_pairs > available:
+        num_pairs = as_integer("num_pairs", num_pairs, least=None)
+        if not 1 <= num_pairs <= available:
             raise ValueError(
                 f"num_pairs must be from 1 to {available}, the images in {split!r} of "
                 f"{self.name!r}. Received: num_pairs={num_pairs}."
