@@ -275,6 +275,7 @@ def test_outputs_are_named_for_what_they_are() -> None:
     scored = {"real_score", "generated_score"}
     for name in objectives.NAMES:
         outputs = objectives.get(name).outputs(tf.zeros((2, 1)), tf.zeros((2, 1)))
+        assert tuple(outputs) == objectives.get(name).logs
         assert set(outputs) <= set(objectives.OUTPUT_LOGS)
         is_scored = name in ("non_saturating", "minimax", "boundary_seeking", *DIVERGENCES)
         assert (set(outputs) == scored) == is_scored

@@ -498,6 +498,8 @@ class AdversarialModel(keras.Model):
         evaluated = {f"val_{name}" for name in self.evaluation_logs}
         validates = validation_data is not None or validation_split
         logs = {*self.running_means, *(evaluated if validates else ())}
+        if self.objective is not None:
+            logs -= {*objectives.OUTPUT_LOGS} - {*self.objective.logs}
         check_monitors(callbacks, logs, evaluated)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [RateLog(callbacks), *keras.tree.flatten(callbacks or [])]

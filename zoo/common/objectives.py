@@ -335,13 +335,19 @@ class Objective:
         the logit is a function. The outputs of the other objectives are no probabilities, and are
         given as they are: `real_output` and `generated_output`.
         """
-        score = None if self.is_relativistic else _LOSSES[self.name].score
-        if score is None:
-            return {"real_output": real_logits, "generated_output": generated_logits}
-        return {
-            "real_score": score(tf.cast(real_logits, tf.float32)),
-            "generated_score": score(tf.cast(generated_logits, tf.float32)),
-        }
+        shown = [real_logits, generated_logits]
+        if self._score is not None:
+            shown = [self._score(tf.cast(logits, tf.float32)) for logits in shown]
+        return dict(zip(self.logs, shown, strict=True))
+
+    @property
+    def logs(self) -> tuple[str, str]:
+        """The names of `outputs`: two of `OUTPUT_LOGS`."""
+        return OUTPUT_LOGS[2:] if self._score is None else OUTPUT_LOGS[:2]
+
+    @property
+    def _score(self):
+        return None if self.is_relativistic else _LOSSES[self.name].score
 
     def _losses_as_real(self, logits: tf.Tensor) -> tf.Tensor:
         """The discriminator's loss of each logit under the label real, smoothed if asked for."""
