@@ -182,9 +182,9 @@ def _parse_assignment(hyper_parameters: HyperParameters, assignment: str) -> tup
 
 def _parse_value(name: str, text: str, kind: Any) -> Any:
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if type(None) in kinds and text.lower() == "none":
+        return None
     for candidate in kinds:
-        if candidate is type(None) and text.lower() == "none":
-            return None
         if candidate is bool and text.lower() in ("true", "false"):
             return text.lower() == "true"
         if candidate not in (bool, type(None)):

@@ -105,6 +105,12 @@ def test_help_tells_defaults(recipe):
             ["--set", "strategy=both"],
             "strategy must be one of none, mirrored. Received: 'both'",
         ),
+        (
+            # That a name may be none is no mistake.
+            ["--set=watched=None", "--set=early_stopping_patience=none", "--set=strategy=both"],
+            "strategy must be one of none, mirrored. Received: 'both'",
+        ),
+        (["--set=watched=losses"], "watched must be one of error. Received: 'losses'"),
         (["--resume"], "--resume needs --workdir=FOLDER, the run to go on with."),
         (["--workdir="], "--workdir should name a folder. Received an empty one."),
     ],
