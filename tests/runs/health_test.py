@@ -38,8 +38,8 @@ def test_an_ill_is_named_once_and_when_the_page_says(name, seed, capsys):
     page = (REPOSITORY / PAGE).read_text(encoding="utf-8")
     row = re.escape(f"| {STATES[state].title} | {ILL[name].how} | ")
     steps = [int(step) for step in re.search(rf"{row}(.*) \|", page)[1].split(", ")]
-    # Sums round otherwise on other machines.
-    assert abs(finding["step"] - steps[seed]) <= 60
+    # Sums round otherwise on other machines, and then a training goes a way of its own.
+    assert abs(finding["step"] - steps[seed]) <= 150
     lines = [line for line in capsys.readouterr().err.splitlines() if STATES[state].title in line]
     (line,) = lines
     assert line.startswith(f"Step {finding['step']}, epoch {finding['epoch']}: ")
