@@ -21,6 +21,7 @@ from zoo.explore.subjects import (
     progress,
     require_split,
 )
+from zoo.metrics.kept_rows import squared_distances
 
 Embedding = Callable[[np.ndarray], np.ndarray]
 
@@ -118,9 +119,7 @@ def _nearest(
     first = 0
     batches = images.batches(split, batch_size=5 * BATCH_SIZE)
     for batch in progress(batches.as_numpy_iterator(), "searching", batches.steps_per_epoch):
-        embedded = embed(batch)
-        squares = np.square(queries).sum(axis=1)[:, None] + np.square(embedded).sum(axis=1)
-        new = np.sqrt(np.maximum(squares - 2 * queries @ embedded.T, 0.0))
+        new = np.sqrt(squared_distances(queries, embed(batch)).numpy())
         distances = np.concatenate([distances, new], axis=1)
         new_rows = np.broadcast_to(np.arange(first, first + len(batch)), new.shape)
         rows = np.concatenate([rows, new_rows], axis=1)
