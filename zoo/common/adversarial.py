@@ -493,7 +493,8 @@ class AdversarialModel(keras.Model):
             size = arguments.get("validation_batch_size") or batch_size
             check = self.check_evaluation_batch
             validation_data = self._checked(validation_data, None, size, check, "evaluate")
-            validation_data = (self._data_for_replicas(validation_data, size),)
+            validation_data = self._data_for_replicas(validation_data, size)
+            validation_data = (batches.untuned(validation_data, size),)
         check_callbacks(callbacks, self.optimizers)
         evaluated = {f"val_{name}" for name in self.evaluation_logs}
         validates = validation_data is not None or validation_split
@@ -505,6 +506,9 @@ class AdversarialModel(keras.Model):
             callbacks = [RateLog(callbacks), *keras.tree.flatten(callbacks or [])]
         # Keras warns of its own default where it can't shuffle.
         can_shuffle = isinstance(data, keras.utils.PyDataset) or batches.are_arrays(data)
+        shuffle = bool(shuffle and can_shuffle)
+        if not validation_split:  # of which Keras must see the arrays
+            data = batches.untuned(data, batch_size, shuffle)
         history = super().fit(
             data,
             batch_size=batch_size,
@@ -513,7 +517,7 @@ class AdversarialModel(keras.Model):
             callbacks=callbacks,
             validation_split=validation_split,
             validation_data=validation_data,
-            shuffle=shuffle and can_shuffle,
+            shuffle=shuffle,
             **arguments,
         )
         for player, optimizer in self.optimizers.items():  # as Keras does to its one
@@ -536,7 +540,7 @@ class AdversarialModel(keras.Model):
         if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
             batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
             x = self._checked(x, y, batch_size, self.check_evaluation_batch, "evaluate")
-            x = self._data_for_replicas(x, batch_size)
+            x = batches.untuned(self._data_for_replicas(x, batch_size), batch_size)
         return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
@@ -565,6 +569,7 @@ class AdversarialModel(keras.Model):
         batches.refuse_endless(x, steps, "predict", "steps")
         first_batch, x = batches.with_first_batch(x, batch_size)
         self._check_inputs(first_batch)
+        x = batches.untuned(x, batch_size)
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def predict_on_batch(self, x):
