@@ -148,7 +148,7 @@ def _override(hyper_parameters: HyperParameters) -> HyperParameters:
     names = [name for name in vars(hyper_parameters) if name in FLAGS]
     given = {name: FLAGS[name].value for name in names if FLAGS[name].present}
     for assignment in FLAGS.set:
-        name, value = _parse_assignment(hyper_parameters, assignment)
+        name, value = parse_assignment(hyper_parameters, assignment)
         given[name] = value
     if given.get("smoke") and not FLAGS.resume:
         given.setdefault("epochs", SMOKE_EPOCHS)
@@ -160,7 +160,12 @@ def _override(hyper_parameters: HyperParameters) -> HyperParameters:
     return dataclasses.replace(hyper_parameters, **given)
 
 
-def _parse_assignment(hyper_parameters: HyperParameters, assignment: str) -> tuple[str, Any]:
+def parse_assignment(hyper_parameters: HyperParameters, assignment: str) -> tuple[str, Any]:
+    """Returns the hyper-parameter that `name=value` names, and the value in its type.
+
+    Raises:
+        ValueError: if there is no such hyper-parameter, or its value has another type.
+    """
     name, equals, text = assignment.partition("=")
     hints = typing.get_type_hints(type(hyper_parameters))
     types_of = {field.name: hints[field.name] for field in dataclasses.fields(hyper_parameters)}

@@ -164,6 +164,8 @@ def train_and_report(
         **family.score(values, data, model, outcome),
         "weights": outcome.describe_weights(bool(values.average_decay), best),
         "stop_reason": outcome.stop_reason,
+        "watched": monitor,
+        "better": mode,
         "is_broken": outcome.is_broken,
         "epochs": outcome.epochs,
         "smoke": values.smoke,
