@@ -295,6 +295,8 @@ def command_of(recipe: Recipe, trial: Trial) -> str:
     """Returns what to type to run the recipe as a trial did, with what else was asked for."""
     settings = [f"--set={name}={value!s}" for name, value in trial.values.items()]
     given = [f"--{name}={flags.FLAGS[name].value}" for name in _GIVEN if flags.FLAGS[name].present]
+    if flags.FLAGS.smoke:
+        given.append("--smoke")
     others = [f"--set={each}" for each in flags.FLAGS.set]
     return shlex.join(["python", f"recipes/{recipe.name}.py", *given, *others, *settings])
 
