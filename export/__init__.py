@@ -1,8 +1,10 @@
-"""SavedModels out of the zoo's models, and back: `export.save` and `export.load`.
+"""SavedModels out of the zoo's models, and back: `export.save`, `export.load`, `export.verify`.
 
 A SavedModel stands alone: it is called from Python, TF Serving or TF-Hub with no copy of the zoo.
 """
 
-from export.saved_model import load, save
+from export.saved_model import save
+from export.verification import VerificationError, verify
+from zoo.common.exports import load
 
-__all__ = ["load", "save"]
+__all__ = ["VerificationError", "load", "save", "verify"]

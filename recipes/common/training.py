@@ -257,7 +257,7 @@ def export_and_report(
     """
     # A resumed run replaces its own earlier export, in one rename.
     with replaced_folder(run.export.parent) as folder:
-        export.save(model, folder, version=int(run.export.name))
+        export.save(model, folder, version=int(run.export.name), verify=False)
     if outcome.history:
         report_page.write_curves(outcome.history, run.curves_png)
     report_page.write_gif(run.samples, run.samples_gif)

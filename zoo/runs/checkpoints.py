@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 import keras
 
+from zoo.common.checked_json import checked_json, read_checked_json
 from zoo.common.checks import as_integer
 from zoo.common.files import remove_folder, remove_partials, replaced_folder, sha256_of
 from zoo.common.messages import first_line
-from zoo.runs.checked_json import checked_json, read_checked_json
 from zoo.runs.training_state import is_discarded, state_variables, steps_done
 
 _WEIGHTS_FILE = "model.weights.h5"

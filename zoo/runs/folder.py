@@ -14,9 +14,9 @@ from typing import Any
 
 import keras
 
+from zoo.common.checked_json import checked_json
 from zoo.common.files import is_partial, remove_partials, write_atomically
 from zoo.common.messages import counted, first_line
-from zoo.runs.checked_json import checked_json
 from zoo.runs.checkpoints import RunCheckpoint
 
 _FORMAT = 1
