@@ -68,7 +68,7 @@ PARTS = {
     MinibatchStandardDeviation: ["group_size"],
     VirtualBatchNormalization: ["num_references"],
     LearntBasis: ["side"],
-    functools.partial(RunCheckpoint, "folder"): ["keep", "every_epochs"],
+    functools.partial(RunCheckpoint, "folder"): ["keep", "every_epochs", "every_steps"],
     functools.partial(SampleGrid, "folder"): ["num_images", "seed"],
     functools.partial(PlayersTensorBoard, "folder"): ["every_steps"],
     functools.partial(StopOnQuality, "val_loss"): ["patience"],
