@@ -3,8 +3,9 @@
 A SavedModel stands alone: it is called from Python, TF Serving or TF-Hub with no copy of the zoo.
 """
 
+from export.archive import pack
 from export.saved_model import save
 from export.verification import VerificationError, verify
 from zoo.common.exports import load
 
-__all__ = ["VerificationError", "load", "save", "verify"]
+__all__ = ["VerificationError", "load", "pack", "save", "verify"]
