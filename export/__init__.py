@@ -4,6 +4,7 @@ A SavedModel stands alone: it is called from Python, TF Serving or TF-Hub with n
 `export.convert` makes ONNX and LiteRT files of one.
 """
 
+from export.archive import pack
 from export.conversion import FORMATS, Conversion, ConversionError, convert
 from export.saved_model import save
 from export.verification import VerificationError, verify
@@ -16,6 +17,7 @@ __all__ = [
     "VerificationError",
     "convert",
     "load",
+    "pack",
     "save",
     "verify",
 ]

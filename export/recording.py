@@ -43,10 +43,11 @@ def write_record(
     """
     forms = {name: _form_of(function) for name, function in signatures.items()}
     # A name of a function that has one already is asked no second time.
-    functions = {id(function): name for name, function in signatures.items()}
+    names: dict[int, str] = {}
     for name, function in signatures.items():
-        if functions[id(function)] != name:
-            forms[name]["same_as"] = functions[id(function)]
+        first = names.setdefault(id(function), name)
+        if first != name:
+            forms[name]["same_as"] = first
     form_of_call = _form_of_call(call)
     inputs = _inputs_for(model, [*forms.values(), form_of_call])
     recorded = {f"in/{name}": value for name, value in inputs.items()}

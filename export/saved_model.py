@@ -13,6 +13,7 @@ import tensorflow as tf
 from export import recording, verification
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import as_integer
+from zoo.common.exported_discriminators import discriminator_signatures
 from zoo.common.exported_functions import ReusableCall
 from zoo.common.files import new_folders
 
@@ -22,6 +23,7 @@ def save(
     folder: str | os.PathLike[str],
     version: int = 1,
     *,
+    include_discriminator: bool = False,
     verify: bool = True,
 ) -> pathlib.Path:
     """Exports `model` as a SavedModel at `folder/<version>/`, the layout that TF Serving reads.
@@ -34,7 +36,11 @@ def save(
     - `from_latents(latents)` → `images`;
     - `classify(images)` → `probabilities` `(batch, K)` and `labels`, the name of the likeliest
       class of each image; the K names, one a line, are packed as the asset `labels.txt`;
-    - `a_to_b(images)` and `b_to_a(images)` → `images`, translated.
+    - `a_to_b(images)` and `b_to_a(images)` → `images`, translated;
+    - with its discriminator, `discriminate(images)` → `logits`, and if it has convolutions
+      `features(images)` → `features` `(batch, n)`: all of them max-pooled to 4×4 and flattened, see
+      `zoo.common.convolution_features`. CycleGAN's two are `discriminate_a`, `features_a`, and
+      `..._b`.
 
     They refuse what is out of range: an empty batch, pixels outside [0, 1], a NaN, a negative seed.
 
@@ -51,6 +57,8 @@ def save(
         model: a model of the zoo.
         folder: where versions of this export live; made if there is none.
         version: name of the subfolder, a positive integer. Defaults to 1.
+        include_discriminator: whether to pack it too. Defaults to False: it is as large as the
+            generator, and only who wants its features asks for it.
         verify: whether to see first that it gives in a fresh process what the model gives, by
             `export.verify`. Defaults to True; it takes about 10 s.
 
@@ -74,6 +82,8 @@ def save(
             raise FileExistsError
         with new_folders(about, target) as (about_partial, partial):
             signatures, call = model.export_signatures(), model.export_call()
+            if include_discriminator:
+                signatures |= discriminator_signatures(model)
             _write(model, signatures, call, partial)
             recording.write_record(model, signatures, call, partial, about_partial, version)
             if verify:
