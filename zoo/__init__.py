@@ -59,6 +59,7 @@ from zoo.common import (  # noqa: E402, F401
     spectral,
     virtual_batch_norm,
 )
+from zoo.common.pretrained import load_pretrained, pretrained  # noqa: E402
 from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
 from zoo.energy_based_gan import EnergyBasedGAN  # noqa: E402
@@ -88,6 +89,8 @@ __all__ = [
     "__version__",
     "datasets",
     "explore",
+    "load_pretrained",
     "metrics",
+    "pretrained",
     "runs",
 ]
