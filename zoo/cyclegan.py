@@ -116,7 +116,7 @@ def _absolute_error(images, others) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable(package="zoo")
 class CycleGAN(AdversarialModel):
-    """CycleGAN; the game is at the top of this file.
+    """CycleGAN; the game is at the top of this file. `translate` translates either way.
 
     `fit` takes batches `(images_a, images_b)`, unpaired, such as those of
     `zoo.datasets.load_unpaired`. The logs `real_output` and `generated_output` are the mean outputs
