@@ -31,10 +31,21 @@ PLAYER_LOGS = ("loss", "gradient_norm")
 ALL_CASES = (*CASES, three_players.CASE)
 
 
-def cases_of(kind: type = AdversarialModel, slow: tuple[str, ...] = ()) -> pytest.MarkDecorator:
-    """Runs a test on the cases of that kind of variant alone; some of them only if asked."""
+# What takes long is asked of these in every run, of the others by `pytest -m slow`: a run must not
+# grow with each variant.
+EVERY_DAY = ("three_players", "vanilla_gan")
+
+
+def cases_of(
+    kind: type = AdversarialModel, every_day: tuple[str, ...] | None = None
+) -> pytest.MarkDecorator:
+    """Runs a test on the cases of that kind alone; but for those of every day, only if asked."""
+
+    def marks(case: Case) -> list[pytest.MarkDecorator]:
+        return [] if every_day is None or case.name in every_day else [pytest.mark.slow]
+
     chosen = [
-        pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.name in slow else [])
+        pytest.param(case, id=case.name, marks=marks(case))
         for case in ALL_CASES
         if issubclass(case.variant, kind)
     ]
@@ -154,7 +165,7 @@ def test_is_rebuilt_from_its_config(model):
     assert [v.shape for v in again.variables] == [v.shape for v in model.variables]
 
 
-@cases_of(slow=("cyclegan",))
+@cases_of(every_day=EVERY_DAY)
 def test_an_interrupted_run_continues_bit_for_bit_from_either_file(case, tmp_path):
     unbroken = build(case, run_eagerly=True)
     train(unbroken, case, steps=2)
@@ -258,7 +269,7 @@ def test_logs_start_anew_each_epoch(model, case):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@cases_of(slow=("cyclegan",))
+@cases_of(every_day=EVERY_DAY)
 def test_trains_in_mixed_precision(case, policy):
     keras.config.set_dtype_policy(policy)
     try:
@@ -283,7 +294,7 @@ def test_trains_in_mixed_precision(case, policy):
     assert scaled == [is_scaled] * len(model.players)
 
 
-@cases_of(slow=("cyclegan", "dcgan", "face_gan"))
+@cases_of(every_day=EVERY_DAY)
 def test_two_replicas_equal_one(case, two_replicas):
     def trained(strategy) -> AdversarialModel:
         with strategy.scope():
@@ -392,6 +403,7 @@ def arguments_of(signature, size: int, case: Case) -> dict[str, np.ndarray]:
     return {spec.name: known[spec.name]() for spec in signature.input_signature}
 
 
+@cases_of(every_day=(*EVERY_DAY, "cyclegan", "semi_supervised_gan"))
 def test_export_stands_alone(case, tmp_path, stands_alone):
     model = build(case)
     export.save(model, tmp_path)

@@ -562,7 +562,8 @@ class AdversarialModel(keras.Model):
             batches.refuse_endless(validation_data, steps, "fit", "validation_steps")
             size = arguments.get("validation_batch_size") or batch_size
             validation_data = self._checked_evaluation(validation_data, None, size)
-            validation_data = (self._data_for_replicas(validation_data, size),)
+            validation_data = self._data_for_replicas(validation_data, size)
+            validation_data = (batches.untuned(validation_data, size),)
         check_callbacks(callbacks, self.optimizers)
         evaluated = {f"val_{name}" for name in self.evaluation_logs}
         validates = validation_data is not None or validation_split
@@ -575,6 +576,9 @@ class AdversarialModel(keras.Model):
             callbacks = [NotANumberIsWorst(callbacks), RateLog(callbacks), *callbacks]
         # Keras warns of its own default where it can't shuffle.
         can_shuffle = isinstance(data, keras.utils.PyDataset) or batches.are_arrays(data)
+        shuffle = bool(shuffle and can_shuffle)
+        if not validation_split:  # of which Keras must see the arrays
+            data = batches.untuned(data, batch_size, shuffle)
         history = super().fit(
             data,
             batch_size=batch_size,
@@ -583,7 +587,7 @@ class AdversarialModel(keras.Model):
             callbacks=callbacks,
             validation_split=validation_split,
             validation_data=validation_data,
-            shuffle=shuffle and can_shuffle,
+            shuffle=shuffle,
             **arguments,
         )
         for player, optimizer in self.optimizers.items():  # as Keras does to its one
@@ -606,7 +610,7 @@ class AdversarialModel(keras.Model):
         if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
             batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
             x = self._checked_evaluation(x, y, batch_size)
-            x = self._data_for_replicas(x, batch_size)
+            x = batches.untuned(self._data_for_replicas(x, batch_size), batch_size)
         return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
@@ -639,6 +643,7 @@ class AdversarialModel(keras.Model):
         first_batch, x = batches.with_first_batch(x, batch_size)
         batches.refuse_empty(first_batch, x, "predict")
         self._check_inputs(first_batch, "predict")
+        x = batches.untuned(x, batch_size)
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def predict_on_batch(self, x):

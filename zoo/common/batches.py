@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.trainers.data_adapters import data_adapter, get_data_adapter
 
 BATCH_SIZE = 32  # of arrays, as in Keras
 LONGEST_DESCRIPTION = 300
@@ -429,9 +430,63 @@ def _gathered(rows: tf.data.Dataset, arrays) -> tf.data.Dataset:
 
 
 def _options() -> tf.data.Options:
-    options = tf.data.Options()
+    options = _without_tuning()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    # The rewriting of the graph would copy the arrays, and tuning delays the end of an epoch.
+    # The rewriting of the graph would copy the arrays.
     options.experimental_optimization.apply_default_optimizations = False
+    return options
+
+
+# === The end of a pass ===
+
+
+def untuned(data, batch_size: int | None = None, shuffle: bool = False):
+    """Returns what Keras is to take in place of data, so that a pass ends with its last batch.
+
+    TensorFlow tunes a pipeline in a thread that sleeps for 10 ms, 20 ms, 40 ms and so on, and the
+    end of a pass waits until it wakes: what takes 6 s may end after 10. Without it, whatever asks
+    for `tf.data.AUTOTUNE` has as many calls in parallel as there are cores, from the first batch
+    on; no stage is given less.
+
+    Args:
+        data: arrays, a `tf.data.Dataset`, a `PyDataset` or a generator.
+        batch_size: of arrays. Defaults to `None`: 32, as in Keras.
+        shuffle: whether Keras is to shuffle arrays or the batches of a `PyDataset`.
+    """
+    if isinstance(data, tf.data.Dataset):
+        return data.with_options(_without_tuning())
+    return _Untuned(get_data_adapter(data, batch_size=batch_size, shuffle=shuffle))
+
+
+def _without_tuning() -> tf.data.Options:
+    options = tf.data.Options()
     options.autotune.enabled = False
     return options
+
+
+class _Untuned(data_adapter.DataAdapter):
+    """What Keras makes of the data, but for the tuning."""
+
+    def __init__(self, adapter: data_adapter.DataAdapter) -> None:
+        self._adapter = adapter
+        self.on_epoch_begin = adapter.on_epoch_begin
+        self.on_epoch_end = adapter.on_epoch_end
+
+    def get_tf_dataset(self) -> tf.data.Dataset:
+        return self._adapter.get_tf_dataset().with_options(_without_tuning())
+
+    @property
+    def num_batches(self) -> int | None:
+        return self._adapter.num_batches
+
+    @property
+    def batch_size(self) -> int | None:
+        return self._adapter.batch_size
+
+    @property
+    def has_partial_batch(self) -> bool | None:
+        return self._adapter.has_partial_batch
+
+    @property
+    def partial_batch_size(self) -> int | None:
+        return self._adapter.partial_batch_size

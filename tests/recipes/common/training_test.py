@@ -140,6 +140,7 @@ def test_more_epochs_after_a_finished_run(unbroken, half, tmp_path):
     assert RunFolder.open(tmp_path / "run").resumes == [{"from_epoch": 2, "epochs": 4}]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(unbroken, tmp_path):
     flags = ["--smoke", "--epochs=4", "--set=learning_rate_decay=0.5", f"--workdir={tmp_path}/run"]
     killed = subprocess.run(
