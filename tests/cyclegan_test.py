@@ -367,8 +367,6 @@ def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path
     exported = export.load(tmp_path / "export")
     images = exported.a_to_b(tf.constant(images_a / 2 + 0.5))["images"]
     np.testing.assert_allclose(images, translated / 2 + 0.5, atol=1e-5)
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        exported.b_to_a(tf.zeros((1, 30, 32, 3)))
 
 
 def test_networks_are_those_of_the_authors():

@@ -460,23 +460,13 @@ class CycleGAN(AdversarialModel):
         images = tf.TensorSpec((None, None, None, self.image_shape[-1]), name="images")
         to_b, to_a = (functools.partial(each, training=False) for each in self.translators)
 
-        def translated(translate, images):
-            answers = (translate(2.0 * images - 1.0) + 1.0) / 2.0
-            kept = tf.debugging.assert_equal(
-                tf.shape(answers),
-                tf.shape(images),
-                message="Images of this size would come back in another; crop, pad or resize them.",
-            )
-            with tf.control_dependencies([kept]):
-                return {"images": tf.identity(answers)}
-
         @tf.function(input_signature=[images])
         def a_to_b(images):
-            return translated(to_b, images)
+            return {"images": (to_b(2.0 * images - 1.0) + 1.0) / 2.0}
 
         @tf.function(input_signature=[images])
         def b_to_a(images):
-            return translated(to_a, images)
+            return {"images": (to_a(2.0 * images - 1.0) + 1.0) / 2.0}
 
         return {"a_to_b": a_to_b, "b_to_a": b_to_a, "serving_default": a_to_b}
 
