@@ -1,5 +1,7 @@
 """What a running model holds beside its networks: steps done, optimizers, discarded epochs."""
 
+from collections.abc import Mapping, Sequence
+
 import keras
 
 
@@ -59,6 +61,33 @@ def state_variables(model: keras.Model) -> list[keras.Variable]:
     for optimizer in optimizers_of(model).values():
         variables.extend(optimizer.variables)
     return list({id(variable): variable for variable in variables}.values())
+
+
+def running_means(model: keras.Model) -> dict[str, list[float]]:
+    """The running means of the epoch in progress.
+
+    Args:
+        model: the model in training.
+
+    Returns:
+        Sum and count of each of its `keras.metrics.Mean`, by the metric's name: as float32 are,
+        so that JSON holds them exactly.
+    """
+    return {
+        mean.name: [float(variable.numpy()) for variable in mean.variables]
+        for mean in _means_of(model)
+    }
+
+
+def set_running_means(model: keras.Model, values: Mapping[str, Sequence[float]]) -> None:
+    """Has an epoch go on with the means that `running_means` gave; others stay as they are."""
+    for mean in _means_of(model):
+        for variable, value in zip(mean.variables, values.get(mean.name, ()), strict=False):
+            variable.assign(value)
+
+
+def _means_of(model: keras.Model) -> list[keras.metrics.Mean]:
+    return [metric for metric in model.metrics if isinstance(metric, keras.metrics.Mean)]
 
 
 def discard_epoch(model: keras.Model, epoch: int | None) -> None:
