@@ -308,7 +308,7 @@ def test_two_replicas_equal_one(case, two_replicas):
     one, two = trained(tf.distribute.get_strategy()), trained(two_replicas)
     for a, b in zip(one.weights, two.weights, strict=True):
         # What a pool holds are no weights but images, sums of many products that round otherwise.
-        tolerance = 1e-5 if "image_pool" in a.path else 2e-6
+        tolerance = 1e-5 if "pool" in a.path else 2e-6
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=tolerance, err_msg=a.path)
 
 

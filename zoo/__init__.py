@@ -17,6 +17,8 @@ import os
 import sys
 import warnings
 
+from zoo.common.quietness import without_chatter_at_level_3
+
 
 def _require_tensorflow_backend() -> None:
     """Refuses a Keras backend on which no variant can train: each `train_step` is TensorFlow."""
@@ -42,10 +44,18 @@ def _warn_if_onednn_is_off() -> None:
         )
 
 
+def _is_command() -> bool:
+    """Tells whether Python looks for a command of the zoo's now, as `python -m zoo.explore`."""
+    return sys.argv[:1] == ["-m"] and any(each.startswith("zoo.") for each in sys.orig_argv)
+
+
 _tensorflow_came_first = "tensorflow" in sys.modules
 # TensorFlow reads this once, when it is imported; on CPUs without AVX-512 its own default is off.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-_require_tensorflow_backend()
+if _is_command():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with without_chatter_at_level_3():
+    _require_tensorflow_backend()
 if _tensorflow_came_first:
     _warn_if_onednn_is_off()
 
