@@ -110,8 +110,11 @@ class Announce(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         newest = RunCheckpoint.latest(self.file.parent / "checkpoints")
+        # In one rename, but not synced, which would take longer than the step.
+        partial = self.file.with_suffix(".partial")
         with contextlib.suppress(OSError):  # where the disk itself is what is looked at
-            write_atomically(self.file, newest.name if newest else "nothing")
+            partial.write_text(newest.name if newest else "nothing")
+            os.replace(partial, self.file)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.on_train_batch_end(0)
