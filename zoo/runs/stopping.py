@@ -81,7 +81,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         return self.stop_reason is None
 
     def _non_finite_log(self, logs: Mapping[str, float] | None) -> str | None:
-        for name, value in (logs or {}).items():
+        # A loss tells more than the gradient that it spoilt.
+        for name, value in sorted((logs or {}).items(), key=lambda log: "_loss" not in log[0]):
             if name not in self.ignore and not np.all(np.isfinite(value)):
                 return f"log {name} = {value}"
         return None
