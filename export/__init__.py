@@ -4,8 +4,9 @@ A SavedModel stands alone: it is called from Python, TF Serving or TF-Hub with n
 """
 
 from export.archive import pack
+from export.model_card import Details, details_of_run
 from export.saved_model import save
 from export.verification import VerificationError, verify
 from zoo.common.exports import load
 
-__all__ = ["VerificationError", "load", "pack", "save", "verify"]
+__all__ = ["Details", "VerificationError", "details_of_run", "load", "pack", "save", "verify"]
