@@ -291,6 +291,11 @@ class CycleGAN(AdversarialModel):
         """A → B and B → A as `predict`, `evaluate` and the export use them: averages, if there."""
         return self.averaged_generator_ab, self.averaged_generator_ba
 
+    @property
+    def judges(self) -> dict[str, keras.Model]:
+        """The discriminators of domain A and of domain B, as `_a` and `_b`."""
+        return {"_a": self.discriminator_a, "_b": self.discriminator_b}
+
     def default_optimizers(self):
         """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}

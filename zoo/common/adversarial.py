@@ -677,6 +677,25 @@ class AdversarialModel(keras.Model):
                 for mean, weight in zip(average.weights, network.weights, strict=True):
                     mean.assign_add(tf.cast(rate, mean.dtype) * (weight - mean))
 
+    # === Judging ===
+
+    @property
+    def judges(self) -> dict[str, keras.Model]:
+        """The networks that judge images, averages where there are, by a suffix that tells them.
+
+        Of several one after the other the first, by the empty suffix; none of a game without.
+        """
+        opponents = [networks for player, networks in self.players.items() if player != "generator"]
+        return {"": self._average_or_own(opponents[0][0])} if opponents else {}
+
+    def _average_or_own(self, network: keras.Model) -> keras.Model:
+        averages = [average for average, original in self.averages if original is network]
+        return averages[0] if averages else network
+
+    def judgement(self, judge: keras.Model, images: tf.Tensor) -> tf.Tensor:
+        """Returns what one of `judges` says of images in [-1, 1], outside of training."""
+        return judge(images, training=False)
+
     # === Saving ===
 
     @property

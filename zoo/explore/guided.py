@@ -17,7 +17,7 @@ from keras import layers
 
 from zoo import datasets
 from zoo.common.checks import check_positive_integers
-from zoo.explore.convolution_features import ConvolutionFeatures
+from zoo.common.convolution_features import ConvolutionFeatures
 from zoo.explore.findings import Findings
 from zoo.explore.pictures import rows_picture
 from zoo.explore.subjects import (

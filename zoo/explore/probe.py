@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from zoo import datasets
 from zoo.common.checks import check_not_negative_integers, check_positive_integers
+from zoo.common.convolution_features import ConvolutionFeatures
 from zoo.datasets.few_labels import choose_labelled
-from zoo.explore.convolution_features import ConvolutionFeatures
 from zoo.explore.findings import Findings
 from zoo.explore.pictures import bars_picture
 from zoo.explore.subjects import (
