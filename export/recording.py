@@ -30,7 +30,7 @@ def write_record(
     version: Path,
     about: Path,
     version_number: int,
-) -> None:
+) -> dict[str, Any]:
     """Calls each function, and writes what it gave and a manifest of the files of the SavedModel.
 
     Args:
@@ -40,6 +40,9 @@ def write_record(
         version: folder of the SavedModel, written already.
         about: folder to write to.
         version_number: as which it is exported.
+
+    Returns:
+        What the manifest says.
     """
     forms = {name: _form_of(function) for name, function in signatures.items()}
     # A name of a function that has one already is asked no second time.
@@ -74,6 +77,7 @@ def write_record(
         "about": {RECORDED: sha256_of(about / RECORDED)},
     }
     (about / MANIFEST).write_text(checked_json(body), encoding="utf-8")
+    return body
 
 
 def _kept(output: tf.Tensor) -> np.ndarray:

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from export import recording, verification
+from export.model_card import Details, write_card
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import as_integer
 from zoo.common.exported_discriminators import discriminator_signatures
@@ -24,6 +25,7 @@ def save(
     version: int = 1,
     *,
     include_discriminator: bool = False,
+    details: Details | None = None,
     verify: bool = True,
 ) -> pathlib.Path:
     """Exports `model` as a SavedModel at `folder/<version>/`, the layout that TF Serving reads.
@@ -50,7 +52,9 @@ def save(
 
     Beside it, `folder/<version>.about/` tells of it: `manifest.json` has the SHA-256 of each file,
     versions, and the form and the value range of each input and output; `recorded.npz` what
-    `export.verify` compares with. Both folders appear whole or not at all; processes that save at
+    `export.verify` compares with; `model_card.md` is the card, in TF-Hub's form, `README.md` the
+    same for Hugging Face, and `samples.png` its picture: these are to be completed by hand, and not
+    in the manifest. Both folders appear whole or not at all; processes that save at
     once do not disturb each other. A killed one may leave a hidden folder `.<version>.….partial`.
 
     Args:
@@ -59,6 +63,8 @@ def save(
         version: name of the subfolder, a positive integer. Defaults to 1.
         include_discriminator: whether to pack it too. Defaults to False: it is as large as the
             generator, and only who wants its features asks for it.
+        details: what the card tells of the training, such as `export.details_of_run(folder)`.
+            Defaults to nothing.
         verify: whether to see first that it gives in a fresh process what the model gives, by
             `export.verify`. Defaults to True; it takes about 10 s.
 
@@ -85,7 +91,10 @@ def save(
             if include_discriminator:
                 signatures |= discriminator_signatures(model)
             _write(model, signatures, call, partial)
-            recording.write_record(model, signatures, call, partial, about_partial, version)
+            manifest = recording.write_record(
+                model, signatures, call, partial, about_partial, version
+            )
+            write_card(model, version, manifest, details or Details(), about_partial)
             if verify:
                 verification.verify(partial)
     except OSError as error:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from zoo.common import archives, exports, pretrained
+from export.archive import pack
+from zoo.common import exports, pretrained
 from zoo.common.files import sha256_of, write_atomically
 
 MOST_BYTES = 6_000_000
@@ -52,7 +53,7 @@ def ship(
         copy, package = Path(temporary) / "1", Path(temporary) / "package.tar.gz"
         shutil.copytree(version, copy)
         pretrained.to_half_precision(copy)
-        archives.pack(copy, package)
+        pack(copy, package)
         pretrained.in_single_precision(copy)
         entry = pretrained.Pretrained(
             name=name,

@@ -181,6 +181,7 @@ def train_and_report(
             resume_command=command_line.resume_command(folder, "--epochs=..."),
             pictures=pictures,
             notice=_joined(data.stand_in, _protocol_line(results), family.samples_note),
+            data_license=data.license,
         )
 
     pictures: list[tuple[Path, str]] = []

@@ -135,19 +135,3 @@ def test_nothing_is_overwritten(written, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(FileExistsError, match="out exists already"):
         archives.unpack(written(member("a")), tmp_path / "out")
-
-
-def test_the_same_files_are_packed_as_the_same_bytes(tmp_path):
-    for name, mode in (("a", 0o600), ("b", 0o755)):
-        folder = tmp_path / name
-        (folder / "deep").mkdir(parents=True)
-        (folder / "deep" / "x").write_bytes(b"content")
-        (folder / "y").write_bytes(b"more")
-        (folder / "y").chmod(mode)
-        archives.pack(folder, tmp_path / f"{name}.tar.gz")
-    packed = (tmp_path / "a.tar.gz").read_bytes()
-    assert packed == (tmp_path / "b.tar.gz").read_bytes()
-    archives.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
-    assert (tmp_path / "out" / "deep" / "x").read_bytes() == b"content"
-    with pytest.raises(FileExistsError):
-        archives.pack(tmp_path / "a", tmp_path / "a.tar.gz")

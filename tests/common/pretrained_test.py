@@ -13,7 +13,7 @@ import export
 import zoo
 from export.shipping import ship
 from tests.cases.semi_supervised_gan import CASE as SEMI_SUPERVISED
-from zoo.common import archives, pretrained
+from zoo.common import pretrained
 
 NAME = "semi_supervised_gan/ramps"
 
@@ -57,7 +57,7 @@ def test_a_name_gives_what_was_exported_but_for_rounding(folder):
 
 def test_a_package_takes_about_half_the_room(folder, shipped):
     whole = folder.parent / "whole.tar.gz"
-    archives.pack(folder / "1", whole)
+    export.pack(folder, whole)
     package = shipped / f"{NAME}.tar.gz"
     assert package.stat().st_size == zoo.pretrained()[0].size < whole.stat().st_size
 
@@ -81,7 +81,7 @@ def test_a_package_that_is_another_is_refused(shipped, tmp_path, monkeypatch):
 def test_folders_and_archives_are_loaded(folder, tmp_path):
     expected = images_of(export.load(folder))
     np.testing.assert_array_equal(images_of(zoo.load_pretrained(str(folder))), expected)
-    archives.pack(folder / "1", tmp_path / "a.tar.gz")
+    export.pack(folder, tmp_path / "a.tar.gz")
     np.testing.assert_array_equal(
         images_of(zoo.load_pretrained(str(tmp_path / "a.tar.gz"))), expected
     )

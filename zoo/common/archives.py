@@ -1,8 +1,7 @@
-"""Packs a folder as a `.tar.gz`, and unpacks one of somebody else's: whole, or not at all."""
+"""Unpacks a `.tar.gz` of somebody else's: whole and within bounds, or not at all."""
 
 import contextlib
 import gzip
-import io
 import os
 import shutil
 import tarfile
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from zoo.common.files import replaced_folder, write_atomically
+from zoo.common.files import replaced_folder
 from zoo.common.messages import first_line
 
 MOST_BYTES = 2**31
@@ -30,39 +29,6 @@ _HEADERS = (
 
 class ArchiveError(ValueError):
     """An archive that is damaged, or holds what is not unpacked."""
-
-
-def pack(folder: str | os.PathLike[str], archive: str | os.PathLike[str]) -> Path:
-    """Packs the files of a folder, which is the root of the archive.
-
-    The same files give the same bytes: no times, owners or rights are packed.
-
-    Args:
-        folder: the folder.
-        archive: the `.tar.gz` to write, which must not exist.
-
-    Returns:
-        The archive.
-
-    Raises:
-        FileExistsError: if `archive` exists.
-        OSError: if the folder can't be read, or the archive not written.
-    """
-    folder, archive = Path(folder), Path(archive)
-    _refuse_existing(archive)
-    content = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=content, mode="wb", filename="", mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
-    ):
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            header = tarfile.TarInfo(path.relative_to(folder).as_posix())
-            header.size = path.stat().st_size
-            with open(path, "rb") as file:
-                tar.addfile(header, file)
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(archive, content.getvalue())
-    return archive
 
 
 def unpack(
