@@ -125,6 +125,7 @@ def run_in_subprocess(run: Run, workdir: Path, show: Callable[[str], None]) -> N
         RunFailedError: with its last lines, if it ends with an error.
     """
     command = [sys.executable, "-m", f"recipes.{run.recipe}", f"--workdir={workdir}"]
+    command.append("--strategy=one")  # for the speed is recorded of one device
     last_lines: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
     with subprocess.Popen(
         [*command, *run.arguments()],

@@ -1,6 +1,5 @@
 """What every recipe does between its data and its table: fit, resume, export, report."""
 
-import contextlib
 import dataclasses
 import os
 import sys
@@ -15,6 +14,7 @@ import tensorflow as tf
 import export
 from recipes.common import report_page
 from zoo.common.adversarial import AdversarialModel
+from zoo.common.distribution import chief_first, has_workers, is_chief, require_agreement
 from zoo.common.files import replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
@@ -32,6 +32,7 @@ from zoo.runs import (
 )
 from zoo.runs.folder import RunFolder
 from zoo.runs.training_state import optimizers_of, steps_done
+from zoo.runs.workers import ReplicaCount, callbacks_of
 
 
 class TrainingError(RuntimeError):
@@ -71,24 +72,6 @@ class Outcome:
         return f"{kind} of the last {'good epoch' if self.is_broken else 'step'}{broke}"
 
 
-def strategy_scope(strategy: str, batch_size: int) -> contextlib.AbstractContextManager:
-    """Returns the scope in which to build a model under `--strategy`.
-
-    Raises:
-        ValueError: if the replicas can't share a batch equally.
-    """
-    if strategy == "none":
-        return contextlib.nullcontext()
-    mirrored = tf.distribute.MirroredStrategy()
-    replicas = mirrored.num_replicas_in_sync
-    if batch_size % replicas:
-        raise ValueError(
-            f"batch_size must be a multiple of the {replicas} replicas that share it. "
-            f"Received: {batch_size}"
-        )
-    return mirrored.scope()
-
-
 def fit(
     model: AdversarialModel,
     data_from: Callable[[int], tf.data.Dataset],
@@ -108,7 +91,8 @@ def fit(
 ) -> Outcome:
     """Trains `model` in the folder of `run`, from its newest checkpoint if there is one.
 
-    Nothing in the folder changes before that checkpoint is found good and loaded.
+    Nothing in the folder changes before that checkpoint is found good and loaded. Of several
+    workers each reads it there, and the chief alone writes.
 
     Args:
         model: compiled.
@@ -136,21 +120,34 @@ def fit(
         CheckpointError: if the newest checkpoint can't be used.
         RunFolderError: if the folder can't be written.
         OSError: if a checkpoint can't be written.
+        WorkerError: if not all workers found the same checkpoint.
     """
-    history = HistoryFile(run.history_csv)
+    strategy = model.distribute_strategy
+    writes = is_chief(strategy)
+    history_csv = run.history_csv if writes else None
+    history = HistoryFile(history_csv)
     on_quality = None
     if patience is not None:
         taken_on = dataclasses.asdict(stamp) if stamp else None
         on_quality = StopOnQuality(monitor, patience, mode, stamp=taken_on)
     health = HealthMonitor(data_from(0), run.health_json)
-    states = {"health": health} | ({"stop_on_quality": on_quality} if on_quality else {})
+    states = {"health": health, "replicas": ReplicaCount(strategy)} | (
+        {"stop_on_quality": on_quality} if on_quality else {}
+    )
     epochs_done, stop = 0, None
-    if run.latest_checkpoint is not None:
-        state = RunCheckpoint.restore(model, run.checkpoints, states)
-        epochs_done = state.epoch
-        history = HistoryFile(run.history_csv, state.history)
-        stop = state.states.get("stop_on_quality")
-        _refuse_other_stamp(monitor, stop, stamp)
+    with chief_first(strategy):
+        if run.latest_checkpoint is not None:
+            state = RunCheckpoint.restore(model, run.checkpoints, states)
+            epochs_done = state.epoch
+            history = HistoryFile(history_csv, state.history)
+            stop = state.states.get("stop_on_quality")
+            _refuse_other_stamp(monitor, stop, stamp)
+    require_agreement(
+        strategy,
+        steps_done(model),
+        "the step to go on from",
+        "Give them one --workdir, on a disk that all see.",
+    )
     # An unbroken run would have gone no further either.
     has_stopped = stop is not None and stop["wait"] >= patience
     data = data_from(steps_done(model))
@@ -167,25 +164,30 @@ def fit(
         samples,
         health,
         PlayersTensorBoard(
-            run.tensorboard, samples=samples, batch_spec=data.element_spec, health=health
+            run.tensorboard,
+            samples=samples,
+            # A graph that one worker traces alone would put it out of step with the others.
+            batch_spec=None if has_workers(strategy) else data.element_spec,
+            health=health,
         ),
         *([on_quality] if on_quality else []),
         history,
         RunCheckpoint(run.checkpoints, history=history, states=states),
         ProgressBar(epochs, validation_key=monitor),
     ]
-    run.begin(dataset_fingerprint)
-    run.write_model(model)
-    if on_begin is not None:
-        on_begin()
-    print(f"Training on {_devices()}; the run is in {run.path}", file=sys.stderr)
+    if writes:
+        run.begin(dataset_fingerprint)
+        run.write_model(model)
+        if on_begin is not None:
+            on_begin()
+        print(f"Training on {_devices(strategy)}; the run is in {run.path}", file=sys.stderr)
     model.fit(
         data,
         initial_epoch=epochs if has_stopped else epochs_done,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         validation_data=validation_data,
-        callbacks=callbacks,
+        callbacks=callbacks_of(strategy, callbacks),
         verbose=0,
     )
     if has_stopped:
@@ -224,10 +226,13 @@ def tell_of_skipped_images(scans: Sequence[FolderScan], report: Path) -> None:
     )
 
 
-def _devices() -> str:
+def _devices(strategy: tf.distribute.Strategy) -> str:
     """Names what TensorFlow found, for it says nothing of a GPU that it can't use."""
     gpus = tf.config.list_physical_devices("GPU")
-    return f"{len(gpus)} GPU" if gpus else f"the CPU, {os.cpu_count()} cores, no GPU"
+    found = f"{len(gpus)} GPU" if gpus else f"the CPU, {os.cpu_count()} cores, no GPU"
+    replicas = strategy.num_replicas_in_sync
+    shared = f", as {replicas} replicas that share each batch" if replicas > 1 else ""
+    return f"{found}{shared}"
 
 
 def export_and_report(
