@@ -1,37 +1,58 @@
-"""Packs a trained model as a SavedModel, and loads one."""
+"""Packs a trained model as a SavedModel."""
 
 import contextlib
 import logging
+import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
+import keras
 import tensorflow as tf
 
+from export import recording, verification
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import as_integer
-from zoo.common.files import replaced_folder
+from zoo.common.exported_functions import ReusableCall
+from zoo.common.files import new_folders
 
 
-def save(model: AdversarialModel, folder, version: int = 1) -> pathlib.Path:
+def save(
+    model: AdversarialModel,
+    folder: str | os.PathLike[str],
+    version: int = 1,
+    *,
+    verify: bool = True,
+) -> pathlib.Path:
     """Exports `model` as a SavedModel at `folder/<version>/`, the layout that TF Serving reads.
 
-    What it can be asked is what `model.export_signatures()` gives. Images go in and come out as
-    float32 in [0, 1], batch sizes are free:
+    Images go in and come out as float32 in [0, 1], batch sizes are free. The signatures are what
+    `model.export_signatures()` gives:
 
-    - `generate(num: int32, seed: int64, truncation: float32)` → `images`; for truncation below 1
-      see `zoo.common.adversarial.truncate_latents`;
+    - `generate(num: int32, seed: int64, truncation: float32)` → `images`; truncation below 1 gives
+      more typical and less varied ones, see `zoo.common.priors.Prior.truncate`;
+    - `from_latents(latents)` → `images`;
     - `classify(images)` → `probabilities` `(batch, K)` and `labels`, the name of the likeliest
       class of each image; the K names, one a line, are packed as the asset `labels.txt`;
     - `a_to_b(images)` and `b_to_a(images)` → `images`, translated.
 
-    The folder appears whole or not at all: it is written beside and renamed.
+    They refuse what is out of range: an empty batch, pixels outside [0, 1], a NaN, a negative seed.
+
+    The root has TF-Hub's reusable interface: `loaded(inputs, training=False)`, which makes images
+    of latents, logits of images if the model classifies, and translates A to B;
+    `variables`, `trainable_variables` and `regularization_losses` of that call, to fine-tune it.
+
+    Beside it, `folder/<version>.about/` tells of it: `manifest.json` has the SHA-256 of each file,
+    versions, and the form and the value range of each input and output; `recorded.npz` what
+    `export.verify` compares with. Both folders appear whole or not at all; processes that save at
+    once do not disturb each other. A killed one may leave a hidden folder `.<version>.….partial`.
 
     Args:
         model: a model of the zoo.
         folder: where versions of this export live; made if there is none.
         version: name of the subfolder, a positive integer. Defaults to 1.
+        verify: whether to see first that it gives in a fresh process what the model gives, by
+            `export.verify`. Defaults to True; it takes about 10 s.
 
     Returns:
         The path `folder/<version>`.
@@ -39,6 +60,7 @@ def save(model: AdversarialModel, folder, version: int = 1) -> pathlib.Path:
     Raises:
         TypeError: if `model` is not a model of the zoo.
         ValueError: if `version` is not a positive integer.
+        VerificationError: if the export does not give what the model gives; it is not kept then.
         OSError: if the folder can't be written.
         FileExistsError: if that version exists already; it is left as it is.
     """
@@ -46,15 +68,22 @@ def save(model: AdversarialModel, folder, version: int = 1) -> pathlib.Path:
         raise TypeError(f"export.save() takes a model of the zoo. Received: {type(model).__name__}")
     version = as_integer("version", version)
     target = pathlib.Path(folder) / str(version)
-    if target.exists():
-        raise FileExistsError(
-            f"{target} exists already, and an export is never overwritten. Save under another "
-            f"version, such as version={version + 1}, or remove it."
-        )
+    about = target.with_name(f"{version}.about")
     try:
-        with replaced_folder(target) as temporary:
-            _write(model, temporary)
+        if target.exists():
+            raise FileExistsError
+        with new_folders(about, target) as (about_partial, partial):
+            signatures, call = model.export_signatures(), model.export_call()
+            _write(model, signatures, call, partial)
+            recording.write_record(model, signatures, call, partial, about_partial, version)
+            if verify:
+                verification.verify(partial)
     except OSError as error:
+        if isinstance(error, FileExistsError) and target.exists():
+            raise FileExistsError(
+                f"{target} exists already, and an export is never overwritten. Save under another "
+                f"version, such as version={version + 1}, or remove it."
+            ) from None
         raise OSError(
             error.errno,
             f"can't write an export to {target}: {error.strerror or error}; name a folder that can "
@@ -63,11 +92,27 @@ def save(model: AdversarialModel, folder, version: int = 1) -> pathlib.Path:
     return target
 
 
-def _write(model: AdversarialModel, folder: pathlib.Path) -> None:
-    signatures = model.export_signatures()
-    module = tf.Module()
+class _Reusable(tf.Module):
+    """What is saved. Its lists of variables are given, where those of a module are of all of it."""
+
+    variables = None
+    trainable_variables = None
+
+
+def _write(
+    model: AdversarialModel,
+    signatures: Mapping[str, tf.types.experimental.PolymorphicFunction],
+    call: ReusableCall,
+    folder: pathlib.Path,
+) -> None:
+    module = _Reusable()
+    module.__call__ = call.function
+    module.variables = _variables_of(call.traces)
+    module.trainable_variables = [each for each in module.variables if each.trainable]
+    module.regularization_losses = _losses_of(model, module.variables)
     # What a signature closes over must hang on the module, or it is not saved.
-    module.variables_of_signatures = _variables_of(signatures.values())
+    traces = [function.get_concrete_function() for function in signatures.values()]
+    module.variables_of_signatures = _variables_of([*traces, *call.traces])
     for name, function in signatures.items():
         if name != "serving_default":
             setattr(module, name, function)
@@ -78,7 +123,7 @@ def _write(model: AdversarialModel, folder: pathlib.Path) -> None:
             labels.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
             module.labels = tf.saved_model.Asset(str(labels))
         with _quiet_tensorflow():
-            tf.saved_model.save(module, str(folder), signatures=signatures)
+            tf.saved_model.save(module, str(folder), signatures=dict(signatures))
 
 
 @contextlib.contextmanager
@@ -93,42 +138,27 @@ def _quiet_tensorflow() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _variables_of(functions) -> list[tf.Variable]:
-    """Returns what the functions read: the networks that no signature calls stay at home."""
-    read = [v for function in functions for v in function.get_concrete_function().graph.variables]
+def _variables_of(traces: Iterable[tf.types.experimental.ConcreteFunction]) -> list[tf.Variable]:
+    """Returns what they read: the networks that no function calls stay at home."""
+    read = [variable for trace in traces for variable in trace.graph.variables]
     return list({id(variable): variable for variable in read}.values())
 
 
-def load(folder) -> Any:
-    """Loads an export of `save`: the newest version in `folder`, or that of `folder` itself.
+def _losses_of(
+    model: keras.Model, variables: Iterable[tf.Variable]
+) -> list[tf.types.experimental.PolymorphicFunction]:
+    """Returns a function without arguments for each penalty on the weights among `variables`."""
+    read = {id(variable) for variable in variables}
+    return [
+        _penalty_on(weight)
+        for weight in model.weights
+        if weight.regularizer is not None and id(weight.value) in read
+    ]
 
-    Args:
-        folder: what was given to `save`, or one version below it.
 
-    Returns:
-        The loaded SavedModel, whose functions are its attributes: `loaded.classify(images)`,
-        `loaded.generate(num, seed, truncation)`, each returning a dictionary of tensors;
-        `loaded.signatures` holds them by name as TF Serving sees them.
+def _penalty_on(weight: keras.Variable) -> tf.types.experimental.PolymorphicFunction:
+    @tf.function(input_signature=[], autograph=False)
+    def penalty():
+        return weight.regularizer(weight.value)
 
-    Raises:
-        FileNotFoundError: if there is no SavedModel.
-        ValueError: if it is damaged.
-    """
-    folder = pathlib.Path(folder)
-    versions = sorted(
-        (path for path in folder.glob("[0-9]*") if path.name.isdigit() and path.is_dir()),
-        key=lambda path: int(path.name),
-    )
-    newest = versions[-1] if versions else folder
-    if not (newest / "saved_model.pb").is_file():
-        raise FileNotFoundError(
-            f"No export in {folder}: neither it nor a numbered folder in it holds a "
-            "saved_model.pb. Name the folder that was given to export.save()."
-        )
-    try:
-        return tf.saved_model.load(str(newest))
-    except (OSError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"The export {newest} is damaged: {reason}. Export the model again."
-        ) from error
+    return penalty

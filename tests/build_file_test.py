@@ -36,6 +36,8 @@ RULES = ("py_library", "py_binary", "py_test")
 LIBRARIES = ("zoo", "export", "recipes", "benchmarks", "testlib")
 # What checks the files from outside: nothing imports it.
 TOOLS = {"ruff"}
+# Modules of extras that stand in no lock, for only a comparison or a conversion needs them.
+OPTIONAL = {"torch"}
 
 
 def files(pattern: str) -> set[str]:
@@ -108,7 +110,7 @@ distributions_of_modules = functools.cache(importlib.metadata.packages_distribut
 
 
 def imported_distributions(library: str) -> set[str]:
-    modules = imported_top_levels(library) - set(ROOMS)
+    modules = imported_top_levels(library) - set(ROOMS) - OPTIONAL
     names = {name for module in modules for name in distributions_of_modules()[module]}
     return {canonicalize_name(name) for name in names}
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 import export
 from tests import three_players
-from tests.case import SCORES, Case, state_of
+from tests.case import SCORES, Case, ramp_latents, state_of
 from tests.cases import CASES
 from tests.habits import bytes_of, of_images
 from zoo.common.adversarial import AdversarialModel
@@ -331,6 +331,12 @@ import tensorflow as tf
 import keras
 import tensorflow_hub as hub
 
+def inputs_of(expected, prefix):
+    return {
+        key.removeprefix(prefix + "in/"): tf.constant(expected[key])
+        for key in expected if key.startswith(prefix + "in/")
+    }
+
 def check(folder):
     expected = np.load(folder / "expected.npz")
     for load in (tf.saved_model.load, hub.load):
@@ -338,24 +344,48 @@ def check(folder):
         for name in json.loads((folder / "signatures.json").read_text()):
             for size in (1, 3):
                 prefix = f"{name}/{size}/"
-                arguments = {
-                    key.removeprefix(prefix + "in/"): tf.constant(expected[key])
-                    for key in expected if key.startswith(prefix + "in/")
-                }
-                outputs = loaded.signatures[name](**arguments)
+                arguments = inputs_of(expected, prefix)
+                if name == "__call__":
+                    outputs = {"output": loaded(one_or_all(arguments))}
+                else:
+                    outputs = loaded.signatures[name](**arguments)
                 for key, value in outputs.items():
                     wanted = expected[prefix + "out/" + key]
                     if value.dtype == tf.string:
                         assert [v.decode() for v in value.numpy()] == wanted.tolist(), (name, key)
                     else:
-                        np.testing.assert_allclose(value, wanted, atol=1e-6, err_msg=name + key)
+                        np.testing.assert_allclose(
+                            value, wanted, rtol=1e-6, atol=1e-6, err_msg=name + key
+                        )
                 if name == "serving_default" and len(arguments) == 1:
                     layer = keras.layers.TFSMLayer(str(folder / "1"), call_endpoint=name)
                     for key, value in layer(*arguments.values()).items():
                         if value.dtype != tf.string:
                             wanted = expected[prefix + "out/" + key]
                             np.testing.assert_allclose(value, wanted, atol=1e-6)
+    fine_tune(loaded, one_or_all(inputs_of(expected, "__call__/3/")))
     return "stands alone"
+
+def one_or_all(arguments):
+    arguments = list(arguments.values())
+    return arguments if len(arguments) > 1 else arguments[0]
+
+def fine_tune(loaded, inputs):
+    def loss():
+        return tf.reduce_mean(tf.square(loaded(inputs) - 0.3))
+    with tf.GradientTape() as tape:
+        before = loss()
+    assert loaded.trainable_variables and loaded.regularization_losses == []
+    gradients = tape.gradient(before, loaded.trainable_variables)
+    scale = 1e-3 / tf.linalg.global_norm(gradients)
+    for variable, gradient in zip(loaded.trainable_variables, gradients, strict=True):
+        variable.assign_sub(scale * gradient)
+    assert loss() < before, (loss(), before)
+    names = [variable.name for variable in loaded.variables]
+    with tf.GradientTape() as tape:
+        in_training = loaded(inputs, training=True)
+    missing = [g is None for g in tape.gradient(in_training, loaded.trainable_variables)]
+    assert not any(missing), (names, missing)
 
 for line in sys.stdin:
     try:
@@ -399,6 +429,7 @@ def arguments_of(signature, size: int, case: Case) -> dict[str, np.ndarray]:
         "truncation": lambda: np.float32(0.5),
         "images": lambda: (case.inputs(size) + 1) / 2,
         "condition": lambda: case.condition(size),
+        "latents": lambda: ramp_latents(size),
     }
     return {spec.name: known[spec.name]() for spec in signature.input_signature}
 
@@ -406,7 +437,7 @@ def arguments_of(signature, size: int, case: Case) -> dict[str, np.ndarray]:
 @cases_of(every_day=(*EVERY_DAY, "cyclegan", "semi_supervised_gan"))
 def test_export_stands_alone(case, tmp_path, stands_alone):
     model = build(case)
-    export.save(model, tmp_path)
+    export.save(model, tmp_path, verify=False)
     expected = {}
     signatures = model.export_signatures()
     for name, function in signatures.items():
@@ -419,8 +450,16 @@ def test_export_stands_alone(case, tmp_path, stands_alone):
                 expected[f"{name}/{size}/out/{key}"] = (
                     value.astype(str) if value.dtype == object else value
                 )
+    call = model.export_call().function
+    for size in (1, 3):
+        inputs = tf.nest.flatten(case.inputs(size))
+        inputs = [(each + 1) / 2 if each.ndim == 4 else each for each in inputs]
+        for number, each in enumerate(inputs):
+            expected[f"__call__/{size}/in/{number}"] = each
+        output = call(inputs if len(inputs) > 1 else inputs[0])
+        expected[f"__call__/{size}/out/output"] = output.numpy()
     np.savez(tmp_path / "expected.npz", **expected)
-    (tmp_path / "signatures.json").write_text(json.dumps(list(signatures)))
+    (tmp_path / "signatures.json").write_text(json.dumps([*signatures, "__call__"]))
     assert stands_alone(tmp_path) == "stands alone"
 
 

@@ -343,6 +343,7 @@ def test_architecture_chooses_the_generator(architecture):
         assert [type(each) for each in network.layers] == [type(each) for each in built.layers]
 
 
+@pytest.mark.slow
 # The contract tests build the paper's generator alone.
 @pytest.mark.parametrize("architecture", ["residual_skip", "attention", "u_net"])
 def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path):
@@ -363,7 +364,7 @@ def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path
     for ours, theirs in zip(*map(state_of, (model, loaded)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
-    export.save(loaded, tmp_path / "export")
+    export.save(loaded, tmp_path / "export", verify=False)
     exported = export.load(tmp_path / "export")
     images = exported.a_to_b(tf.constant(images_a / 2 + 0.5))["images"]
     np.testing.assert_allclose(images, translated / 2 + 0.5, atol=1e-5)
@@ -484,6 +485,7 @@ def test_quality_measures_are_refused():
 # === Learning ===
 
 
+@pytest.mark.slow
 def test_learns_only_if_the_discriminators_do():
     """A, dark by `sign`, is made bright and B dark, over textures that are alike.
 

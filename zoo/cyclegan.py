@@ -31,11 +31,20 @@ from zoo.common.checks import (
     check_positive_integers,
     refuse_squashed_output,
 )
+from zoo.common.exported_functions import (
+    ReusableCall,
+    from_unit_range,
+    require_images,
+    require_sides,
+    reusable,
+    to_unit_range,
+)
 from zoo.common.probes import Probe
 from zoo.common.replay import ImagePool
 from zoo.common.translation_networks import (
     convolution,
     instance_norm,
+    multiple_of_sides,
     output_convolution,
     residual_features,
 )
@@ -398,20 +407,48 @@ class CycleGAN(AdversarialModel):
         """Images."""
         return batches.images_spec(self.image_shape)
 
-    def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-        """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""
-        images = tf.TensorSpec((None, None, None, self.image_shape[-1]), name="images")
-        to_b, to_a = (functools.partial(each, training=False) for each in self.translators)
+    def export_signatures(
+        self, checks: bool = True
+    ) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """Returns the functions that `export.save` packs; images go in and out in [0, 1].
 
-        @tf.function(input_signature=[images])
+        `a_to_b(images)` and `b_to_a(images)` give `images`, of any size that the networks take.
+
+        Args:
+            checks: as for `AdversarialModel.export_signatures`.
+        """
+        to_b, to_a = self.translators
+
+        @tf.function(input_signature=[self._export_images], autograph=False)
         def a_to_b(images):
-            return {"images": (to_b(2.0 * images - 1.0) + 1.0) / 2.0}
+            return {"images": self._translated(to_b, images, checks)}
 
-        @tf.function(input_signature=[images])
+        @tf.function(input_signature=[self._export_images], autograph=False)
         def b_to_a(images):
-            return {"images": (to_a(2.0 * images - 1.0) + 1.0) / 2.0}
+            return {"images": self._translated(to_a, images, checks)}
 
         return {"a_to_b": a_to_b, "b_to_a": b_to_a, "serving_default": a_to_b}
+
+    def export_call(self, checks: bool = True) -> ReusableCall:
+        """Returns what the export's root does when called: images of A to B, in [0, 1].
+
+        Args:
+            checks: as for `AdversarialModel.export_signatures`.
+        """
+
+        def call(images, training):
+            return self._translated(self.translators[0], images, checks, training)
+
+        return reusable(call, self._export_images)
+
+    @property
+    def _export_images(self) -> tf.TensorSpec:
+        return tf.TensorSpec((None, None, None, self.image_shape[-1]), name="images")
+
+    def _translated(self, translator, images, checks: bool, training: bool = False) -> tf.Tensor:
+        if checks:
+            images = require_sides(require_images(images), multiple_of_sides(translator))
+        return to_unit_range(translator(from_unit_range(images), training=training))
 
     def get_config(self):
         """Returns the arguments that rebuild this model, networks included."""

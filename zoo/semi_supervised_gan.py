@@ -31,6 +31,12 @@ from zoo.common.checks import (
     check_labels,
     check_network,
 )
+from zoo.common.exported_functions import (
+    ReusableCall,
+    from_unit_range,
+    require_images,
+    reusable,
+)
 from zoo.common.latent_model import LatentModel
 from zoo.common.layers import (
     WeightNormalizedConv2D,
@@ -444,16 +450,41 @@ class SemiSupervisedGAN(LatentModel):
         """Images."""
         return batches.images_spec(self.image_shape)
 
-    def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-        """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""
+    def export_signatures(
+        self, checks: bool = True
+    ) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """Returns the functions that `export.save` packs; images go in and out in [0, 1].
 
-        @tf.function(input_signature=[tf.TensorSpec((None, *self.image_shape), name="images")])
+        `classify(images)` gives `probabilities` and `labels`, beside a `LatentModel`'s functions.
+
+        Args:
+            checks: as for `AdversarialModel.export_signatures`.
+        """
+
+        @tf.function(input_signature=[batches.images_spec(self.image_shape)], autograph=False)
         def classify(images):
-            probabilities = self(2.0 * images - 1.0)
+            if checks:
+                images = require_images(images)
+            probabilities = self(from_unit_range(images))
             names = tf.gather(tf.constant(self.class_names), tf.argmax(probabilities, axis=-1))
             return {"probabilities": probabilities, "labels": names}
 
-        return {**super().export_signatures(), "classify": classify, "serving_default": classify}
+        generated = super().export_signatures(checks)
+        return {**generated, "classify": classify, "serving_default": classify}
+
+    def export_call(self, checks: bool = True) -> ReusableCall:
+        """Returns what the export's root does when called: images in [0, 1] to logits.
+
+        Args:
+            checks: as for `AdversarialModel.export_signatures`.
+        """
+
+        def call(images, training):
+            if checks:
+                images = require_images(images)
+            return self.averaged_discriminator(from_unit_range(images), training=training)
+
+        return reusable(call, batches.images_spec(self.image_shape))
 
     def get_config(self):
         """Returns the arguments that rebuild this model, networks included."""

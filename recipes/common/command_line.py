@@ -19,6 +19,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from recipes.common.hyper_parameters import HyperParameters
+from recipes.common.training import Saving
 from zoo.common.command_errors import end
 from zoo.common.distribution import STRATEGIES
 from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
@@ -27,8 +28,9 @@ PRESETS = ("quick", "paper")
 JITS = ("auto", "on", "off")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SMOKE_EPOCHS = 2
-# No hyper-parameters: several replicas train what one does.
+# No hyper-parameters: several replicas train what one does, however it is saved.
 _DEVICES = ("strategy", "replicas")
+_SAVING = ("checkpoint_every_steps", "checkpoint_every_minutes", "keep_checkpoints")
 
 FLAGS = flags.FLAGS
 # Flags defined here count as the recipe's own, so that its --help shows them.
@@ -88,6 +90,7 @@ def define_flags(
         False,
         "Continue the run in --workdir where it stopped, with its own hyper-parameters.",
     )
+    _define_saving()
     flags.DEFINE_enum(
         "strategy",
         "auto",
@@ -118,6 +121,36 @@ def define_flags(
         [],
         "name=value: any other hyper-parameter; may be repeated. By default the preset's; in quick "
         f"for {dataset}: {', '.join(others)}.",
+    )
+
+
+def _define_saving() -> None:
+    """Defines what is no hyper-parameter, for it changes nothing of what is trained."""
+    default = Saving()
+    flags.DEFINE_integer(
+        "checkpoint_every_steps",
+        default.every_steps,
+        "Train steps after which to save within an epoch too. By default none.",
+        lower_bound=1,
+    )
+    flags.DEFINE_float(
+        "checkpoint_every_minutes",
+        default.every_minutes,
+        "Minutes after which to save within an epoch too; 0 for never.",
+        lower_bound=0.0,
+    )
+    flags.DEFINE_integer(
+        "keep_checkpoints",
+        default.keep,
+        "How many of the newest checkpoints to keep, beside the best.",
+        lower_bound=1,
+    )
+
+
+def saving() -> Saving:
+    """Returns when the flags want the run saved."""
+    return Saving(
+        FLAGS.checkpoint_every_steps, FLAGS.checkpoint_every_minutes or None, FLAGS.keep_checkpoints
     )
 
 
@@ -167,7 +200,7 @@ def _override(hyper_parameters: HyperParameters) -> HyperParameters:
     names = [name for name in vars(hyper_parameters) if name in FLAGS]
     given = {name: FLAGS[name].value for name in names if FLAGS[name].present}
     for assignment in FLAGS.set:
-        name, value = _parse_assignment(hyper_parameters, assignment)
+        name, value = parse_assignment(hyper_parameters, assignment)
         given[name] = value
     if given.get("smoke") and not FLAGS.resume:
         given.setdefault("epochs", SMOKE_EPOCHS)
@@ -179,7 +212,12 @@ def _override(hyper_parameters: HyperParameters) -> HyperParameters:
     return dataclasses.replace(hyper_parameters, **given)
 
 
-def _parse_assignment(hyper_parameters: HyperParameters, assignment: str) -> tuple[str, Any]:
+def parse_assignment(hyper_parameters: HyperParameters, assignment: str) -> tuple[str, Any]:
+    """Returns the hyper-parameter that `name=value` names, and the value in its type.
+
+    Raises:
+        ValueError: if there is no such hyper-parameter, or its value has another type.
+    """
     name, equals, text = assignment.partition("=")
     hints = typing.get_type_hints(type(hyper_parameters))
     types_of = {field.name: hints[field.name] for field in dataclasses.fields(hyper_parameters)}
@@ -251,8 +289,10 @@ def interruptible(run: RunFolder) -> Iterator[None]:
 
 def resume_command(run: RunFolder, *further: str) -> str:
     """Returns what to type to go on with a run; its hyper-parameters are in its folder."""
-    devices = [f"--{name}={FLAGS[name].value}" for name in _DEVICES if FLAGS[name].present]
-    words = ["python", sys.argv[0], f"--workdir={run.path}", "--resume", *devices, *further]
+    names = (*_DEVICES, *_SAVING)
+    given = [name for name in names if name in FLAGS and FLAGS[name].present]
+    again = [f"--{name}={FLAGS[name].value}" for name in given]
+    words = ["python", sys.argv[0], f"--workdir={run.path}", "--resume", *again, *further]
     return shlex.join(words)
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl import flags
 
 from recipes.common import command_line, training
-from recipes.common.family import RunData
+from recipes.common.family import RunData, largest_divisor
 from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.recipe import Recipe
 from zoo.common.adversarial import AdversarialModel
@@ -27,6 +27,7 @@ from zoo.common.distribution import (
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.measure_logs import directions_of
+from zoo.common.messages import counted
 from zoo.runs import CheckpointError, RunFolder, RunFolderError
 from zoo.runs.workers import ending_with_the_others
 
@@ -63,7 +64,8 @@ def _run_as_flags_say(recipe: Recipe) -> None:
         strategy, f"Restart all workers, each with: {command_line.resume_command(folder)}"
     )
     with command_line.interruptible(folder), one_line_errors(*kinds), together:
-        results = train_and_report(recipe, values, data, model, folder)
+        saving = command_line.saving()
+        results = train_and_report(recipe, values, data, model, folder, saving)
         with chief_first(strategy):  # which may be writing still
             pass
     if results["is_broken"]:
@@ -135,9 +137,26 @@ def build_model(
             **values.compile_arguments(),
             **data.compile_arguments(),
             jit_compile={"auto": "auto", "on": True, "off": False}[values.jit],
+            **_steps_in_a_call(values, data),
         )
     recipe.family.adapt(model, data)
     return model
+
+
+def _steps_in_a_call(values: HyperParameters, data: RunData) -> dict[str, int]:
+    """Returns how many train steps Keras takes in one call, if the recipe lets one choose."""
+    wanted = vars(values).get("steps_per_execution")
+    if wanted is None or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return {}  # several replicas can't
+    # Keras would overrun an epoch of which it is no divisor.
+    taken = largest_divisor(data.steps_per_epoch, wanted)
+    if taken != wanted:
+        print(
+            f"{counted(taken, 'step')} in a call, the most up to steps_per_execution={wanted} that "
+            f"divide the {counted(data.steps_per_epoch, 'step')} of an epoch",
+            file=sys.stderr,
+        )
+    return {"steps_per_execution": taken}
 
 
 def _arguments_for(model: type[AdversarialModel], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,6 +174,7 @@ def train_and_report(
     data: RunData,
     model: AdversarialModel,
     folder: RunFolder,
+    saving: training.Saving | None = None,
 ) -> dict[str, Any]:
     """Trains a model, scores it and fills the run folder.
 
@@ -164,12 +184,13 @@ def train_and_report(
         data: made from them.
         model: made from both.
         folder: a new one, or that of the run to resume.
+        saving: when the run is saved. Defaults to `None`, as `training.fit` does by itself.
 
     Returns:
         What `results.json` holds.
 
     Raises:
-        CheckpointError: if the run to resume has a damaged checkpoint.
+        CheckpointError: if the run to resume has no checkpoint that can be used.
         RunFolderError: if the folder can't be written.
         TrainingError: if a training beside the model's fails; the rest is in the folder by then.
         OSError: if a file can't be written later on.
@@ -192,6 +213,8 @@ def train_and_report(
         num_samples=family.num_samples,
         draw_samples=family.sample_drawer(model, data),
         on_begin=lambda: data.write_skipped_images(folder.path / "skipped_images.csv"),
+        saving=saving,
+        resume_command=command_line.resume_command(folder),
     )
 
     writes = is_chief(model.distribute_strategy)
@@ -220,6 +243,8 @@ def train_and_report(
         **family.score(values, data, model, outcome),
         "weights": outcome.describe_weights(bool(values.average_decay), best),
         "stop_reason": outcome.stop_reason,
+        "watched": monitor,
+        "better": mode,
         "is_broken": outcome.is_broken,
         "epochs": outcome.epochs,
         "smoke": values.smoke,

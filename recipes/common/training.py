@@ -3,7 +3,8 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from zoo.runs import (
     SampleGrid,
     StopOnNonFinite,
     StopOnQuality,
+    StopOnSignal,
+    fit_from,
 )
 from zoo.runs.folder import RunFolder
 from zoo.runs.training_state import optimizers_of, steps_done
@@ -37,6 +40,21 @@ from zoo.runs.workers import ReplicaCount, callbacks_of
 
 class TrainingError(RuntimeError):
     """A training that came to nothing; the message is one line and says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Saving:
+    """When a run is saved, beside each epoch's end; it changes nothing of what is trained.
+
+    Attributes:
+        every_steps: train steps between checkpoints within an epoch; None for none by steps.
+        every_minutes: after which to save within an epoch; None for none by time.
+        keep: how many of the newest checkpoints are kept. The best one is kept beside them.
+    """
+
+    every_steps: int | None = None
+    every_minutes: float | None = 10.0
+    keep: int = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +87,7 @@ class Outcome:
         broke = "; the run broke" if self.is_broken else ""
         if self.keeps_best:
             return f"{kind} of the epoch with {best}{broke}"
-        return f"{kind} of the last {'good epoch' if self.is_broken else 'step'}{broke}"
+        return f"{kind} of the last {'good state' if self.is_broken else 'step'}{broke}"
 
 
 def fit(
@@ -88,6 +106,8 @@ def fit(
     num_samples: int = 64,
     draw_samples: Callable[[int, int], np.ndarray] | None = None,
     on_begin: Callable[[], None] | None = None,
+    saving: Saving | None = None,
+    resume_command: str = "",
 ) -> Outcome:
     """Trains `model` in the folder of `run`, from its newest checkpoint if there is one.
 
@@ -112,16 +132,20 @@ def fit(
         num_samples: images in the sample grid.
         draw_samples: draws them, as for `SampleGrid`. Defaults to `None`: the model's `generate`.
         on_begin: called when the folder is the run's, before the first step.
+        saving: when to save. Defaults to `None`: as `Saving` does by itself.
+        resume_command: what to type to go on, for who interrupts the run. Defaults to "", not said.
 
     Returns:
         How it ended.
 
     Raises:
-        CheckpointError: if the newest checkpoint can't be used.
-        RunFolderError: if the folder can't be written.
+        CheckpointError: if no checkpoint can be used.
+        RunFolderError: if the folder can't be written, or another process is at work in it.
         OSError: if a checkpoint can't be written.
+        SystemExit: if a signal asked for the end, with the code of `StopOnSignal`.
         WorkerError: if not all workers found the same checkpoint.
     """
+    saving = saving or Saving()
     strategy = model.distribute_strategy
     writes = is_chief(strategy)
     history_csv = run.history_csv if writes else None
@@ -131,14 +155,15 @@ def fit(
         taken_on = dataclasses.asdict(stamp) if stamp else None
         on_quality = StopOnQuality(monitor, patience, mode, stamp=taken_on)
     health = HealthMonitor(data_from(0), run.health_json)
-    states = {"health": health, "replicas": ReplicaCount(strategy)} | (
-        {"stop_on_quality": on_quality} if on_quality else {}
-    )
-    epochs_done, stop = 0, None
-    with chief_first(strategy):
+    states = {"health": health, "replicas": ReplicaCount(strategy)}
+    states |= {"stop_on_quality": on_quality} if on_quality else {}
+    state, stop = None, None
+    with chief_first(strategy):  # which sets aside what is damaged
         if run.latest_checkpoint is not None:
-            state = RunCheckpoint.restore(model, run.checkpoints, states)
-            epochs_done = state.epoch
+            if writes:
+                run.lock()
+            with _warnings_as_lines():
+                state = RunCheckpoint.restore(model, run.checkpoints, states)
             history = HistoryFile(history_csv, state.history)
             stop = state.states.get("stop_on_quality")
             _refuse_other_stamp(monitor, stop, stamp)
@@ -150,7 +175,6 @@ def fit(
     )
     # An unbroken run would have gone no further either.
     has_stopped = stop is not None and stop["wait"] >= patience
-    data = data_from(steps_done(model))
     # An overflow, which loss scaling skips, makes these infinite.
     scaled = [
         f"{player}_gradient_norm"
@@ -159,21 +183,35 @@ def fit(
     ]
     on_non_finite = StopOnNonFinite(ignore=tuple(scaled))
     samples = SampleGrid(run.samples, num_images=num_samples, draw=draw_samples)
+    # What one worker traces, or looks for, alone would put it out of step with the others.
+    by_itself = not has_workers(strategy)
+    batch_spec = data_from(0).element_spec if by_itself else None
+    tensorboard = PlayersTensorBoard(
+        run.tensorboard, samples=samples, batch_spec=batch_spec, health=health
+    )
+    save = RunCheckpoint(
+        run.checkpoints,
+        saving.keep,
+        history=history,
+        states=states | {"tensorboard": tensorboard},
+        every_steps=saving.every_steps,
+        every_minutes=saving.every_minutes,
+        best=monitor,
+        mode=mode,
+        guard=on_non_finite if by_itself else None,
+        resumed=state,
+    )
+    on_signal = StopOnSignal(save.save if writes else lambda: run.path, resume_command)
     callbacks = [
         on_non_finite,
         samples,
         health,
-        PlayersTensorBoard(
-            run.tensorboard,
-            samples=samples,
-            # A graph that one worker traces alone would put it out of step with the others.
-            batch_spec=None if has_workers(strategy) else data.element_spec,
-            health=health,
-        ),
+        tensorboard,
         *([on_quality] if on_quality else []),
         history,
-        RunCheckpoint(run.checkpoints, history=history, states=states),
+        save,
         ProgressBar(epochs, validation_key=monitor),
+        on_signal,
     ]
     if writes:
         run.begin(dataset_fingerprint)
@@ -181,18 +219,23 @@ def fit(
         if on_begin is not None:
             on_begin()
         print(f"Training on {_devices(strategy)}; the run is in {run.path}", file=sys.stderr)
-    model.fit(
-        data,
-        initial_epoch=epochs if has_stopped else epochs_done,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        validation_data=validation_data,
-        callbacks=callbacks_of(strategy, callbacks),
-        verbose=0,
-    )
+    try:
+        fit_from(
+            dataclasses.replace(state, epoch=epochs) if has_stopped else state,
+            model,
+            data_from,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation_data,
+            callbacks=callbacks_of(strategy, callbacks),
+        )
+    finally:
+        on_signal.release()
     if has_stopped:
         on_quality.stop_reason = on_quality.standstill()
     reasons = [c.stop_reason for c in (on_non_finite, on_quality) if c and c.stop_reason]
+    if on_non_finite.stop_reason and run.latest_checkpoint is not None:
+        reasons[0] += f"; the last good checkpoint is {run.latest_checkpoint.name}"
     return Outcome(
         stop_reason=reasons[0] if reasons else f"all {counted(epochs, 'epoch')} done",
         epochs=len(history.rows),
@@ -213,6 +256,16 @@ def _refuse_other_stamp(monitor: str, stop: Mapping[str, Any] | None, stamp: Sta
         refuse_different({"the best epoch": Stamp(**before), "this run": stamp})
     except ValueError as error:
         raise CheckpointError(f"{monitor} can't go on from its best value. {error}") from error
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Prints warnings without the lines of code that gave them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        print(f"Warning: {warning.message}", file=sys.stderr)
 
 
 def tell_of_skipped_images(scans: Sequence[FolderScan], report: Path) -> None:
@@ -262,7 +315,7 @@ def export_and_report(
     """
     # A resumed run replaces its own earlier export, in one rename.
     with replaced_folder(run.export.parent) as folder:
-        export.save(model, folder, version=int(run.export.name))
+        export.save(model, folder, version=int(run.export.name), verify=False)
     if outcome.history:
         report_page.write_curves(outcome.history, run.curves_png)
     report_page.write_gif(run.samples, run.samples_gif)

@@ -116,6 +116,7 @@ def test_noise_continues_from_its_saved_state(tmp_path):
     np.testing.assert_array_equal(expected, other.discriminator(images, training=True))
 
 
+@pytest.mark.slow
 def test_two_replicas_with_noise_continue_from_a_saved_state(tmp_path, two_replicas):
     def built(seed: int) -> AdversarialModel:
         keras.utils.set_random_seed(seed)

@@ -68,7 +68,7 @@ def test_run_leaves_exactly_these_files(smoke):
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "environment.json", "model.json", "history.csv", "curves.png", "samples"),
         *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
-        "health.json",
+        *("health.json", "run.lock"),
     }
     with open(folder / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))

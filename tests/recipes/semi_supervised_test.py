@@ -62,7 +62,7 @@ def test_run_leaves_exactly_these_files(smoke):
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "environment.json", "model.json", "history.csv", "curves.png", "samples"),
         *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
-        "health.json",
+        *("health.json", "run.lock"),
     }
     assert {path.name for path in (folder / "samples").iterdir()} == {
         *("step-0000000.png", "epoch-0001.png", "epoch-0002.png")

@@ -57,7 +57,7 @@ def exported(tmp_path_factory) -> Path:
 def cyclegan(tmp_path_factory) -> tuple[zoo.CycleGAN, Path]:
     model = zoo.CycleGAN(base_filters=1, num_blocks=1)
     folder = tmp_path_factory.mktemp("run")
-    export.save(model, folder / "export")
+    export.save(model, folder / "export", verify=False)
     return model, folder
 
 
@@ -244,7 +244,7 @@ def test_size_that_fits_is_translated_as_the_model_does(cyclegan):
 
 def test_u_net_needs_sides_that_32_divides(tmp_path):
     model = zoo.CycleGAN(base_filters=1, architecture="u_net")
-    export.save(model, tmp_path)
+    export.save(model, tmp_path, verify=False)
     translator = translate.load_translator(tmp_path, "b_to_a")
     assert translator.multiple == 32
     assert translator.translate(colours(33, 1)).shape == (33, 1, 3)
@@ -419,7 +419,7 @@ def test_refused_in_one_line(run, pictures, tmp_path, options, changes, message)
 
 
 def test_export_that_translates_nothing_is_refused(tmp_path):
-    export.save(zoo.VanillaGAN(), tmp_path / "gan")
+    export.save(zoo.VanillaGAN(), tmp_path / "gan", verify=False)
     with pytest.raises(ValueError, match="it has none at all, and other signatures: generate"):
         translate.load_translator(tmp_path / "gan", "a_to_b")
     fixed = saved(tmp_path / "fixed", a_to_b=lambda images: tf.reshape(images, (-1, 30, 30, 3)))

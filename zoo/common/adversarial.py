@@ -18,6 +18,7 @@ from zoo.common.checks import (
     check_image_range,
     without_numpy_scalars,
 )
+from zoo.common.exported_functions import ReusableCall
 from zoo.common.layers import ReplicaSeedGenerator
 from zoo.common.learning_rates import (
     JointOptimizer,
@@ -752,9 +753,24 @@ class AdversarialModel(keras.Model):
             )
         return super().save_weights(filepath, *arguments, **options)
 
-    def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-        """Returns the functions that `export.save` packs; images go in and out in [0, 1]."""
+    def export_signatures(
+        self, checks: bool = True
+    ) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """Returns the functions that `export.save` packs; images go in and out in [0, 1].
+
+        Args:
+            checks: whether the functions refuse values out of range by assertions, which not every
+                runtime knows. Defaults to True.
+        """
         raise NotImplementedError(f"{type(self).__name__} names no functions to export.")
+
+    def export_call(self, checks: bool = True) -> ReusableCall:
+        """Returns what the export's root does when called, `(inputs, training=False)`.
+
+        Args:
+            checks: as for `export_signatures`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what its export does.")
 
     def _random_states(self) -> list[keras.Variable]:
         return [v for v in self.variables if v.path.endswith("seed_generator_state")]

@@ -1,9 +1,11 @@
 """Files and folders written whole: after a kill or a full disk there is the old one or the new."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +64,57 @@ def replaced_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def new_folders(*paths: str | os.PathLike[str]) -> Iterator[list[Path]]:
+    """Gives temporary folders to fill, which appear when the block ends without error.
+
+    The last is what counts: the others are in place before it, so where it is, all are. Where it is
+    not, a kill may have left the others, and they are replaced. Processes that write the same
+    folders at once do not disturb each other: the first to end has them.
+
+    Args:
+        *paths: new folders in one parent, which is made if it is missing.
+
+    Yields:
+        The temporary folders, in one of their own beside them, under the same names.
+
+    Raises:
+        FileExistsError: if the last exists, maybe since a moment ago; nothing is changed then.
+        OSError: if the folders cannot be written.
+    """
+    *others, last = map(Path, paths)
+    last.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f".{last.name}.", suffix=_PARTIAL_SUFFIX, dir=last.parent
+    ) as partial:
+        filled = [Path(partial) / path.name for path in (*others, last)]
+        for folder in filled:
+            folder.mkdir()
+        yield filled
+        _sync_tree(Path(partial))
+        with _locked(last.parent):
+            if os.path.lexists(last):
+                raise FileExistsError(f"{last} exists already")
+            for folder, path in zip(filled, (*others, last), strict=True):
+                if path.exists():
+                    remove_folder(path)
+                os.rename(folder, path)
+        _sync_folder(last.parent)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes out that do the same; the lock of a killed process is gone."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some shared disks have no locks; there the renames alone decide.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def remove_folder(path: str | os.PathLike[str]) -> None:

@@ -9,6 +9,18 @@ import tensorflow as tf
 from zoo.common import batches
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import as_integer, check_image_range, check_image_shape
+from zoo.common.exported_functions import (
+    ReusableCall,
+    from_unit_range,
+    require_finite,
+    require_images,
+    require_number,
+    require_rows,
+    require_seed,
+    require_truncation,
+    reusable,
+    to_unit_range,
+)
 from zoo.common.measure_logs import directions_of, results_of
 from zoo.common.priors import Prior
 from zoo.common.probes import Probe
@@ -333,44 +345,98 @@ class LatentModel(AdversarialModel):
         latents = tf.TensorSpec((None, self.latent_dim), tf.float32, "latents")
         return latents if self.condition is None else [latents, self.batch_spec[1]]
 
-    def export_signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    def export_signatures(
+        self, checks: bool = True
+    ) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Returns the functions that `export.save` packs; images go in and out in [0, 1].
 
         `generate(num, seed, truncation)` gives `images`: at truncation 1 those of
-        `self.generate(num, seed)`; see `Prior.truncate` for less. With a condition it is
-        `generate(condition, seed, truncation)`, one image a row. Points it gives as `points`.
+        `self.generate(num, seed)`; see `Prior.truncate` for less. `from_latents(latents)` gives
+        those of latents. With a condition they are `generate(condition, seed, truncation)`, one
+        image a row, and `from_latents(latents, condition)`. Points they give as `points`.
+
+        Args:
+            checks: as for `AdversarialModel.export_signatures`.
         """
+        num = tf.TensorSpec((), tf.int32, name="num")
         common = [
             tf.TensorSpec((), tf.int64, name="seed"),
             tf.TensorSpec((), tf.float32, name="truncation"),
         ]
+        images_name = "images" if len(self.image_shape) == 3 else "points"
 
-        def images_of(num_images, seed, truncation, *condition):
+        def generated(num_images, seed, truncation, *condition):
+            if checks:
+                seed, truncation = require_seed(seed), require_truncation(truncation)
             latents = self.prior.truncate(self.latents_for(num_images, seed), truncation)
-            inputs = [latents, *condition] if condition else latents
-            images = tf.cast(self.averaged_generator(inputs, training=False), tf.float32)
-            if len(self.image_shape) == 1:
-                return {"points": images}
-            return {"images": (images + 1.0) / 2.0}
+            return {images_name: self._exported_images([latents, *condition])}
+
+        def made(*inputs):
+            return {images_name: self._exported_images(self._checked_inputs(inputs, checks))}
 
         if self.condition is None:
 
-            @tf.function(input_signature=[tf.TensorSpec((), tf.int32, name="num"), *common])
+            @tf.function(input_signature=[num, *common], autograph=False)
             def generate(num, seed, truncation):
-                return images_of(num, seed, truncation)
+                return generated(require_number(num) if checks else num, seed, truncation)
+
+            @tf.function(input_signature=self._export_inputs, autograph=False)
+            def from_latents(latents):
+                return made(latents)
 
         else:
-            rows = tf.TensorSpec(
-                (None, *self.condition.shape), self.condition.dtype, name="condition"
-            )
 
-            @tf.function(input_signature=[rows, *common])
+            @tf.function(input_signature=[self._export_inputs[1], *common], autograph=False)
             def generate(condition, seed, truncation):
-                if self.condition.shape.rank == 3:  # an image
-                    condition = 2.0 * condition - 1.0
-                return images_of(tf.shape(condition)[0], seed, truncation, condition)
+                if checks:
+                    condition = self._checked_condition(condition)
+                return generated(tf.shape(condition)[0], seed, truncation, condition)
 
-        return {"generate": generate, "serving_default": generate}
+            @tf.function(input_signature=self._export_inputs, autograph=False)
+            def from_latents(latents, condition):
+                return made(latents, condition)
+
+        return {"generate": generate, "from_latents": from_latents, "serving_default": generate}
+
+    def export_call(self, checks: bool = True) -> ReusableCall:
+        """Returns what the export's root does when called: latents to images in [0, 1].
+
+        Args:
+            checks: as for `AdversarialModel.export_signatures`.
+        """
+
+        def call(inputs, training):
+            inputs = self._checked_inputs(tf.nest.flatten(inputs), checks)
+            return self._exported_images(inputs, training)
+
+        inputs = self._export_inputs
+        return reusable(call, inputs if len(inputs) > 1 else inputs[0])
+
+    @property
+    def _export_inputs(self) -> list[tf.TensorSpec]:
+        latents = tf.TensorSpec((None, self.latent_dim), tf.float32, "latents")
+        if self.condition is None:
+            return [latents]
+        shape = (None, *self.condition.shape)
+        return [latents, tf.TensorSpec(shape, self.condition.dtype, "condition")]
+
+    def _checked_inputs(self, inputs, checks: bool) -> list[tf.Tensor]:
+        if not checks:
+            return list(inputs)
+        latents, *condition = inputs
+        return [require_finite(latents, "latents"), *map(self._checked_condition, condition)]
+
+    def _checked_condition(self, condition: tf.Tensor) -> tf.Tensor:
+        is_image = self.condition.shape.rank == 3
+        return require_images(condition) if is_image else require_rows(condition, "condition")
+
+    def _exported_images(self, inputs: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        latents, *condition = inputs
+        if condition and self.condition.shape.rank == 3:
+            condition = [from_unit_range(*condition)]
+        inputs = [latents, *condition] if condition else latents
+        images = tf.cast(self.averaged_generator(inputs, training=training), tf.float32)
+        return to_unit_range(images) if len(self.image_shape) == 3 else images
 
     def get_config(self):
         """Returns the arguments that rebuild this model; a variant adds those of its prior."""

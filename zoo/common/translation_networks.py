@@ -166,4 +166,27 @@ def build_generator(
     return build(channels, base_filters, num_blocks, name)
 
 
+def multiple_of_sides(network: keras.Model) -> int:
+    """Finds what must divide the sides of images for a network to give images of the same size.
+
+    Args:
+        network: images → images.
+
+    Returns:
+        A power of two to 256; 1 if the network takes images of one size alone, which its input
+        says, or none of these.
+    """
+    height, width, channels = network.input_shape[1:]
+    if height is None and width is None:
+        for multiple in (2**halvings for halvings in range(9)):
+            # Odd beyond the multiple, and wide enough for paddings by reflection.
+            images = keras.KerasTensor((1, 15 * multiple, 15 * multiple, channels))
+            try:
+                if network.compute_output_spec(images).shape == images.shape:
+                    return multiple
+            except ValueError:  # maps that don't fit together
+                continue
+    return 1
+
+
 ARCHITECTURES = ("residual_skip", "attention", "u_net")

@@ -11,8 +11,8 @@ import keras
 
 # A saved model may name what this registers with Keras, and no variant imports it.
 from zoo.common import schedules  # noqa: F401
+from zoo.common.checked_json import read_checked_json
 from zoo.common.messages import first_line
-from zoo.runs.checked_json import read_checked_json
 from zoo.runs.checkpoints import CheckpointError, RunCheckpoint
 from zoo.runs.folder import RunFolder, RunFolderError
 from zoo.runs.stopping import best_weights_in

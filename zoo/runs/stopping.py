@@ -22,8 +22,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
     leaves the broken weights in the model. This callback looks at every log of every batch and
     epoch, and at every weight at each epoch's end. It holds a copy of the whole training state
     (networks, averages, step, random seeds, optimizers: about as much memory as the model), taken
-    at train begin and after each good epoch, and restores it on failure. The failed epoch is
-    discarded: history, checkpoints and the epoch's sample grid pass over it.
+    at train begin, after each good epoch and at each checkpoint within one if it is the `guard` of
+    `RunCheckpoint`, and restores it on failure. The failed epoch is discarded: history, checkpoints
+    and the epoch's sample grid pass over it.
 
     Place it first in the list of callbacks.
 
@@ -64,6 +65,19 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         self._good_state = []
+
+    def keep_if_finite(self) -> bool:
+        """Looks at every weight between two steps, and stops if one is not finite.
+
+        Returns:
+            Whether all are finite; then this is the state that a later failure brings back.
+        """
+        if self.stop_reason is None:
+            state = _copy_state(self.model)
+            self._stop_if_any(_non_finite_variable(state))
+            if self.stop_reason is None:
+                self._good_state = state
+        return self.stop_reason is None
 
     def _non_finite_log(self, logs: Mapping[str, float] | None) -> str | None:
         for name, value in (logs or {}).items():

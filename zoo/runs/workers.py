@@ -14,10 +14,9 @@ import tensorflow as tf
 from zoo.common.distribution import has_workers, is_chief
 from zoo.common.messages import counted, first_line
 from zoo.runs.progress import HistoryFile
+from zoo.runs.signals import EXIT_CODE, StopOnSignal
 from zoo.runs.stopping import StopOnNonFinite, StopOnQuality
 
-# EX_TEMPFAIL of sysexits.h, as of a run that a signal ended: not done, and worth another try.
-EXIT_CODE = 75
 # How TensorFlow says that a worker is gone, by when it finds out.
 _LOSSES = (
     tf.errors.UnavailableError,
@@ -26,7 +25,7 @@ _LOSSES = (
     tf.errors.DeadlineExceededError,
 )
 # What decides when training ends, and so must decide it on each worker.
-_OF_EACH_WORKER = (StopOnNonFinite, StopOnQuality, HistoryFile)
+_OF_EACH_WORKER = (StopOnNonFinite, StopOnQuality, StopOnSignal, HistoryFile)
 
 
 def callbacks_of(

@@ -15,6 +15,7 @@ from zoo.runs.folder import HyperParameter, RunFolder
 SHARED_FLAGS = (
     *("dataset", "preset", "epochs", "batch_size", "seed", "workdir", "resume", "strategy"),
     *("precision", "smoke", "set"),
+    *("checkpoint_every_steps", "checkpoint_every_minutes", "keep_checkpoints"),
 )
 
 

@@ -21,8 +21,8 @@ from recipes.common.generation import GenerationData
 from recipes.common.measures import GENERATION
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 from zoo import datasets, metrics
+from zoo.common.checked_json import checked_json, read_checked_json
 from zoo.common.measure_logs import directions_of
-from zoo.runs.checked_json import checked_json, read_checked_json
 
 # A data set for each recipe that is small and needs no network.
 SMALL = {"vanilla_mnist": "mnist_small", "dcgan_svhn": "drawn_house_numbers/tiny"}
@@ -67,7 +67,7 @@ def test_run_leaves_exactly_these_files(name, smoke):
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "environment.json", "model.json", "history.csv", "curves.png", "samples"),
         *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
-        *("nearest.png", "health.json"),
+        *("nearest.png", "health.json", "run.lock"),
     }
     with open(folder / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from recipes import mode_lab
-from recipes.common.modes import ModesData, in_colours, largest_divisor
+from recipes.common.family import largest_divisor
+from recipes.common.modes import ModesData, in_colours
 
 
 def data_of(dataset: str = "ring", **changes) -> ModesData:

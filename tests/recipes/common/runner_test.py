@@ -174,6 +174,21 @@ def test_one_optimizer_a_player_beside_what_the_data_give():
     assert float(model.compiled_with["critic_optimizer"].learning_rate) == 0.25
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithCalls(HyperParameters):
+    """Those of a recipe that lets one choose how many steps a call takes."""
+
+    steps_per_execution: int | None = sourced(None, "ours")
+
+
+@pytest.mark.parametrize(("wanted", "taken"), [(None, None), (3, 3), (50, 3), (2, 1)])
+def test_a_call_takes_no_more_steps_than_divide_an_epoch(capsys, wanted, taken):
+    model = runner.build_model(TWO_NUMBERS, WithCalls(steps_per_execution=wanted), NoData())
+    assert model.compiled_with.get("steps_per_execution") == taken
+    told = f"up to steps_per_execution={wanted} that divide the 3 steps of an epoch"
+    assert (told in capsys.readouterr().err) == (wanted != taken)
+
+
 def test_seed_and_precision_hold_while_the_model_is_built():
     values = HyperParameters(seed=5, precision="mixed_bfloat16")
     one, same, other = (
