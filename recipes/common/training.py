@@ -1,5 +1,6 @@
 """What every recipe does between its data and its table: fit, resume, export, report."""
 
+import contextlib
 import dataclasses
 import os
 import sys
