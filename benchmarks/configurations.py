@@ -13,6 +13,8 @@ from recipes.common.measures import Axis, Companion, Measures
 PRESET = "preset"
 # A later setting with such a value is off: runs from before it are as those that have it so.
 OFF = (None, "none")
+# Settings that change nothing of what is trained; `strategy` once was one.
+HOW_IT_RAN = ("strategy", "jit")
 
 # === Groups ===
 
@@ -148,7 +150,7 @@ def _seedless(record: Record) -> str:
 
 
 def _never_shown(measures: Measures) -> set[str]:
-    return {"smoke", *(companion.epochs for companion in measures.trained_companions)}
+    return {"smoke", *HOW_IT_RAN, *(companion.epochs for companion in measures.trained_companions)}
 
 
 def _shown_elsewhere(measures: Measures) -> set[str]:

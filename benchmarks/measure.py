@@ -112,7 +112,9 @@ def run_in_subprocess(run: Run, workdir: Path, show: Callable[[str], None]) -> N
     Raises:
         RunFailedError: with its last lines, if it ends with an error.
     """
-    run_recipe(run.recipe, [f"--workdir={workdir}", *run.arguments()], show)
+    # The speed is recorded of one device.
+    arguments = ["--strategy=one", f"--workdir={workdir}", *run.arguments()]
+    run_recipe(run.recipe, arguments, show)
 
 
 def measure_run(run: Run, make_run: RunRecipe, show: Callable[[str], None]) -> Record:

@@ -8,7 +8,7 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks.configurations import OFF
+from benchmarks.configurations import HOW_IT_RAN, OFF
 from benchmarks.measure import Run, has_record, measure
 from benchmarks.records import FOLDER
 from zoo.common.command_errors import one_line_errors
@@ -19,7 +19,7 @@ flags.disclaim_key_flags()
 # The name of a variation, and a run of it.
 Planned = tuple[str, Run]
 
-_NOT_OF_THE_VARIATION = {"seed", "smoke"}
+_NOT_OF_THE_VARIATION = {"seed", "smoke", *HOW_IT_RAN}
 
 
 def refuse_unknown(flag: str, given: Iterable[str], known: Collection[str]) -> None:

@@ -312,6 +312,32 @@ def test_two_replicas_equal_one(case, two_replicas):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=tolerance, err_msg=a.path)
 
 
+def waves(shape, seed=None, minval=0.0, maxval=1.0, dtype=tf.float32) -> tf.Tensor:
+    """Numbers within these bounds, in place of random ones, of which XLA draws others."""
+    places = tf.range(tf.reduce_prod(shape))
+    shares = 0.5 + 0.49 * tf.sin(0.37 * tf.cast(places, tf.float32))
+    low, high = tf.cast(minval, tf.float32), tf.cast(maxval, tf.float32)
+    return tf.reshape(tf.cast(low + shares * (high - low), dtype), shape)
+
+
+@pytest.mark.slow
+def test_xla_trains_what_a_plain_graph_does(case, monkeypatch):
+    monkeypatch.setattr(tf.random, "stateless_normal", waves)
+    monkeypatch.setattr(tf.random, "stateless_uniform", waves)
+
+    def trained(jit_compile: bool) -> AdversarialModel:
+        keras.utils.set_random_seed(SEED)
+        model = case.build_without_noise()
+        model.compile(**sgd(model, 0.01), jit_compile=jit_compile)
+        model.fit(repeated(case.batch(4), 3), verbose=0)
+        return model
+
+    plain, compiled_by_xla = trained(False), trained(True)
+    assert compiled_by_xla.jit_compile
+    for a, b in zip(plain.weights, compiled_by_xla.weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-4, err_msg=a.path)
+
+
 def test_refuses_images_that_nobody_scaled(model, case):
     step = int(model.step)
     unscaled = bytes_of(case.batch(4))

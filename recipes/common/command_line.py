@@ -21,12 +21,15 @@ from absl import app, flags, logging
 from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.training import Saving
 from zoo.common.command_errors import end
+from zoo.common.distribution import STRATEGIES
 from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
 
 PRESETS = ("quick", "paper")
-STRATEGIES = ("none", "mirrored")
+JITS = ("auto", "on", "off")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SMOKE_EPOCHS = 2
+# No hyper-parameters: several replicas train what one does, however it is saved.
+_DEVICES = ("strategy", "replicas")
 _SAVING = ("checkpoint_every_steps", "checkpoint_every_minutes", "keep_checkpoints")
 
 FLAGS = flags.FLAGS
@@ -89,7 +92,21 @@ def define_flags(
     )
     _define_saving()
     flags.DEFINE_enum(
-        "strategy", "none", STRATEGIES, "tf.distribute strategy; mirrored uses every local GPU."
+        "strategy",
+        "auto",
+        STRATEGIES,
+        "tf.distribute strategy; mirrored uses every GPU of this machine, multiworker all workers "
+        "that TF_CONFIG names, auto whichever of them there are several of.",
+    )
+    flags.DEFINE_integer(
+        "replicas",
+        None,
+        "Replicas of mirrored: so many GPUs, or without any shares of the processor. By default "
+        "every GPU.",
+        lower_bound=1,
+    )
+    flags.DEFINE_enum(
+        "jit", "auto", JITS, "Train with XLA; auto does so on one GPU. Evaluation is without."
     )
     flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras dtype policy of the networks.")
     flags.DEFINE_bool(
@@ -141,7 +158,7 @@ def saving() -> Saving:
 
 
 def configure(
-    recipe: str, preset: Callable[[str, str], HyperParameters]
+    recipe: str, preset: Callable[[str, str], HyperParameters], writes: bool = True
 ) -> tuple[HyperParameters, RunFolder]:
     """Returns the hyper-parameters and the folder that the flags ask for; writes nothing yet.
 
@@ -152,6 +169,8 @@ def configure(
     Args:
         recipe: name of the recipe.
         preset: maps the names of a preset and of a data set to hyper-parameters.
+        writes: False for a worker that is not the chief, which finds the folder as the chief has
+            left it so far, and leaves it so.
 
     Raises:
         ValueError: if `--set` names no hyper-parameter, its value has another type, or the folder
@@ -163,7 +182,7 @@ def configure(
         workdir = FLAGS.workdir
         if workdir is None:
             workdir = f"runs/{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
-        start = RunFolder.start
+        start = RunFolder.start if writes else RunFolder
     else:
         if not FLAGS.workdir:
             raise RunFolderError("--resume needs --workdir=FOLDER, the run to go on with.")
@@ -185,7 +204,7 @@ def _override(hyper_parameters: HyperParameters) -> HyperParameters:
         given[name] = value
     if given.get("smoke") and not FLAGS.resume:
         given.setdefault("epochs", SMOKE_EPOCHS)
-    for name, choices in (("strategy", STRATEGIES), ("precision", PRECISIONS)):
+    for name, choices in (("jit", JITS), ("precision", PRECISIONS)):
         if given.get(name, choices[0]) not in choices:
             raise ValueError(
                 f"{name} must be one of {', '.join(choices)}. Received: {given[name]!r}"
@@ -270,9 +289,10 @@ def interruptible(run: RunFolder) -> Iterator[None]:
 
 def resume_command(run: RunFolder, *further: str) -> str:
     """Returns what to type to go on with a run; its hyper-parameters are in its folder."""
-    given = [name for name in _SAVING if name in FLAGS and FLAGS[name].present]
-    saving_flags = [f"--{name}={FLAGS[name].value}" for name in given]
-    words = ["python", sys.argv[0], f"--workdir={run.path}", "--resume", *saving_flags, *further]
+    names = (*_DEVICES, *_SAVING)
+    given = [name for name in names if name in FLAGS and FLAGS[name].present]
+    again = [f"--{name}={FLAGS[name].value}" for name in given]
+    words = ["python", sys.argv[0], f"--workdir={run.path}", "--resume", *again, *further]
     return shlex.join(words)
 
 

@@ -141,7 +141,7 @@ class ModesData(RunData):
         """Returns new measures and, for points, how many steps are taken in one call."""
         arguments: dict[str, Any] = {"quality_measures": self.measures()}
         # With several replicas it fails, and a step of images takes long enough.
-        if self.has_points and self._values.strategy == "none":
+        if self.has_points and tf.distribute.get_strategy().num_replicas_in_sync == 1:
             steps = largest_divisor(self.steps_per_epoch, _STEPS_IN_A_CALL)
             arguments["steps_per_execution"] = steps
         return arguments

@@ -16,6 +16,7 @@ import tensorflow as tf
 import export
 from recipes.common import report_page
 from zoo.common.adversarial import AdversarialModel
+from zoo.common.distribution import chief_first, has_workers, is_chief, require_agreement
 from zoo.common.files import replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
@@ -34,7 +35,8 @@ from zoo.runs import (
     fit_from,
 )
 from zoo.runs.folder import RunFolder
-from zoo.runs.training_state import optimizers_of
+from zoo.runs.training_state import optimizers_of, steps_done
+from zoo.runs.workers import ReplicaCount, callbacks_of
 
 
 class TrainingError(RuntimeError):
@@ -89,24 +91,6 @@ class Outcome:
         return f"{kind} of the last {'good state' if self.is_broken else 'step'}{broke}"
 
 
-def strategy_scope(strategy: str, batch_size: int) -> contextlib.AbstractContextManager:
-    """Returns the scope in which to build a model under `--strategy`.
-
-    Raises:
-        ValueError: if the replicas can't share a batch equally.
-    """
-    if strategy == "none":
-        return contextlib.nullcontext()
-    mirrored = tf.distribute.MirroredStrategy()
-    replicas = mirrored.num_replicas_in_sync
-    if batch_size % replicas:
-        raise ValueError(
-            f"batch_size must be a multiple of the {replicas} replicas that share it. "
-            f"Received: {batch_size}"
-        )
-    return mirrored.scope()
-
-
 def fit(
     model: AdversarialModel,
     data_from: Callable[[int], tf.data.Dataset],
@@ -128,7 +112,8 @@ def fit(
 ) -> Outcome:
     """Trains `model` in the folder of `run`, from its newest checkpoint if there is one.
 
-    Nothing in the folder changes before that checkpoint is found good and loaded.
+    Nothing in the folder changes before that checkpoint is found good and loaded. Of several
+    workers each reads it there, and the chief alone writes.
 
     Args:
         model: compiled.
@@ -159,23 +144,36 @@ def fit(
         RunFolderError: if the folder can't be written, or another process is at work in it.
         OSError: if a checkpoint can't be written.
         SystemExit: if a signal asked for the end, with the code of `StopOnSignal`.
+        WorkerError: if not all workers found the same checkpoint.
     """
     saving = saving or Saving()
-    history = HistoryFile(run.history_csv)
+    strategy = model.distribute_strategy
+    writes = is_chief(strategy)
+    history_csv = run.history_csv if writes else None
+    history = HistoryFile(history_csv)
     on_quality = None
     if patience is not None:
         taken_on = dataclasses.asdict(stamp) if stamp else None
         on_quality = StopOnQuality(monitor, patience, mode, stamp=taken_on)
     health = HealthMonitor(data_from(0), run.health_json)
-    states = {"health": health} | ({"stop_on_quality": on_quality} if on_quality else {})
+    states = {"health": health, "replicas": ReplicaCount(strategy)}
+    states |= {"stop_on_quality": on_quality} if on_quality else {}
     state, stop = None, None
-    if run.latest_checkpoint is not None:
-        run.lock()
-        with _warnings_as_lines():
-            state = RunCheckpoint.restore(model, run.checkpoints, states)
-        history = HistoryFile(run.history_csv, state.history)
-        stop = state.states.get("stop_on_quality")
-        _refuse_other_stamp(monitor, stop, stamp)
+    with chief_first(strategy):  # which sets aside what is damaged
+        if run.latest_checkpoint is not None:
+            if writes:
+                run.lock()
+            with _warnings_as_lines():
+                state = RunCheckpoint.restore(model, run.checkpoints, states)
+            history = HistoryFile(history_csv, state.history)
+            stop = state.states.get("stop_on_quality")
+            _refuse_other_stamp(monitor, stop, stamp)
+    require_agreement(
+        strategy,
+        steps_done(model),
+        "the step to go on from",
+        "Give them one --workdir, on a disk that all see.",
+    )
     # An unbroken run would have gone no further either.
     has_stopped = stop is not None and stop["wait"] >= patience
     # An overflow, which loss scaling skips, makes these infinite.
@@ -186,8 +184,11 @@ def fit(
     ]
     on_non_finite = StopOnNonFinite(ignore=tuple(scaled))
     samples = SampleGrid(run.samples, num_images=num_samples, draw=draw_samples)
+    # What one worker traces, or looks for, alone would put it out of step with the others.
+    by_itself = not has_workers(strategy)
+    batch_spec = data_from(0).element_spec if by_itself else None
     tensorboard = PlayersTensorBoard(
-        run.tensorboard, samples=samples, batch_spec=data_from(0).element_spec, health=health
+        run.tensorboard, samples=samples, batch_spec=batch_spec, health=health
     )
     save = RunCheckpoint(
         run.checkpoints,
@@ -198,10 +199,10 @@ def fit(
         every_minutes=saving.every_minutes,
         best=monitor,
         mode=mode,
-        guard=on_non_finite,
+        guard=on_non_finite if by_itself else None,
         resumed=state,
     )
-    on_signal = StopOnSignal(save.save, resume_command)
+    on_signal = StopOnSignal(save.save if writes else lambda: run.path, resume_command)
     callbacks = [
         on_non_finite,
         samples,
@@ -213,11 +214,12 @@ def fit(
         ProgressBar(epochs, validation_key=monitor),
         on_signal,
     ]
-    run.begin(dataset_fingerprint)
-    run.write_model(model)
-    if on_begin is not None:
-        on_begin()
-    print(f"Training on {_devices()}; the run is in {run.path}", file=sys.stderr)
+    if writes:
+        run.begin(dataset_fingerprint)
+        run.write_model(model)
+        if on_begin is not None:
+            on_begin()
+        print(f"Training on {_devices(strategy)}; the run is in {run.path}", file=sys.stderr)
     try:
         fit_from(
             dataclasses.replace(state, epoch=epochs) if has_stopped else state,
@@ -226,7 +228,7 @@ def fit(
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
-            callbacks=callbacks,
+            callbacks=callbacks_of(strategy, callbacks),
         )
     finally:
         on_signal.release()
@@ -278,10 +280,13 @@ def tell_of_skipped_images(scans: Sequence[FolderScan], report: Path) -> None:
     )
 
 
-def _devices() -> str:
+def _devices(strategy: tf.distribute.Strategy) -> str:
     """Names what TensorFlow found, for it says nothing of a GPU that it can't use."""
     gpus = tf.config.list_physical_devices("GPU")
-    return f"{len(gpus)} GPU" if gpus else f"the CPU, {os.cpu_count()} cores, no GPU"
+    found = f"{len(gpus)} GPU" if gpus else f"the CPU, {os.cpu_count()} cores, no GPU"
+    replicas = strategy.num_replicas_in_sync
+    shared = f", as {replicas} replicas that share each batch" if replicas > 1 else ""
+    return f"{found}{shared}"
 
 
 def export_and_report(

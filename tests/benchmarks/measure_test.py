@@ -122,7 +122,7 @@ def test_recipe_gets_every_value() -> None:
         *("--preset=quick", "--dataset=drawn_house_numbers", "--set=test_split=test"),
         *("--set=epochs=20", "--set=batch_size=64", "--set=seed=1"),
         *("--set=objective=non_saturating", "--set=learning_rate=1e-05", "--set=patience=None"),
-        *("--set=strategy=none", "--set=precision=float32", "--set=smoke=True"),
+        *("--set=precision=float32", "--set=smoke=True"),
     ]
 
 

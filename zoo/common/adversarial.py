@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import keras
 import tensorflow as tf
 
-from zoo.common import batches, objectives
+from zoo.common import batches, distribution, objectives
 from zoo.common.checks import (
     as_integer,
     check_brightness,
@@ -239,13 +239,15 @@ class AdversarialModel(keras.Model):
         Raises:
             ValueError: if there is no such player, two players were given one optimizer object,
                 what was given is no optimizer, all weights of a player are frozen, an objective
-                was given to a variant that takes none, or an argument is none of these.
+                was given to a variant that takes none, an argument is none of these, or
+                several replicas are to train by XLA or several steps in a call.
         """
         if optimizers:
             self._refuse_optimizer(f"{optimizers[0]!r} without a player's name")
         self.objective = self._objective(objective)
         optimizers = self._optimizers_of(arguments)
         self._refuse_other_arguments(arguments)
+        self._refuse_for_replicas(arguments)
         # Of those that Keras takes it alone decides what random numbers a step draws.
         self._given_jit_compile = arguments.get("jit_compile", "auto")
         # Keras wants one optimizer to call its own, and would otherwise make an unused RMSprop.
@@ -300,6 +302,22 @@ class AdversarialModel(keras.Model):
                 f"{type(self).__name__} has losses of its own; beside optimizers and objective "
                 f"compile() takes {', '.join(COMPILE_ARGUMENTS)}{measures}. Received: "
                 f"{unknown[0]}={arguments[unknown[0]]!r}"
+            )
+
+    def _refuse_for_replicas(self, arguments: Mapping) -> None:
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas == 1:
+            return
+        if arguments.get("jit_compile", "auto") not in ("auto", False):
+            raise ValueError(
+                "XLA compiles a step for one device, and leaves no room for what replicas tell "
+                f"each other. Received: jit_compile=True for {replicas} replicas"
+            )
+        if arguments.get("steps_per_execution", 1) != 1:
+            raise ValueError(
+                "Replicas take one step in each call, for TensorFlow can't repeat what they tell "
+                f"each other. Received: steps_per_execution={arguments['steps_per_execution']} for "
+                f"{replicas} replicas"
             )
 
     def _prepared(self, player: str, optimizer) -> keras.optimizers.Optimizer:
@@ -488,7 +506,7 @@ class AdversarialModel(keras.Model):
             batch = batches.conformed(batch, spec)
             if self.distribute_strategy.num_replicas_in_sync > 1:
                 batch = batches.require_rows(batch)
-            return step(batch)
+            return distribution.with_an_axis(step(batch), self.distribute_strategy)
 
         return step_on_batch
 
@@ -499,10 +517,13 @@ class AdversarialModel(keras.Model):
             self.train_function = self._make_function(step)
 
     def make_test_function(self, force=False):
-        """Has `test_step` take the same batch whatever Keras makes of the data."""
+        """Has `test_step` take the same batch whatever Keras makes of the data, without XLA."""
         if self.test_function is None or force:
             step = self._step_on_batch(self.test_step, self.evaluation_spec, "evaluate")
+            # Without XLA: it takes minutes to find the eigenvalues of which distances are made.
+            trains_with_xla, self.jit_compile = self.jit_compile, False
             self.test_function = self._make_function(step)
+            self.jit_compile = trains_with_xla
 
     # === Training ===
 
@@ -564,7 +585,8 @@ class AdversarialModel(keras.Model):
             size = arguments.get("validation_batch_size") or batch_size
             validation_data = self._checked_evaluation(validation_data, None, size)
             validation_data = self._data_for_replicas(validation_data, size)
-            validation_data = (batches.untuned(validation_data, size),)
+            validation_data = batches.untuned(validation_data, size)
+            validation_data = (distribution.shared_out(validation_data, self.distribute_strategy),)
         check_callbacks(callbacks, self.optimizers)
         evaluated = {f"val_{name}" for name in self.evaluation_logs}
         validates = validation_data is not None or validation_split
@@ -580,6 +602,7 @@ class AdversarialModel(keras.Model):
         shuffle = bool(shuffle and can_shuffle)
         if not validation_split:  # of which Keras must see the arrays
             data = batches.untuned(data, batch_size, shuffle)
+            data = distribution.shared_out(data, self.distribute_strategy)
         history = super().fit(
             data,
             batch_size=batch_size,
@@ -612,6 +635,7 @@ class AdversarialModel(keras.Model):
             batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
             x = self._checked_evaluation(x, y, batch_size)
             x = batches.untuned(self._data_for_replicas(x, batch_size), batch_size)
+            x = distribution.shared_out(x, self.distribute_strategy)
         return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):

@@ -89,9 +89,6 @@ class LatentModel(AdversarialModel):
                 `AdversarialModel.compile`.
         """
         measures = self._checked_measures(quality_measures)
-        if measures:
-            # Keras compiles on one GPU of its own accord; XLA takes minutes to find eigenvalues.
-            arguments.setdefault("jit_compile", False)
         super().compile(*optimizers, **arguments)
         self._measure_by(measures)
 
@@ -108,8 +105,6 @@ class LatentModel(AdversarialModel):
         """
         self._assert_compile_called("set_quality_measures")
         measures = self._checked_measures(quality_measures)
-        if measures and self._given_jit_compile == "auto":
-            self.jit_compile = False
         self._measure_by(measures)
         self.test_function = None
 

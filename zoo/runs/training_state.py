@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
+from zoo.common.distribution import has_workers
+
 
 def steps_done(model: keras.Model) -> int:
     """The number of train steps `model` has done, over all its calls of `fit`.
@@ -71,12 +73,22 @@ def running_means(model: keras.Model) -> dict[str, list[float]]:
 
     Returns:
         Sum and count of each of its `keras.metrics.Mean`, by the metric's name: as float32 are,
-        so that JSON holds them exactly.
+        so that JSON holds them exactly. Of several workers they are those of this one's share,
+        times the number of workers.
     """
     return {
-        mean.name: [float(variable.numpy()) for variable in mean.variables]
-        for mean in _means_of(model)
+        mean.name: [_total_of(variable) for variable in mean.variables] for mean in _means_of(model)
     }
+
+
+def _total_of(variable: keras.Variable) -> float:
+    value = variable.value
+    strategy = getattr(value, "distribute_strategy", None)
+    if strategy is None or not has_workers(strategy):
+        return float(variable.numpy())
+    # To read what others have would take all of them at once.
+    own = strategy.experimental_local_results(value)
+    return sum(float(each.numpy()) for each in own) * strategy.num_replicas_in_sync / len(own)
 
 
 def set_running_means(model: keras.Model, values: Mapping[str, Sequence[float]]) -> None:

@@ -221,12 +221,6 @@ def test_run_that_breaks_says_so(tmp_path):
     assert RunFolder.open(tmp_path / "run").latest_checkpoint is None
 
 
-def test_replicas_that_cannot_share_a_batch(two_replicas, monkeypatch):
-    monkeypatch.setattr(training.tf.distribute, "MirroredStrategy", lambda: two_replicas)
-    with pytest.raises(ValueError, match="^batch_size must be a multiple of the 2 replicas that"):
-        training.strategy_scope("mirrored", 101)
-
-
 def test_table():
     rows = [("a", "1.00%", "first"), ("longer", "2", "")]
     assert training.format_table(("", "error", "how"), rows).splitlines() == [
