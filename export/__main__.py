@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from export import FORMATS, convert, save, translation, verify
+from export import FORMATS, convert, details_of_run, pack, save, translation, verify
 from export.description import describe
 from export.shipping import ship
 from zoo import runs
@@ -65,12 +65,22 @@ def _add_save(parser: argparse.ArgumentParser) -> Answer:
         "--checkpoint", default="best", help="best, newest, or the folder of one checkpoint"
     )
     parser.add_argument("--out", type=_path, help="folder of versions; left out, RUN/export")
+    parser.add_argument(
+        "--discriminator", action="store_true", help="export that too, to score and tell features"
+    )
 
     def answer(values: argparse.Namespace) -> str:
         folder = values.out or Path(values.run).expanduser() / "export"
         numbers = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
         model = runs.load_model(values.run, values.checkpoint)
-        return f"Saved and verified: {save(model, folder, version=max(numbers, default=0) + 1)}"
+        version = save(
+            model,
+            folder,
+            version=max(numbers, default=0) + 1,
+            include_discriminator=values.discriminator,
+            details=details_of_run(values.run),
+        )
+        return f"Saved and verified: {version}"
 
     return answer
 
@@ -158,10 +168,8 @@ def _add_pack(parser: argparse.ArgumentParser) -> Answer:
     parser.add_argument("archive", metavar="ARCHIVE", type=_path, help="a .tar.gz to write")
 
     def answer(values: argparse.Namespace) -> str:
-        version = exports.version_of(values.export)
-        exports.check_files(version)
-        archive = archives.pack(version, values.archive)
-        return f"{version} is packed as {archive}, {archive.stat().st_size:,} bytes"
+        archive = pack(values.export, values.archive)
+        return f"Packed as {archive}, {archive.stat().st_size:,} bytes"
 
     return answer
 
