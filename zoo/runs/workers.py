@@ -51,6 +51,7 @@ class ReplicaCount:
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self.number = strategy.num_replicas_in_sync
+        self._speaks = is_chief(strategy)
 
     def save_state(self, folder: Path) -> dict[str, Any]:
         """Returns the number, ready for JSON."""
@@ -58,7 +59,7 @@ class ReplicaCount:
 
     def restore_state(self, folder: Path, state: Mapping[str, Any]) -> None:
         """Compares it with what `save_state` returned."""
-        if state["number"] != self.number:
+        if self._speaks and state["number"] != self.number:
             print(
                 f"Resumed on {counted(self.number, 'replica')}, trained so far on "
                 f"{state['number']}: images, latents, losses and pools go on as they would have, "
