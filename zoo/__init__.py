@@ -44,9 +44,14 @@ def _warn_if_onednn_is_off() -> None:
         )
 
 
+# Those with commands of their own.
+_ROOMS = ("export", "zoo")
+
+
 def _is_command() -> bool:
-    """Tells whether Python looks for a command of the zoo's now, as `python -m zoo.explore`."""
-    return sys.argv[:1] == ["-m"] and any(each.startswith("zoo.") for each in sys.orig_argv)
+    """Tells whether Python looks for a command now, `python -m zoo.explore` or `-m export`."""
+    named = sys.orig_argv[sys.orig_argv.index("-m") + 1 :][:1] if "-m" in sys.orig_argv else []
+    return sys.argv[:1] == ["-m"] and any(each.split(".")[0] in _ROOMS for each in named)
 
 
 _tensorflow_came_first = "tensorflow" in sys.modules
