@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from zoo.common import exports
@@ -44,7 +43,7 @@ def describe(folder: str | os.PathLike[str]) -> str:
 def _signatures_of(path) -> dict[str, tuple[dict, dict]]:
     try:
         graph = saved_model_pb2.SavedModel.FromString(path.read_bytes()).meta_graphs[0]
-    except (OSError, ValueError, IndexError, DecodeError) as error:
+    except Exception as error:  # Protocol buffers have a kind of their own.
         raise ValueError(f"{path} is damaged. Export the model again.") from error
     return {
         name: (dict(signature.inputs), dict(signature.outputs))
