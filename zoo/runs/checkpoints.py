@@ -174,6 +174,7 @@ class RunCheckpoint(keras.callbacks.Callback):
                 "steps_per_epoch. Received: data of unknown length"
             )
         remove_partials(self.folder)
+        self._saved_position = None
         self._saved_at = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
