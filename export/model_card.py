@@ -284,7 +284,8 @@ def _write_picture(model: AdversarialModel, details: Details, path: Path) -> boo
         images = model.generate(_GRID**2, seed=_PICTURE_SEED)
         height, width, channels = model.image_shape
         rows = images.reshape(_GRID, _GRID, height, width, channels).transpose(0, 2, 1, 3, 4)
-        pixels = np.clip(np.rint((rows + 1.0) * 127.5), 0, 255).astype(np.uint8)
+        # The networks of a run that broke may give what is no number.
+        pixels = np.clip(np.rint((np.nan_to_num(rows) + 1.0) * 127.5), 0, 255).astype(np.uint8)
         save_picture(pixels.reshape(_GRID * height, _GRID * width, channels), path)
     elif details.picture is not None:
         path.write_bytes(details.picture.read_bytes())

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from absl import flags
 
+import export
 from recipes.common import command_line, training
 from recipes.common.family import RunData
 from recipes.common.hyper_parameters import HyperParameters
@@ -41,7 +42,10 @@ def _run_as_flags_say(recipe: Recipe) -> None:
         data = recipe.family.make_data(values)
         folder.refuse_other_data(data.fingerprint)
         model = build_model(recipe, values, data)
-    errors = one_line_errors(CheckpointError, RunFolderError, training.TrainingError, OSError)
+    errors = one_line_errors(
+        *(CheckpointError, RunFolderError, training.TrainingError, OSError),
+        export.VerificationError,
+    )
     with command_line.interruptible(folder), errors:
         results = train_and_report(recipe, values, data, model, folder)
     if results["is_broken"]:
@@ -120,6 +124,7 @@ def train_and_report(
         CheckpointError: if the run to resume has a damaged checkpoint.
         RunFolderError: if the folder can't be written.
         TrainingError: if a training beside the model's fails; the rest is in the folder by then.
+        VerificationError: if the export does not give what the model gives.
         OSError: if a file can't be written later on.
     """
     family = recipe.family
@@ -175,6 +180,8 @@ def train_and_report(
         results |= further
         pictures += family.write_pictures(data, model, folder.path)
         write_and_report(results)
+    if not (values.smoke or outcome.is_broken):  # it takes seconds, and what broke may give NaN
+        export.verify(folder.export)
     print(training.format_table(family.columns, family.table(values, results)))
     ending = f"Stopped: {outcome.stop_reason}. Everything is in {folder.path}; "
     lines = (_protocol_line(results), f"{ending}open {folder.report_html}")
