@@ -45,6 +45,8 @@ def save(
       `..._b`.
 
     They refuse what is out of range: an empty batch, pixels outside [0, 1], a NaN, a negative seed.
+    To look took about 1 ms a call, which is above 2 % of a small dense network's time alone;
+    `model.export_signatures(checks=False)` are the functions without.
 
     The root has TF-Hub's reusable interface: `loaded(inputs, training=False)`, which makes images
     of latents, logits of images if the model classifies, and translates A to B;
@@ -66,7 +68,7 @@ def save(
         details: what the card tells of the training, such as `export.details_of_run(folder)`.
             Defaults to nothing.
         verify: whether to see first that it gives in a fresh process what the model gives, by
-            `export.verify`. Defaults to True; it takes about 10 s.
+            `export.verify`. Defaults to True; see there what it costs.
 
     Returns:
         The path `folder/<version>`.

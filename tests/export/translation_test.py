@@ -360,7 +360,8 @@ def test_interrupted_it_says_how_to_go_on(run, pictures, tmp_path, monkeypatch, 
     for name in ("a.png", "b.png"):
         Image.fromarray(colours(4, 4)).save(pictures / name)
     first = decoding.Decoded(colours(4, 4), is_enlarged=False, levels=None)
-    monkeypatch.setattr(decoding, "decode_image", mock.Mock(side_effect=[first, KeyboardInterrupt]))
+    decode = mock.Mock(side_effect=[first, KeyboardInterrupt])
+    monkeypatch.setattr(translate, "decode_image", decode)
     ended = run(*options)
     assert (ended.code, ended.out) == (130, "")
     assert ended.err.startswith(f"\ntranslate.py: interrupted; {advice}")

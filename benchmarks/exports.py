@@ -1,0 +1,280 @@
+"""Measures each variant's export, in a process of its own, beside its model and other runtimes.
+
+    python -m benchmarks.exports
+
+It writes docs/exports.md: size, parity, time to load and to answer. Weights are those that a model
+begins with, for what is measured does not depend on training; networks are the constructor's own.
+"""
+
+from recipes.common import command_line  # noqa: F401  first: it keeps TensorFlow's import quiet
+
+# isort: split
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from onnxruntime import InferenceSession
+
+import export
+from benchmarks.registry import RECIPES
+from zoo.common.adversarial import AdversarialModel
+from zoo.common.command_errors import one_line_errors
+from zoo.common.files import write_atomically
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "exports.md"
+BATCH_SIZES = (1, 64)
+# Calls after the first are repeated for so long, and three times at least.
+_SECONDS = 1.0
+_FREE_SIDE = 64
+
+_ALONE = """
+import json, sys, time
+sys.modules.update(dict.fromkeys(("zoo", "export", "recipes")))  # an import of one fails now
+folder, name, seconds, *elsewhere = sys.argv[1:]
+sys.path += elsewhere
+import numpy as np, tensorflow as tf
+
+def timed(call):
+    start = time.perf_counter()
+    result = call()
+    return result, time.perf_counter() - start
+
+model, load = timed(lambda: tf.saved_model.load(folder + "/export/1"))
+signature = model.signatures[name]
+times = {"load": load}
+with np.load(folder + "/batches.npz") as batches:
+    for size in sorted(batches.files, key=int):
+        (argument,) = signature.structured_input_signature[1]
+        inputs = {argument: tf.constant(batches[size])}
+        run = lambda: next(v.numpy() for v in signature(**inputs).values() if v.dtype != tf.string)
+        output, first = timed(run)
+        times.setdefault("first", first)
+        np.save(folder + "/output_" + size + ".npy", output)
+        took, start = [], time.perf_counter()
+        while len(took) < 3 or time.perf_counter() - start < float(seconds):
+            took.append(timed(run)[1])
+        times[size] = float(np.median(took))
+print(json.dumps(times))
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What was measured of one variant; times in seconds, by batch size that of the whole batch.
+
+    Attributes:
+        variant: name of the class.
+        function: of the export.
+        image_shape: of its images.
+        size: of the SavedModel in bytes.
+        parity: largest absolute difference between the model and its export in another process.
+        load, first: to load it, and for the first call, of one image.
+        live, alone, onnx, litert: for a call of the model, of the export, of ONNX Runtime and of
+            LiteRT in single precision.
+        processor: on which.
+    """
+
+    variant: str
+    function: str
+    image_shape: tuple[int, ...]
+    size: int
+    parity: float
+    load: float
+    first: float
+    live: dict[int, float]
+    alone: dict[int, float]
+    onnx: dict[int, float]
+    litert: dict[int, float]
+    processor: str
+
+
+def measure(model: AdversarialModel, seconds: float = _SECONDS) -> Row:
+    """Exports and converts a model, and measures all there is of it.
+
+    Args:
+        model: what its export's root does when called is what is measured.
+        seconds: for which each call is repeated.
+    """
+    signatures = model.export_signatures()
+    name = _measured_function(signatures)
+    function = signatures[name]
+    (spec,) = function.input_signature
+    batches = {size: _batch(spec, size) for size in BATCH_SIZES}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        version = export.save(model, folder / "export", verify=False)
+        np.savez(folder / "batches.npz", **{str(size): batch for size, batch in batches.items()})
+        onnx, litert = export.convert(
+            version, folder / "converted", ["onnx", "litert_float32"], [name]
+        )
+        times = _measured_alone(folder, name, seconds)
+        return Row(
+            variant=type(model).__name__,
+            function=name,
+            image_shape=tuple(model.image_shape),
+            size=sum(path.stat().st_size for path in version.rglob("*") if path.is_file()),
+            parity=max(_difference(function, batches[size], folder, size) for size in batches),
+            load=times["load"],
+            first=times["first"],
+            live=_timed(model.predict_on_batch, _scaled(spec, batches), seconds),
+            alone={size: times[str(size)] for size in BATCH_SIZES},
+            onnx=_timed(_onnx_call(onnx.path), batches, seconds),
+            litert=_timed(_litert_call(litert.path), batches, seconds),
+            processor=processor_name(),
+        )
+
+
+def _measured_function(signatures: Mapping[str, Any]) -> str:
+    """Names what is served by default, with latents in place of their seed."""
+    served = signatures["serving_default"]
+    name = next(
+        name
+        for name, function in signatures.items()
+        if function is served and name != "serving_default"
+    )
+    return "from_latents" if name == "generate" else name
+
+
+def _batch(spec: tf.TensorSpec, size: int) -> np.ndarray:
+    shape = (size, *(_FREE_SIDE if side is None else side for side in spec.shape[1:]))
+    random = np.random.default_rng(size)
+    drawn = random.random(shape) if len(shape) == 4 else random.standard_normal(shape)
+    return drawn.astype("float32")
+
+
+def _scaled(spec: tf.TensorSpec, batches: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """Returns what the model takes: images are in [-1, 1] there."""
+    is_image = spec.shape.rank == 4
+    return {size: 2 * batch - 1 if is_image else batch for size, batch in batches.items()}
+
+
+def _difference(function, batch: np.ndarray, folder: Path, size: int) -> float:
+    outputs = function(tf.constant(batch)).values()
+    expected = next(output.numpy() for output in outputs if output.dtype != tf.string)
+    return float(np.abs(expected - np.load(folder / f"output_{size}.npy")).max())
+
+
+def _measured_alone(folder: Path, name: str, seconds: float) -> dict[str, float]:
+    finished = subprocess.run(
+        [sys.executable, "-I", "-c", _ALONE, folder, name, str(seconds), *sys.path[1:]],
+        cwd=folder,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(finished.stdout)
+
+
+def _onnx_call(path: Path) -> Callable[[np.ndarray], object]:
+    session = InferenceSession(path, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    return lambda batch: session.run(None, {given.name: batch})
+
+
+def _litert_call(path: Path) -> Callable[[np.ndarray], object]:
+    runner = Interpreter(str(path), num_threads=os.cpu_count()).get_signature_runner()
+    (name,) = runner.get_input_details()
+    return lambda batch: runner(**{name: batch})
+
+
+def _timed(
+    call: Callable[[np.ndarray], object], batches: dict[int, np.ndarray], seconds: float
+) -> dict[int, float]:
+    """Returns the median time of a call after the first, by batch size."""
+    medians = {}
+    for size, batch in batches.items():
+        call(batch)
+        took: list[float] = []
+        begin = time.perf_counter()
+        while len(took) < 3 or time.perf_counter() - begin < seconds:
+            start = time.perf_counter()
+            call(batch)
+            took.append(time.perf_counter() - start)
+        medians[size] = float(np.median(took))
+    return medians
+
+
+def processor_name() -> str:
+    """Names the processor and its cores."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
+
+
+# === Page ===
+
+
+_HEAD = """# Exports, measured
+
+Made by `python -m benchmarks.exports`. Parity is the largest absolute difference between the model
+and its export in a process without the zoo. Times are medians; for each image, in ms, at batch
+1 / 64: the live model (`predict_on_batch`), the export, and ONNX Runtime and LiteRT in single
+precision.
+
+"""
+
+
+def render(rows: Sequence[Row]) -> str:
+    """Returns the page."""
+    columns = [
+        "variant", "function", "images", "MB", "parity", "load, s", "first call, s",
+        "live", "export", "ONNX Runtime", "LiteRT", "processor",
+    ]  # fmt: skip
+    lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
+    lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.variant,
+        f"`{row.function}`",
+        "×".join(map(str, row.image_shape)),
+        f"{row.size / 1e6:.1f}",
+        f"{row.parity:.0e}",
+        f"{row.load:.2f}",
+        f"{row.first:.2f}",
+        *(_per_image(times) for times in (row.live, row.alone, row.onnx, row.litert)),
+        row.processor,
+    ]
+
+
+def _per_image(times: dict[int, float]) -> str:
+    return " / ".join(f"{1e3 * seconds / size:.3g}" for size, seconds in times.items())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures the variants and writes the page."""
+    models = {recipe.model.__name__: recipe.model for recipe in RECIPES.values()}
+    parser = argparse.ArgumentParser("benchmarks.exports", description=__doc__)
+    parser.add_argument("--variants", nargs="+", choices=sorted(models), default=sorted(models))
+    parser.add_argument("--seconds", type=float, default=_SECONDS, help="to repeat a call for")
+    parser.add_argument("--out", type=Path, default=PAGE)
+    values = parser.parse_args(arguments)
+    with one_line_errors():
+        rows = []
+        for name in values.variants:
+            rows.append(measure(models[name](), values.seconds))
+            print(" ".join(_cells(rows[-1])), flush=True)
+        write_atomically(values.out, render(rows))
+    print(f"The table is in {values.out}")
+
+
+if __name__ == "__main__":
+    main()
