@@ -16,6 +16,19 @@ OFF = (None, "none")
 # Settings that change nothing of what is trained; `strategy` once was one.
 HOW_IT_RAN = ("strategy", "jit")
 
+
+def of_training(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what decides how a run trains: runs that have it in common are the same run.
+
+    Left out is what is off, for runs from before there was such a setting do not have it.
+    """
+    return {
+        name: value
+        for name, value in configuration.items()
+        if name not in HOW_IT_RAN and value not in OFF
+    }
+
+
 # === Groups ===
 
 

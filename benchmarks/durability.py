@@ -4,7 +4,7 @@
 
 writes the table of docs/durability.md. Every training is that of one small game of dense networks,
 with dropout and an average, in a process of its own, forked from this one before TensorFlow has
-threads. `--kills=5 --terms=2 --only=kills,terms` is a shorter look, which is printed alone.
+threads. `--only=kills --kills=20` looks anew at that alone, and leaves the other rows as they are.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -12,9 +12,11 @@ from recipes.common import command_line  # first: it keeps TensorFlow's import q
 # isort: split
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -25,7 +27,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +54,13 @@ from zoo.runs import (
 from zoo.runs.training_state import state_variables, steps_done
 
 PAGE = Path("docs", "durability.md")
+FILE = Path(__file__).with_suffix(".json")
 SHAPE = (8, 8, 1)
 STEPS_PER_EPOCH = 40
 SAVE_EVERY = 5
 POISONED_STEP = 8
 # Longest that a training is left alone before it is killed.
-LONGEST_WAIT = 1.0
+LONGEST_WAIT = 0.4
 MEMORY_STEPS = 2000
 PARTS = 16
 
@@ -107,7 +110,11 @@ class Announce(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         newest = RunCheckpoint.latest(self.file.parent / "checkpoints")
-        write_atomically(self.file, newest.name if newest else "nothing")
+        # In one rename, but not synced, which would take longer than the step.
+        partial = self.file.with_suffix(".partial")
+        with contextlib.suppress(OSError):  # where the disk itself is what is looked at
+            partial.write_text(newest.name if newest else "nothing")
+            os.replace(partial, self.file)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.on_train_batch_end(0)
@@ -125,7 +132,8 @@ def train(
     checkpoints = folder / "checkpoints"
     state = RunCheckpoint.restore(model, checkpoints) if RunCheckpoint.latest(checkpoints) else None
     if state is not None:
-        write_atomically(folder / "resumed", f"{state.step}")
+        with contextlib.suppress(OSError):
+            write_atomically(folder / "resumed", f"{state.step}")
     guard = StopOnNonFinite()
     history = HistoryFile(folder / "history.csv", state.history if state else ())
     save = RunCheckpoint(
@@ -203,13 +211,15 @@ def wait_until_training(folder: Path, child: int) -> None:
 
 
 def last_error(log: Path) -> str:
-    """Returns the last line that a child wrote, without the kind of the error."""
-    lines = log.read_text().strip().splitlines() or [""]
-    return lines[-1].partition(": ")[2] or lines[-1]
+    """Returns the message of the last error that a child wrote, without its kind and number."""
+    found = re.findall(r"^\w*(?:Error|Exception): (.*)", log.read_text(), re.MULTILINE)
+    return re.sub(r"^\[Errno \d+\] ", "", found[-1]) if found else "no error told"
 
 
 def step_in(name: str) -> int:
-    """Returns the step that a checkpoint's name tells."""
+    """Returns the step that a checkpoint's name tells; 0 for "nothing"."""
+    if name == "nothing":
+        return 0
     _, epoch, *step = name.split("-")
     return int(step[1]) if step else int(epoch) * STEPS_PER_EPOCH
 
@@ -219,12 +229,17 @@ def step_in(name: str) -> int:
 
 def kills(root: Path, count: int) -> Iterator[Row]:
     """Kills a training again and again, and lets it end."""
-    epochs = max(3, count)
+    epochs = max(3, count // 2)
     unbroken, killed = root / "unbroken", root / "killed"
     for folder in (unbroken, killed):
         folder.mkdir()
     if run(root / "unbroken.log", train, unbroken, epochs):
         raise RuntimeError((root / "unbroken.log").read_text())
+
+    def resumed_at() -> int:
+        path = killed / "resumed"
+        return int(path.read_text()) if path.exists() else 0
+
     draw = random.Random(0)
     done = in_saves = lost = resumed = 0
     announced = None
@@ -236,16 +251,20 @@ def kills(root: Path, count: int) -> Iterator[Row]:
         time.sleep(draw.uniform(0.0, LONGEST_WAIT))
         os.kill(child, signal.SIGKILL)
         code = ended(child)
-        if announced is not None and announced != "nothing":
+        if announced is not None:
             resumed += 1
-            lost += int((killed / "resumed").read_text()) < step_in(announced)
+            lost += resumed_at() < step_in(announced)
         if code != -signal.SIGKILL:
             break
         done += 1
         announced = (killed / "announced").read_text()
         in_saves += any(map(is_partial, (killed / "checkpoints").glob(".*")))
         print(f"{done} kills, the last at {announced}", flush=True)
-    run(root / "killed.log", train, killed, epochs)
+    else:
+        (killed / "resumed").unlink(missing_ok=True)
+        run(root / "killed.log", train, killed, epochs)
+        resumed += 1
+        lost += resumed_at() < step_in(announced)
     same = {
         name: (killed / name).read_bytes() == (unbroken / name).read_bytes()
         for name in ("digest", "history.csv")
@@ -298,9 +317,7 @@ def disks(root: Path) -> Iterator[Row]:
             shutil.copytree(begun, folder, dirs_exist_ok=True)
             (folder / "run").mkdir()
             subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-            with contextlib.suppress(RunFolderError):
-                RunFolder.start(folder / "run", "any", {})
-                raise RuntimeError("a run was begun on a read-only disk")
+            yield "a new run on a read-only mount", _refusal(folder / "run")
             yield "read-only mount", _what_is_left(root, folder, begun, "read_only")
     limited = root / "limited"
     shutil.copytree(begun, limited)
@@ -329,6 +346,14 @@ def mounted(folder: Path, options: str) -> Iterator[Path | None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+def _refusal(folder: Path) -> str:
+    try:
+        RunFolder.start(folder, "any", {})
+    except RunFolderError as error:
+        return f"refused: “{error}”".replace(str(folder), "FOLDER")
+    return "BEGUN"
+
+
 def _what_is_left(
     root: Path, folder: Path, begun: Path, name: str, most_bytes: int | None = None
 ) -> str:
@@ -342,7 +367,7 @@ def _what_is_left(
     newest = RunCheckpoint.latest(begun / "checkpoints").name
     kept = _digests(folder / "checkpoints" / newest) == _digests(begun / "checkpoints" / newest)
     message = last_error(log).replace(str(folder), "FOLDER")
-    return f"code {code}, the old checkpoint {'intact' if kept else 'LOST'}; “{message}”"
+    return f"ended with code {code}, the old checkpoint {'intact' if kept else 'LOST'}; “{message}”"
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -513,19 +538,23 @@ def _equal(is_equal: bool) -> str:
 LOOKS = ("kills", "terms", "disks", "damages", "poisons", "repeats", "memory")
 
 
-def rows(looks: tuple[str, ...], num_kills: int, num_terms: int) -> list[Row]:
-    """Takes all the looks that are asked for."""
-    counts = {"kills": (num_kills,), "terms": (num_terms,)}
+def look(name: str, *counts: int) -> list[Row]:
+    """Takes one of the looks."""
     found = []
     with tempfile.TemporaryDirectory() as root:
-        for look in looks:
-            for row in globals()[look](Path(root), *counts.get(look, ())):
-                found.append(row)
-                print(": ".join(row), flush=True)
+        for row in globals()[name](Path(root), *counts):
+            found.append(row)
+            print(": ".join(row), flush=True)
     return found
 
 
-def table(found: list[Row]) -> str:
+def read_rows() -> dict[str, list[Row]]:
+    """Returns what was seen so far, by look, in the order of the table."""
+    kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    return {name: [tuple(row) for row in kept[name]] for name in LOOKS if name in kept}
+
+
+def table(found: Iterable[Row]) -> str:
     """Returns what was seen as a table."""
     return "\n".join(
         ["| what was done | what was seen |", "| :--- | :--- |"]
@@ -534,19 +563,21 @@ def table(found: list[Row]) -> str:
 
 
 def main() -> None:
-    """Writes the table of docs/durability.md, if all was looked at."""
-    looks = tuple(flags.FLAGS.only) or LOOKS
-    found = rows(looks, flags.FLAGS.kills, flags.FLAGS.terms)
-    if looks != LOOKS:
-        return
+    """Looks, keeps what was seen, and writes the table of docs/durability.md."""
+    counts = {"kills": (flags.FLAGS.kills,), "terms": (flags.FLAGS.terms,)}
+    for name in flags.FLAGS.only or LOOKS:
+        found = look(name, *counts.get(name, ()))
+        rows = read_rows() | {name: found}
+        write_atomically(FILE, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    rows = itertools.chain.from_iterable(read_rows().values())
     page = REPOSITORY / PAGE
     text = page.read_text(encoding="utf-8")
-    made = replace_block(text, "durability", table(found), PAGE, "benchmarks.durability")
+    made = replace_block(text, "durability", table(rows), PAGE, "benchmarks.durability")
     write_atomically(page, made)
 
 
 if __name__ == "__main__":
     flags.DEFINE_integer("kills", 50, "How often a training is killed.", lower_bound=1)
     flags.DEFINE_integer("terms", 10, "How often one is asked for its end.", lower_bound=1)
-    flags.DEFINE_multi_enum("only", [], LOOKS, "Look at this alone, and write no page.")
+    flags.DEFINE_multi_enum("only", [], LOOKS, "Look at this alone; may be repeated.")
     command_line.run(main)

@@ -28,7 +28,8 @@ from absl import flags
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tqdm import tqdm
 
-from benchmarks.records import FOLDER, Record, path_of, write_record
+from benchmarks.configurations import of_training
+from benchmarks.records import FOLDER, Record, path_of, read_records, write_record
 from benchmarks.registry import RECIPES, refuse_incomplete
 from recipes.common.own_process import RunFailedError, arguments_of, run_recipe
 from recipes.common.recipe import Recipe
@@ -94,8 +95,15 @@ def plan_runs(
 
 
 def has_record(run: Run, records: str | os.PathLike[str]) -> bool:
-    """Returns whether a run of this very configuration was recorded."""
-    return path_of(records, run.recipe, run.preset, run.configuration).exists()
+    """Returns whether this run was recorded, perhaps before there were all of its settings."""
+    if path_of(records, run.recipe, run.preset, run.configuration).exists():
+        return True
+    wanted = of_training(run.configuration)
+    return any(
+        (record.recipe, record.preset) == (run.recipe, run.preset)
+        and of_training(record.configuration) == wanted
+        for record in read_records(records)
+    )
 
 
 # === One run ===

@@ -30,7 +30,7 @@ def write_record(
     version: Path,
     about: Path,
     version_number: int,
-) -> None:
+) -> dict[str, Any]:
     """Calls each function, and writes what it gave and a manifest of the files of the SavedModel.
 
     Args:
@@ -40,13 +40,17 @@ def write_record(
         version: folder of the SavedModel, written already.
         about: folder to write to.
         version_number: as which it is exported.
+
+    Returns:
+        What the manifest says.
     """
     forms = {name: _form_of(function) for name, function in signatures.items()}
     # A name of a function that has one already is asked no second time.
-    functions = {id(function): name for name, function in signatures.items()}
+    names: dict[int, str] = {}
     for name, function in signatures.items():
-        if functions[id(function)] != name:
-            forms[name]["same_as"] = functions[id(function)]
+        first = names.setdefault(id(function), name)
+        if first != name:
+            forms[name]["same_as"] = first
     form_of_call = _form_of_call(call)
     inputs = _inputs_for(model, [*forms.values(), form_of_call])
     recorded = {f"in/{name}": value for name, value in inputs.items()}
@@ -73,6 +77,7 @@ def write_record(
         "about": {RECORDED: sha256_of(about / RECORDED)},
     }
     (about / MANIFEST).write_text(checked_json(body), encoding="utf-8")
+    return body
 
 
 def _kept(output: tf.Tensor) -> np.ndarray:

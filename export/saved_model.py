@@ -11,8 +11,10 @@ import keras
 import tensorflow as tf
 
 from export import recording, verification
+from export.model_card import Details, write_card
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import as_integer
+from zoo.common.exported_discriminators import discriminator_signatures
 from zoo.common.exported_functions import ReusableCall
 from zoo.common.files import new_folders
 
@@ -22,6 +24,8 @@ def save(
     folder: str | os.PathLike[str],
     version: int = 1,
     *,
+    include_discriminator: bool = False,
+    details: Details | None = None,
     verify: bool = True,
 ) -> pathlib.Path:
     """Exports `model` as a SavedModel at `folder/<version>/`, the layout that TF Serving reads.
@@ -34,7 +38,11 @@ def save(
     - `from_latents(latents)` → `images`;
     - `classify(images)` → `probabilities` `(batch, K)` and `labels`, the name of the likeliest
       class of each image; the K names, one a line, are packed as the asset `labels.txt`;
-    - `a_to_b(images)` and `b_to_a(images)` → `images`, translated.
+    - `a_to_b(images)` and `b_to_a(images)` → `images`, translated;
+    - with its discriminator, `discriminate(images)` → `logits`, and if it has convolutions
+      `features(images)` → `features` `(batch, n)`: all of them max-pooled to 4×4 and flattened, see
+      `zoo.common.convolution_features`. CycleGAN's two are `discriminate_a`, `features_a`, and
+      `..._b`.
 
     They refuse what is out of range: an empty batch, pixels outside [0, 1], a NaN, a negative seed.
 
@@ -44,13 +52,19 @@ def save(
 
     Beside it, `folder/<version>.about/` tells of it: `manifest.json` has the SHA-256 of each file,
     versions, and the form and the value range of each input and output; `recorded.npz` what
-    `export.verify` compares with. Both folders appear whole or not at all; processes that save at
+    `export.verify` compares with; `model_card.md` is the card, in TF-Hub's form, `README.md` the
+    same for Hugging Face, and `samples.png` its picture: these are to be completed by hand, and not
+    in the manifest. Both folders appear whole or not at all; processes that save at
     once do not disturb each other. A killed one may leave a hidden folder `.<version>.….partial`.
 
     Args:
         model: a model of the zoo.
         folder: where versions of this export live; made if there is none.
         version: name of the subfolder, a positive integer. Defaults to 1.
+        include_discriminator: whether to pack it too. Defaults to False: it is as large as the
+            generator, and only who wants its features asks for it.
+        details: what the card tells of the training, such as `export.details_of_run(folder)`.
+            Defaults to nothing.
         verify: whether to see first that it gives in a fresh process what the model gives, by
             `export.verify`. Defaults to True; it takes about 10 s.
 
@@ -74,8 +88,13 @@ def save(
             raise FileExistsError
         with new_folders(about, target) as (about_partial, partial):
             signatures, call = model.export_signatures(), model.export_call()
+            if include_discriminator:
+                signatures |= discriminator_signatures(model)
             _write(model, signatures, call, partial)
-            recording.write_record(model, signatures, call, partial, about_partial, version)
+            manifest = recording.write_record(
+                model, signatures, call, partial, about_partial, version
+            )
+            write_card(model, version, manifest, details or Details(), about_partial)
             if verify:
                 verification.verify(partial)
     except OSError as error:

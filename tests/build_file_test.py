@@ -249,8 +249,13 @@ def test_what_setup_requires_is_what_the_rooms_depend_on() -> None:
 
 
 def test_builders_have_beside_them_what_the_package_ships() -> None:
-    patterns = setup_cfg()["options.package_data"]["zoo.datasets"].split()
-    shipped = set().union(*(files(f"zoo/datasets/{pattern}") for pattern in patterns))
+    package_data = setup_cfg()["options.package_data"]
+    shipped = {
+        file
+        for package in package_data
+        for pattern in package_data[package].split()
+        for file in files(f"{package.replace('.', '/')}/{pattern}")
+    }
     assert shipped
     assert set(targets()["zoo"]["data"]) == shipped
 

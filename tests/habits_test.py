@@ -206,7 +206,8 @@ def test_what_is_beside_a_batch_is_refused(case, model):
         with pytest.raises(ValueError, match=r"fit\(\) takes .*Received a batch of shapes"):
             model.fit(data, verbose=0)
     for method in (model.fit, model.train_on_batch):
-        with pytest.raises(ValueError, match=r"fit\(\) takes .*Received a batch of shapes"):
+        message = rf"^{method.__name__}\(\) takes .*Received a batch of shapes"
+        with pytest.raises(ValueError, match=message):
             method(batch, labels)
     with pytest.raises(ValueError, match="take no class_weight"):
         model.fit(dataset(batch), class_weight={0: 2.0}, verbose=0)

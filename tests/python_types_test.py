@@ -14,7 +14,7 @@ import tensorflow as tf
 import export
 from benchmarks import measure, records
 from benchmarks.registry import RECIPES
-from recipes import translate
+from export import translation as translate
 from recipes.common import report_page
 from tests import three_players
 from tests.benchmarks.hand_made import record_of

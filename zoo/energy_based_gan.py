@@ -227,6 +227,11 @@ class EnergyBasedGAN(LatentModel):
         """Returns Adam at 1e-3 for both players, as in the paper's search on MNIST."""
         return {player: keras.optimizers.Adam(1e-3) for player in self.players}
 
+    def judgement(self, judge, images):
+        """Returns the energy of each image, in place of a logit: the higher, the less real."""
+        del judge  # half of what judges
+        return self.energies(images)[0]
+
     def energies(self, images, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns how badly the autoencoder rebuilds images, and their codes.
 

@@ -42,6 +42,11 @@ class RunData(abc.ABC):
     fingerprint: str
     stand_in: str
 
+    @property
+    def license(self) -> str:
+        """That of the data as their builder states it; "" if it does not."""
+        return self.images.description.license
+
     @abc.abstractmethod
     def train_from(self, step: int) -> tf.data.Dataset:
         """Returns the endless batches from that step on."""

@@ -84,6 +84,11 @@ class ModesData(RunData):
         self.test = self._evaluated(values.num_samples)
 
     @property
+    def license(self) -> str:
+        """That of the digits; points have none."""
+        return "" if self.has_points else self.source.description.license
+
+    @property
     def has_points(self) -> bool:
         """Whether the samples are points in the plane."""
         return self._values.dataset in POINTS

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
+import export
 from recipes.common import command_line, training
 from recipes.common.family import RunData, largest_divisor
 from recipes.common.hyper_parameters import HyperParameters
@@ -59,7 +60,10 @@ def _run_as_flags_say(recipe: Recipe) -> None:
         folder.refuse_other_data(data.fingerprint)
         refuse_other_workers(strategy, values, data)
         model = build_model(recipe, values, data, strategy)
-    kinds = (CheckpointError, RunFolderError, training.TrainingError, WorkerError, OSError)
+    kinds = (
+        *(CheckpointError, RunFolderError, training.TrainingError),
+        *(export.VerificationError, WorkerError, OSError),
+    )
     together = ending_with_the_others(
         strategy, f"Restart all workers, each with: {command_line.resume_command(folder)}"
     )
@@ -193,6 +197,7 @@ def train_and_report(
         CheckpointError: if the run to resume has no checkpoint that can be used.
         RunFolderError: if the folder can't be written.
         TrainingError: if a training beside the model's fails; the rest is in the folder by then.
+        VerificationError: if the export does not give what the model gives.
         OSError: if a file can't be written later on.
     """
     family = recipe.family
@@ -233,6 +238,7 @@ def train_and_report(
             resume_command=command_line.resume_command(folder, "--epochs=..."),
             pictures=pictures,
             notice=_joined(data.stand_in, _protocol_line(results), family.samples_note),
+            data_license=data.license,
         )
 
     pictures: list[tuple[Path, str]] = []
@@ -259,6 +265,8 @@ def train_and_report(
         write_and_report(results)
     if not writes:
         return results
+    if not (values.smoke or outcome.is_broken):  # it takes seconds, and what broke may give NaN
+        export.verify(folder.export)
     print(training.format_table(family.columns, family.table(values, results)))
     ending = f"Stopped: {outcome.stop_reason}. Everything is in {folder.path}; "
     lines = (_protocol_line(results), f"{ending}open {folder.report_html}")

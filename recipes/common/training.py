@@ -299,6 +299,7 @@ def export_and_report(
     table: list[tuple[str, str, str]],
     resume_command: str,
     notice: str = "",
+    data_license: str = "",
     pictures: Sequence[tuple[Path, str]] = (),
 ) -> None:
     """Writes what a run leaves at its end: export, curves, animation and the report page.
@@ -312,11 +313,18 @@ def export_and_report(
         table: the results: a name, a value and a remark for each row.
         resume_command: what to type to train longer.
         notice: what a reader must know before quoting a number.
+        data_license: of the data, in words.
         pictures: further ones for the page, each with its caption. Defaults to none.
     """
     # A resumed run replaces its own earlier export, in one rename.
     with replaced_folder(run.export.parent) as folder:
-        export.save(model, folder, version=int(run.export.name), verify=False)
+        export.save(
+            model,
+            folder,
+            version=int(run.export.name),
+            details=export.details_of_run(run.path, data_license=data_license, notice=notice),
+            verify=False,
+        )
     if outcome.history:
         report_page.write_curves(outcome.history, run.curves_png)
     report_page.write_gif(run.samples, run.samples_gif)

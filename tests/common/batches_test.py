@@ -13,6 +13,8 @@ from zoo.common.batches import (
     conformed,
     further_batches,
     images_spec,
+    known_rows,
+    one_pass,
     refuse_endless,
     separate_passes,
     unpacked,
@@ -39,6 +41,7 @@ def test_unpacks_a_pair_to_a_pair(data):
 def test_takes_a_list_of_numbers_for_labels():
     _, labels = unpacked(["images", [3, 1]])
     np.testing.assert_array_equal(labels, [3, 1])
+    assert unpacked([[[1.0, 2.0], [3.0, 4.0]]]).shape == (1, 2, 2)
 
 
 def test_looks_at_the_first_batch_of_whatever_fit_takes():
@@ -150,6 +153,22 @@ def test_passes_of_arrays_without_shuffling_keep_their_order():
     few, many = (np.concatenate(parts) for parts in zip(*data.as_numpy_iterator(), strict=True))
     np.testing.assert_array_equal(few, [0, 1, 2, 0, 1, 2])
     np.testing.assert_array_equal(many, [0, 1, 2, 3, 4, 0])
+
+
+def test_arrays_that_are_shorter_begin_again_within_one_pass():
+    data = one_pass((np.arange(3), np.arange(5)), 2, shuffle=False)
+    few, many = zip(*data.as_numpy_iterator(), strict=True)
+    assert [list(batch) for batch in few] == [[0, 1], [2, 0], [1]]
+    assert [list(batch) for batch in many] == [[0, 1], [2, 3], [4]]
+
+
+def test_rows_are_counted_where_all_are_at_hand():
+    images = np.zeros((5, 2, 2, 1), "float32")
+    data = tf.data.Dataset.from_tensor_slices(images)
+    assert known_rows((images[:3], images)) == 5
+    assert known_rows(data.batch(8)) == 5
+    assert known_rows(data.batch(4)) is None
+    assert known_rows(iter([images])) is None
 
 
 def test_a_batch_is_no_larger_than_an_epoch():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from zoo.common.files import (
+    new_folders,
     remove_folder,
     remove_partials,
     replaced_folder,
@@ -83,6 +84,48 @@ def test_failed_second_rename_puts_the_old_folder_back(
     with pytest.raises(OSError, match="Input/output"), replaced_folder(tmp_path / "folder"):
         pass
     assert [entry.name for entry in (tmp_path / "folder").iterdir()] == ["old"]
+
+
+def test_new_folders_appear_together(tmp_path: Path) -> None:
+    paths = tmp_path / "deep" / "1.about", tmp_path / "deep" / "1"
+    with new_folders(*paths) as (about, version):
+        assert not any(path.exists() for path in paths)
+        (about / "manifest").write_text("of 1")
+        (version / "model").touch()
+    assert sorted(path.name for path in paths[0].parent.iterdir()) == ["1", "1.about"]
+    assert (paths[0] / "manifest").read_text() == "of 1" and (paths[1] / "model").is_file()
+
+
+def test_what_a_kill_left_of_new_folders_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = tmp_path / "1.about", tmp_path / "1"
+    real_rename = os.rename
+
+    def rename(source, target):
+        if Path(target).name == "1":
+            raise KeyboardInterrupt
+        real_rename(source, target)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(os, "rename", rename)
+        with pytest.raises(KeyboardInterrupt), new_folders(*paths) as (about, _):
+            (about / "old").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["1.about"]
+    with new_folders(*paths) as (about, _):
+        (about / "new").touch()
+    assert [path.name for path in paths[0].iterdir()] == ["new"] and paths[1].is_dir()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_first_of_two_that_write_new_folders_has_them(tmp_path: Path) -> None:
+    paths = tmp_path / "1.about", tmp_path / "1"
+    with pytest.raises(FileExistsError, match="1 exists already"), new_folders(*paths) as late:
+        with new_folders(*paths) as (about, _):
+            (about / "first").touch()
+        (late[0] / "second").touch()
+    assert [path.name for path in paths[0].iterdir()] == ["first"]
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_only_leftovers_are_cleaned(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from keras import layers
 
 import zoo
 from tests.explore.small_runs import linear_model, small_dcgan
-from zoo.explore.convolution_features import ConvolutionFeatures
+from zoo.common.convolution_features import ConvolutionFeatures
 from zoo.explore.guided import guided_copy
 
 PIXELS = np.array([1.0, -1.0], "float32").reshape(1, 1, 2, 1)

@@ -9,8 +9,8 @@ from sklearn.svm import LinearSVC
 
 import zoo
 from tests.explore.small_runs import small_dcgan
+from zoo.common.convolution_features import ConvolutionFeatures
 from zoo.explore import Findings
-from zoo.explore.convolution_features import ConvolutionFeatures
 from zoo.explore.probe import _fitted
 
 QUICK = {"num_labels": 50, "num_draws": 2, "num_supervised_draws": 1, "max_epochs": 2}

@@ -133,6 +133,22 @@ def test_too_little_room_is_seen_before_writing(
     assert names_in(tmp_path) == []
 
 
+def test_a_quota_is_seen_before_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(descriptor, offset, size) -> None:
+        asked.append(size)
+        raise OSError(122, "Disk quota exceeded")
+
+    train(make_model(), tmp_path, epochs=1)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    message = r"epoch-0001: Disk quota exceeded \([0-9,]+ bytes needed\); .* intact \(epoch-0001\)"
+    with pytest.raises(OSError, match=message):
+        train(make_model(), tmp_path, epochs=1)
+    assert names_in(tmp_path) == ["epoch-0001"]
+    assert asked[0] >= sum(file.stat().st_size for file in (tmp_path / "epoch-0001").iterdir())
+
+
 @pytest.mark.parametrize("name", ["model.weights.h5", "state.json"])
 def test_flipped_byte_is_detected(tmp_path: Path, name: str) -> None:
     train(make_model(), tmp_path, epochs=2)

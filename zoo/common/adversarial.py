@@ -1,5 +1,6 @@
 """What is the same for every game of several players: `AdversarialModel`. It plays none itself."""
 
+import difflib
 import functools
 import inspect
 import itertools
@@ -26,7 +27,7 @@ from zoo.common.learning_rates import (
     check_callbacks,
     refuse_foreign_optimizer,
 )
-from zoo.common.monitors import check_monitors
+from zoo.common.monitors import NotANumberIsWorst, check_monitors
 from zoo.common.noise import DecayingGaussianNoise
 from zoo.common.probes import Probe
 
@@ -40,14 +41,30 @@ def _average_rate(decay: float, completed_steps) -> tf.Tensor:
 def _copy_of(network: keras.Model) -> keras.Model:
     """Returns an untrainable copy of `network` with equal weights."""
     copy = keras.models.clone_model(network)
+    copy.name = f"averaged_{network.name}"  # by which `summary` tells it from the other
     copy.set_weights(network.get_weights())  # clone_model draws new ones
     copy.trainable = False
     return copy
 
 
+def _refuse_unknown(variant: type, names) -> None:
+    """Refuses what no constructor takes; `input_shape` Keras would take, and leave unused."""
+    signatures = [inspect.signature(each.__init__) for each in variant.__mro__[:-1]]
+    known = {name for signature in signatures for name in signature.parameters}
+    for name in names:
+        if name not in known:
+            own = inspect.signature(variant.__init__).parameters
+            own = [each for each in own if each not in ("self", "kwargs")]
+            alike = [each for each in own if each.split("_")[-1] == name.split("_")[-1]]
+            near = difflib.get_close_matches(name, alike or own, n=1)
+            advice = f"is `{near[0]}` meant?" if near else f"it takes {', '.join(own)}."
+            raise ValueError(f"{variant.__name__} takes no `{name}`; {advice} Received: {name}=...")
+
+
 def _with_python_numbers(initialize: Callable) -> Callable:
     @functools.wraps(initialize)
     def initialize_with_python_numbers(self, *arguments, **named_arguments):
+        _refuse_unknown(type(self), named_arguments)
         arguments = map(without_numpy_scalars, arguments)
         named = {name: without_numpy_scalars(value) for name, value in named_arguments.items()}
         initialize(self, *arguments, **named)
@@ -139,6 +156,7 @@ class AdversarialModel(keras.Model):
             {player: tuple(networks) for player, networks in players.items()}
         )
         self._refuse_shared_weights()
+        self._refuse_unused_policy()
         self.step = self.add_weight(
             shape=(),
             dtype="int64",
@@ -169,6 +187,16 @@ class AdversarialModel(keras.Model):
                         "A weight can be one player's alone. Received: "
                         f"{variable.path}, which both {owner} and {player} would train."
                     )
+
+    def _refuse_unused_policy(self) -> None:
+        networks = [network for group in self.players.values() for network in group]
+        policies = {keras.config.dtype_policy().name, *(n.dtype_policy.name for n in networks)}
+        if self.dtype_policy.name not in policies:
+            raise ValueError(
+                "The networks take their precision from keras.config.set_dtype_policy("
+                f"{self.dtype_policy.name!r}), called before they are built. Received: "
+                f"dtype={self.dtype_policy.name!r}"
+            )
 
     def trainable_variables_of(self, player: str) -> list[keras.Variable]:
         """Returns the weights that a player's optimizer trains, each once."""
@@ -316,6 +344,16 @@ class AdversarialModel(keras.Model):
                 "a learning rate of 0. Received: trainable=False"
             )
 
+    def _assert_compile_called(self, method_name=None):
+        """Says what to call; Keras asks before it trains, evaluates or takes a batch."""
+        if not self.compiled:
+            wanted = ", ".join(f"{player}_optimizer=..." for player in self.players)
+            before = f" before {method_name}()" if method_name else ""
+            raise ValueError(
+                f"Call compile(){before}: `model.compile()` for the paper's optimizers, or "
+                f"`model.compile({wanted})`. Received: a model that is not compiled."
+            )
+
     def get_compile_config(self):
         """Returns what `compile` was given, for the `.keras` format; nothing before `compile`.
 
@@ -368,22 +406,40 @@ class AdversarialModel(keras.Model):
         """
         return None
 
-    def check_batch(self, batch) -> None:
+    def check_batch(self, batch, method: str = "fit") -> None:
         """Refuses a batch that `train_step` can't take; a variant adds what it expects.
+
+        Args:
+            batch: of arrays or tensors, unpacked.
+            method: what was called, for the message.
 
         Raises:
             ValueError: if structure, size or kind are another, or images not in [-1, 1].
         """
-        batches.check_form(batch, self.batch_spec, "fit")
-        check_image_range(batch)
+        self._check_against(self.batch_spec, batch, method)
 
-    def check_evaluation_batch(self, batch) -> None:
+    def check_evaluation_batch(self, batch, method: str = "evaluate") -> None:
         """Refuses a batch that `test_step` can't take, as `check_batch` does for `train_step`."""
-        batches.check_form(batch, self.evaluation_spec, "evaluate")
+        self._check_against(self.evaluation_spec, batch, method)
+
+    def _check_against(self, spec, batch, method: str) -> None:
+        batches.refuse_empty(batch, batch, method)
+        batches.check_form(batch, spec, method)
+        batches.check_lengths(batch, self._has_separate_parts(spec), method)
         check_image_range(batch)
 
-    def _checked(self, x, y, batch_size, check: Callable, method: str):
+    def _has_separate_parts(self, spec) -> bool:
+        """Tells whether arrays of this form go each through passes of their own."""
+        is_pair = isinstance(spec, tuple) and spec == self.batch_spec
+        return is_pair and self.rows_of_epoch((1,) * len(spec)) is not None
+
+    def check_num_images(self, num_images: int) -> None:
+        """Refuses to evaluate on fewer images than that takes; a variant says how many."""
+
+    def _checked(self, x, y, batch_size, spec, check: Callable, method: str):
         """Returns all that Keras is to take as `x`, after a look at its first batch."""
+        if batch_size is not None:
+            as_integer("batch_size", batch_size)
         batches.check_source(x, method)
         if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
             if y is not None:
@@ -395,11 +451,21 @@ class AdversarialModel(keras.Model):
         else:
             data = batches.unpacked((x, y))
         first_batch, data = batches.with_first_batch(data, batch_size)
+        batches.refuse_empty(first_batch, data, method)
         if first_batch is not None:
-            check(first_batch)
+            check(first_batch, method)
+            batches.check_lengths(data, self._has_separate_parts(spec), method)
             if not getattr(data, "is_scaled", False):
                 others = batches.further_batches(data, batch_size)
                 check_brightness(itertools.chain([first_batch], others))
+        return data
+
+    def _checked_evaluation(self, x, y, batch_size):
+        check, spec = self.check_evaluation_batch, self.evaluation_spec
+        data = self._checked(x, y, batch_size, spec, check, "evaluate")
+        num_images = batches.known_rows(data)
+        if num_images is not None:
+            self.check_num_images(num_images)
         return data
 
     def _training_data(self, data, batch_size, shuffle: bool):
@@ -414,7 +480,8 @@ class AdversarialModel(keras.Model):
     def _data_for_replicas(self, data, batch_size, shuffle: bool = False, seed: int | None = None):
         """Returns data of which every replica has a share of every batch."""
         replicas = self.distribute_strategy.num_replicas_in_sync
-        if replicas > 1 and data is not None and batches.are_arrays(data):
+        is_array = data is not None and batches.are_arrays(data)
+        if is_array and (replicas > 1 or len(set(map(len, tf.nest.flatten(data)))) > 1):
             data = batches.one_pass(data, batch_size, shuffle, seed)
         if replicas > 1 and isinstance(data, tf.data.Dataset):
             data = batches.filled_for_replicas(data, replicas)
@@ -502,19 +569,21 @@ class AdversarialModel(keras.Model):
             self._refuse_frozen(player)
             refuse_foreign_optimizer(player, optimizer, self.trainable_variables_of(player))
         batches.refuse_endless(x, arguments.get("steps_per_epoch"), "fit", "steps_per_epoch")
-        given = self._checked(x, y, batch_size, self.check_batch, "fit")
+        given = self._checked(x, y, batch_size, self.batch_spec, self.check_batch, "fit")
         data = self._training_data(given, batch_size, shuffle)
         if data is not given and validation_split:
             raise ValueError(
-                "Arrays that differ in length, or go to several replicas, are not split; give "
-                f"validation_data. Received: validation_split={validation_split}"
+                "Arrays that go through passes of their own, or to several replicas, are not "
+                f"split; give validation_data. Received: validation_split={validation_split}"
             )
+        if validation_split and batches.are_arrays(data):
+            num_rows = len(tf.nest.flatten(data)[0])
+            self.check_num_images(num_rows - math.floor(num_rows * (1 - validation_split)))
         if validation_data is not None:
             steps = arguments.get("validation_steps")
             batches.refuse_endless(validation_data, steps, "fit", "validation_steps")
             size = arguments.get("validation_batch_size") or batch_size
-            check = self.check_evaluation_batch
-            validation_data = self._checked(validation_data, None, size, check, "evaluate")
+            validation_data = self._checked_evaluation(validation_data, None, size)
             validation_data = self._data_for_replicas(validation_data, size)
             validation_data = batches.untuned(validation_data, size)
             validation_data = (distribution.shared_out(validation_data, self.distribute_strategy),)
@@ -526,7 +595,8 @@ class AdversarialModel(keras.Model):
             logs -= {*objectives.OUTPUT_LOGS} - {*self.objective.logs}
         check_monitors(callbacks, logs, evaluated)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = [RateLog(callbacks), *keras.tree.flatten(callbacks or [])]
+            callbacks = keras.tree.flatten(callbacks or [])
+            callbacks = [NotANumberIsWorst(callbacks), RateLog(callbacks), *callbacks]
         # Keras warns of its own default where it can't shuffle.
         can_shuffle = isinstance(data, keras.utils.PyDataset) or batches.are_arrays(data)
         shuffle = bool(shuffle and can_shuffle)
@@ -563,16 +633,17 @@ class AdversarialModel(keras.Model):
         self._refuse_weights(sample_weight=sample_weight)
         if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
             batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
-            x = self._checked(x, y, batch_size, self.check_evaluation_batch, "evaluate")
+            x = self._checked_evaluation(x, y, batch_size)
             x = batches.untuned(self._data_for_replicas(x, batch_size), batch_size)
             x = distribution.shared_out(x, self.distribute_strategy)
         return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Takes one step on a batch, after a look at it; see `fit`."""
+        self._assert_compile_called("train_on_batch")
         self._refuse_weights(class_weight=class_weight, sample_weight=sample_weight)
         batch = batches.unpacked((x, y))
-        self.check_batch(batch)
+        self.check_batch(batch, "train_on_batch")
         return super().train_on_batch(batch, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -580,7 +651,7 @@ class AdversarialModel(keras.Model):
         self._assert_compile_called("test_on_batch")
         self._refuse_weights(sample_weight=sample_weight)
         batch = batches.unpacked((x, y))
-        self.check_evaluation_batch(batch)
+        self.check_evaluation_batch(batch, "test_on_batch")
         return super().test_on_batch(batch, return_dict=return_dict)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
@@ -592,25 +663,40 @@ class AdversarialModel(keras.Model):
         """
         batches.check_source(x, "predict")
         batches.refuse_endless(x, steps, "predict", "steps")
+        if batch_size is not None:
+            as_integer("batch_size", batch_size)
         first_batch, x = batches.with_first_batch(x, batch_size)
-        self._check_inputs(first_batch)
+        batches.refuse_empty(first_batch, x, "predict")
+        self._check_inputs(first_batch, "predict")
         x = batches.untuned(x, batch_size)
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def predict_on_batch(self, x):
         """Answers for a batch, after a look at it; see `predict`."""
-        self._check_inputs(x)
+        self._check_inputs(x, "predict_on_batch")
         return super().predict_on_batch(x)
 
-    def _check_inputs(self, batch) -> None:
+    def _check_inputs(self, batch, method: str) -> None:
         if batch is None:
             return
-        batch, spec = batches.unpacked(batch), self.call_spec
-        if isinstance(spec, tf.TensorSpec):
+        batch = batches.unpacked(batch)
+        if isinstance(self.call_spec, tf.TensorSpec):
             batch = batch[0] if isinstance(batch, tuple) else batch  # Keras leaves targets out too
-            if not batches.is_images(spec):  # which may be larger, where a network allows it
-                batches.check_form(batch, spec, "predict")
+            batches.refuse_empty(batch, batch, method)
+            self.check_inputs(batch, method)
         check_image_range(batch)
+
+    def check_inputs(self, batch, method: str = "predict") -> None:
+        """Refuses what `call` can't take, where that is one array; pixels are looked at elsewhere.
+
+        Args:
+            batch: of arrays or tensors.
+            method: what was called, for the message.
+
+        Raises:
+            ValueError: if it has another form.
+        """
+        batches.check_form(batch, self.call_spec, method)
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         # Keras would build what is built already, with a made-up batch that drops its structure.
@@ -705,6 +791,25 @@ class AdversarialModel(keras.Model):
             for average, network in self.averages:
                 for mean, weight in zip(average.weights, network.weights, strict=True):
                     mean.assign_add(tf.cast(rate, mean.dtype) * (weight - mean))
+
+    # === Judging ===
+
+    @property
+    def judges(self) -> dict[str, keras.Model]:
+        """The networks that judge images, averages where there are, by a suffix that tells them.
+
+        Of several one after the other the first, by the empty suffix; none of a game without.
+        """
+        opponents = [networks for player, networks in self.players.items() if player != "generator"]
+        return {"": self._average_or_own(opponents[0][0])} if opponents else {}
+
+    def _average_or_own(self, network: keras.Model) -> keras.Model:
+        averages = [average for average, original in self.averages if original is network]
+        return averages[0] if averages else network
+
+    def judgement(self, judge: keras.Model, images: tf.Tensor) -> tf.Tensor:
+        """Returns what one of `judges` says of images in [-1, 1], outside of training."""
+        return judge(images, training=False)
 
     # === Saving ===
 

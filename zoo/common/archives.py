@@ -60,14 +60,18 @@ def unpack(
         OSError: if the archive can't be read, or the folder not written.
     """
     archive, folder = Path(archive), Path(folder)
-    if os.path.lexists(folder):
-        raise FileExistsError(f"{folder} exists already, and nothing is overwritten. Name another.")
+    _refuse_existing(folder)
     with open(archive, "rb") as file, _named(archive):
         _check(file, most_bytes, most_members)
         with replaced_folder(folder) as temporary:
             for member, content in _members(file, most_bytes):
                 _write(member, content, temporary)
     return folder
+
+
+def _refuse_existing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path} exists already, and nothing is overwritten. Name another.")
 
 
 def _check(file: BinaryIO, most_bytes: int, most_members: int) -> None:

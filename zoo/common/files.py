@@ -97,6 +97,7 @@ def new_folders(*paths: str | os.PathLike[str]) -> Iterator[list[Path]]:
         with _locked(last.parent):
             if os.path.lexists(last):
                 raise FileExistsError(f"{last} exists already")
+            # Those before the last are left by a kill, or the last would be there.
             for folder, path in zip(filled, (*others, last), strict=True):
                 if path.exists():
                     remove_folder(path)

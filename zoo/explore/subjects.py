@@ -55,17 +55,15 @@ def discriminator_of(model: keras.Model, command: str) -> keras.Model:
     Raises:
         ValueError: if there is none, or it judges no images.
     """
-    players = dict(model.players) if isinstance(model, AdversarialModel) else {}
-    judges = [networks for player, networks in players.items() if player != "generator"]
-    network = judges[0][0] if judges else None
+    judges = model.judges if isinstance(model, AdversarialModel) else {}
+    network = next(iter(judges.values()), None)
     shape = getattr(network, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4:
         raise ValueError(
             f"{command} needs a model with a discriminator or a critic of images. Received: a "
             f"{type(model).__name__}"
         )
-    averages = [average for average, original in model.averages if original is network]
-    return averages[0] if averages else network
+    return network
 
 
 def copy_of(network: keras.Model) -> keras.Model:

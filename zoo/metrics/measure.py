@@ -39,6 +39,8 @@ class GeneratorMeasure(keras.metrics.Metric):
     direction: ClassVar[str | None] = "min"
     # Attributes without which a value can't be compared.
     settings: ClassVar[tuple[str, ...]] = ()
+    # Of each kind; of fewer the value is NaN.
+    least_images: int = 1
 
     def __init__(self, network: keras.Model, argument: str, name: str) -> None:
         # float32 also under a mixed policy, which would round results to three digits.

@@ -28,6 +28,8 @@ from zoo.runs.training_state import (
 
 _WEIGHTS_FILE = "model.weights.h5"
 _STATE_FILE = "state.json"
+# What HDF5 writes beside each variable, at most, in bytes.
+_HDF5_OVERHEAD = 4096
 _FOLDER_NAME = re.compile(r"epoch-(\d{4,})(?:-step-(\d{7,}))?")
 
 
@@ -172,6 +174,7 @@ class RunCheckpoint(keras.callbacks.Callback):
                 "steps_per_epoch. Received: data of unknown length"
             )
         remove_partials(self.folder)
+        self._saved_position = None
         self._saved_at = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -422,13 +425,36 @@ def _set_aside(path: Path, damage: Exception, instead: Path) -> None:
 
 
 def _require_room(folder: Path, model: keras.Model) -> None:
-    # On a full disk HDF5 prints a traceback for each weight, in which the error itself is lost.
-    needed = sum(variable.numpy().nbytes for variable in state_variables(model))
+    """Refuses to begin a checkpoint for which there is no room; those before it tell its size.
+
+    Where a write of HDF5's fails it prints a traceback for each weight, in which the error itself
+    is lost, and may take the process down with it.
+    """
+    variables = state_variables(model)
+    estimate = sum(variable.numpy().nbytes + _HDF5_OVERHEAD for variable in variables)
+    earlier = _checkpoints(folder.parent)[-1:]
+    needed = max([estimate, *(sum(f.stat().st_size for f in path.iterdir()) for path in earlier)])
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(
             errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({free:,} bytes free, {needed:,} needed)"
         )
+    _try_to_allocate(folder / "room", needed)
+
+
+def _try_to_allocate(path: Path, size: int) -> None:
+    """Finds limits that the disk's free space does not tell: quotas, and the largest file."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise OSError(error.errno, f"{error.strerror} ({size:,} bytes needed)") from error
+    finally:
+        os.close(descriptor)
+        path.unlink()
 
 
 def _read_verified(path: Path) -> RunState:

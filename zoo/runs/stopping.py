@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.common.checks import as_integer
 from zoo.common.messages import counted
+from zoo.common.monitors import expect_a_number
 from zoo.runs.training_state import discard_epoch, is_discarded, state_variables, steps_done
 
 _BEST_WEIGHTS_FILE = "best_weights.npz"
@@ -80,7 +81,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         return self.stop_reason is None
 
     def _non_finite_log(self, logs: Mapping[str, float] | None) -> str | None:
-        for name, value in (logs or {}).items():
+        # A loss tells more than the gradient that it spoilt.
+        for name, value in sorted((logs or {}).items(), key=lambda log: "_loss" not in log[0]):
             if name not in self.ignore and not np.all(np.isfinite(value)):
                 return f"log {name} = {value}"
         return None
@@ -105,7 +107,8 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
     This is Keras's `EarlyStopping` with `restore_best_weights=True`, whose missing monitor would
     never stop anything; here it is an error. The count of epochs and the best weights go into
     each checkpoint (see `RunCheckpoint`), so that a resumed run stops where an unbroken one would.
-    Place it after `StopOnNonFinite` and before `RunCheckpoint`.
+    Place it after `StopOnNonFinite` and before `RunCheckpoint`. A value that is no finite number is
+    never the best: while there was none, the last weights are kept.
 
     Args:
         monitor: name of the log to watch, for example "val_frechet_distance". It must be there at
@@ -154,6 +157,13 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
         vars(self).update(self._restored or {})
         self._restored = None
 
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        expect_a_number(self)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        expect_a_number(self)
+        super().on_train_end(logs)
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if is_discarded(self.model, epoch):
             return
@@ -163,6 +173,8 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
 
     def standstill(self) -> str:
         """One line that says since when the measure has not improved."""
+        if not math.isfinite(self.best):
+            return f"{self.monitor} was no finite number for {counted(self.wait, 'epoch')}"
         return (
             f"{self.monitor} has not improved on {self.best:.6g} (epoch {self.best_epoch + 1}) "
             f"for {counted(self.wait, 'epoch')}"
@@ -178,15 +190,16 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
                 )
             return None
         self._seen = True
-        # NaN compares false with everything, so a first NaN would stay the best for ever.
         worst = math.inf if self.mode == "min" else -math.inf
         return float(value) if math.isfinite(value) else worst
 
     def save_state(self, folder: Path) -> dict[str, Any]:
         """Writes the best weights into `folder`; returns the rest, ready for JSON."""
-        if self.best_weights is not None:
+        has_best = self.best is not None and math.isfinite(self.best)
+        if has_best and self.best_weights is not None:
             np.savez(folder / _BEST_WEIGHTS_FILE, *self.best_weights)
-        state = {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}
+        best = self.best if has_best else None  # JSON has no infinity
+        state = {"best": best, "best_epoch": self.best_epoch, "wait": self.wait}
         return {**state, "stamp": self.stamp}
 
     def restore_state(self, folder: Path, state: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from keras import layers
 
 import zoo
 from tests.explore.small_runs import small_dcgan
-from zoo.explore.convolution_features import ConvolutionFeatures, max_pooled
+from zoo.common.convolution_features import ConvolutionFeatures, max_pooled
 
 
 def images(number: int = 6) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_batch_norm_gets_the_statistics_of_the_images() -> None:
 
 def test_a_network_without_convolutions_is_refused() -> None:
     network = zoo.VanillaGAN((28, 28, 1)).discriminator
-    with pytest.raises(ValueError, match="reads a network's convolutions"):
+    with pytest.raises(ValueError, match="are of a network's convolutions"):
         ConvolutionFeatures(network)
 
 

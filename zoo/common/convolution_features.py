@@ -56,16 +56,16 @@ class ConvolutionFeatures:
         found = ends_of_convolutions(network)
         if not found:
             raise ValueError(
-                "The probe reads a network's convolutions, and this one has none with a map of "
+                "Features are of a network's convolutions, and this one has none with a map of "
                 f"2×2 or more. Received: {network.name!r}"
             )
         self.layer_names = tuple(found)
         self.pool_size = pool_size
         self.body = keras.Model(network.inputs[0], list(found.values()))
-        self._packing = network.input_shape[-1]
+        self._channels = network.input_shape[-1]
         # One trace for batches of any size; nothing in it is Python that must be translated.
         images = tf.TensorSpec((None, *network.input_shape[1:3], None), tf.float32)
-        self._features = tf.function(self._pooled, input_signature=[images], autograph=False)
+        self._features = tf.function(self.of, input_signature=[images], autograph=False)
 
     def adapt(self, batches: Iterable) -> None:
         """Gives every batch norm the mean and the variance of these images, which it then keeps.
@@ -87,7 +87,8 @@ class ConvolutionFeatures:
         """Returns the features of a batch: float32 `(batch, num_features)`."""
         return self._features(tf.convert_to_tensor(images, tf.float32)).numpy()
 
-    def _pooled(self, images: tf.Tensor) -> tf.Tensor:
+    def of(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns the features of a tensor of images whose sides are known."""
         maps = self.body(self.fitting(images), training=False)
         maps = maps if isinstance(maps, (list, tuple)) else [maps]
         pooled = [max_pooled(tf.cast(each, tf.float32), self.pool_size) for each in maps]
@@ -96,8 +97,14 @@ class ConvolutionFeatures:
 
     def fitting(self, images) -> tf.Tensor:
         """Fills the channels of a network that judges several images at once with one image."""
-        tiled = tf.tile(images, (1, 1, 1, self._packing // tf.shape(images)[-1]))
-        return tf.ensure_shape(tiled, (None, None, None, self._packing))
+        return filled(images, self._channels)
+
+
+def filled(images: tf.Tensor, channels: int) -> tf.Tensor:
+    """Repeats each image of a batch in its channels until there are so many."""
+    before = len(images.shape) - 1
+    tiled = tf.tile(images, [*[1] * before, channels // tf.shape(images)[-1]])
+    return tf.ensure_shape(tiled, [*[None] * before, channels])
 
 
 def max_pooled(maps: tf.Tensor, size: int) -> tf.Tensor:
@@ -130,7 +137,7 @@ def ends_of_convolutions(network: keras.Model) -> dict[str, keras.KerasTensor]:
         for following in network.layers[number + 1 :]:
             if isinstance(following, _REST_OF_A_LAYER) and following.input is end:
                 end = following.output
-        if id(end) not in outputs and min(end.shape[1:3]) > 1:
+        if id(end) not in outputs and all(side is None or side > 1 for side in end.shape[1:3]):
             found[layer.name] = end
     return found
 
