@@ -13,6 +13,21 @@ from recipes.common.measures import Axis, Companion, Measures
 PRESET = "preset"
 # A later setting with such a value is off: runs from before it are as those that have it so.
 OFF = (None, "none")
+# Settings that change nothing of what is trained; `strategy` once was one.
+HOW_IT_RAN = ("strategy", "jit")
+
+
+def of_training(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what decides how a run trains: runs that have it in common are the same run.
+
+    Left out is what is off, for runs from before there was such a setting do not have it.
+    """
+    return {
+        name: value
+        for name, value in configuration.items()
+        if name not in HOW_IT_RAN and value not in OFF
+    }
+
 
 # === Groups ===
 
@@ -148,7 +163,7 @@ def _seedless(record: Record) -> str:
 
 
 def _never_shown(measures: Measures) -> set[str]:
-    return {"smoke", *(companion.epochs for companion in measures.trained_companions)}
+    return {"smoke", *HOW_IT_RAN, *(companion.epochs for companion in measures.trained_companions)}
 
 
 def _shown_elsewhere(measures: Measures) -> set[str]:

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 import zoo
 from benchmarks.cells import NOTHING, markdown_table, mean_and_deviation
-from recipes.common.modes import largest_divisor
+from recipes.common.family import largest_divisor
 from zoo.common.command_errors import one_line_errors
 from zoo.common.files import write_atomically
 from zoo.runs.folder import describe_environment

@@ -11,14 +11,12 @@ Runs that have a record are skipped, so that measuring may be stopped and begun 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
 
 # isort: split
-import collections
 import dataclasses
 import datetime
 import itertools
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,15 +28,15 @@ from absl import flags
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tqdm import tqdm
 
-from benchmarks.records import FOLDER, Record, path_of, write_record
+from benchmarks.configurations import of_training
+from benchmarks.records import FOLDER, Record, path_of, read_records, write_record
 from benchmarks.registry import RECIPES, refuse_incomplete
+from recipes.common.own_process import RunFailedError, arguments_of, run_recipe
 from recipes.common.recipe import Recipe
 from zoo.common.command_errors import one_line_errors
 from zoo.runs.folder import RunFolder
 
-_REPOSITORY = Path(__file__).resolve().parent.parent
 _DEFAULT_RECIPE = "semi_supervised"
-_LAST_LINES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,16 +60,7 @@ class Run:
 
     def arguments(self) -> list[str]:
         """Returns the recipe's command line for this configuration, whatever its preset says."""
-        others = {name: value for name, value in self.configuration.items() if name != "dataset"}
-        return [
-            f"--preset={self.preset}",
-            f"--dataset={self.configuration['dataset']}",
-            *(f"--set={name}={value}" for name, value in others.items()),
-        ]
-
-
-class RunFailedError(Exception):
-    """A run that leaves no record; the message says why, in as many lines as it takes."""
+        return arguments_of(self.preset, self.configuration)
 
 
 RunRecipe = Callable[[Run, Path, Callable[[str], None]], None]
@@ -106,8 +95,15 @@ def plan_runs(
 
 
 def has_record(run: Run, records: str | os.PathLike[str]) -> bool:
-    """Returns whether a run of this very configuration was recorded."""
-    return path_of(records, run.recipe, run.preset, run.configuration).exists()
+    """Returns whether this run was recorded, perhaps before there were all of its settings."""
+    if path_of(records, run.recipe, run.preset, run.configuration).exists():
+        return True
+    wanted = of_training(run.configuration)
+    return any(
+        (record.recipe, record.preset) == (run.recipe, run.preset)
+        and of_training(record.configuration) == wanted
+        for record in read_records(records)
+    )
 
 
 # === One run ===
@@ -124,30 +120,12 @@ def run_in_subprocess(run: Run, workdir: Path, show: Callable[[str], None]) -> N
     Raises:
         RunFailedError: with its last lines, if it ends with an error.
     """
-    command = [sys.executable, "-m", f"recipes.{run.recipe}", f"--workdir={workdir}"]
-    last_lines: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
-    with subprocess.Popen(
-        [*command, *run.arguments()],
-        cwd=_REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        try:
-            for line in process.stdout:
-                last_lines.append(line.rstrip())
-                show(line.strip())
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        raise RunFailedError(
-            "\n".join([f"its process ended with exit code {process.returncode}", *last_lines])
-        )
+    # The speed is recorded of one device.
+    arguments = ["--strategy=one", f"--workdir={workdir}", *run.arguments()]
+    run_recipe(run.recipe, arguments, show)
 
 
-def measure_run(run: Run, run_recipe: RunRecipe, show: Callable[[str], None]) -> Record:
+def measure_run(run: Run, make_run: RunRecipe, show: Callable[[str], None]) -> Record:
     """Makes one run in a temporary folder and returns its record.
 
     Raises:
@@ -156,7 +134,7 @@ def measure_run(run: Run, run_recipe: RunRecipe, show: Callable[[str], None]) ->
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         workdir = Path(folder) / "run"
         start = time.perf_counter()
-        run_recipe(run, workdir, show)
+        make_run(run, workdir, show)
         seconds = time.perf_counter() - start
         try:
             return _record_of(run, RunFolder.open(workdir), seconds)
@@ -229,14 +207,14 @@ def steps_per_second(event_folder: str | os.PathLike[str]) -> float | None:
 def measure(
     runs: Sequence[Run],
     records: str | os.PathLike[str],
-    run_recipe: RunRecipe = run_in_subprocess,
+    make_run: RunRecipe = run_in_subprocess,
 ) -> list[Run]:
     """Measures the runs that have no record yet; those that fail do not keep the others from it.
 
     Args:
         runs: to measure.
         records: folder of all records.
-        run_recipe: makes a run, in the folder that it is given.
+        make_run: makes a run, in the folder that it is given.
 
     Returns:
         The runs that failed.
@@ -248,7 +226,7 @@ def measure(
     with tqdm(missing, unit="run", disable=not sys.stderr.isatty()) as bar:
         for number, run in enumerate(bar, start=1):
             try:
-                record = measure_run(run, run_recipe, bar.set_postfix_str)
+                record = measure_run(run, make_run, bar.set_postfix_str)
                 write_record(record, records)
                 outcome = _summary(record)
             except (RunFailedError, OSError, ValueError) as error:

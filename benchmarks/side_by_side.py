@@ -8,7 +8,7 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks.configurations import OFF
+from benchmarks.configurations import of_training
 from benchmarks.measure import Run, has_record, measure
 from benchmarks.records import FOLDER
 from zoo.common.command_errors import one_line_errors
@@ -38,11 +38,8 @@ def without_seed(configuration: dict[str, Any]) -> dict[str, Any]:
 
     What is off is left out, for older runs do not have it at all.
     """
-    return {
-        name: value
-        for name, value in configuration.items()
-        if name not in _NOT_OF_THE_VARIATION and value not in OFF
-    }
+    trained = of_training(configuration)
+    return {name: value for name, value in trained.items() if name not in _NOT_OF_THE_VARIATION}
 
 
 def define_flags(num_seeds: int) -> None:

@@ -31,10 +31,21 @@ PLAYER_LOGS = ("loss", "gradient_norm")
 ALL_CASES = (*CASES, three_players.CASE)
 
 
-def cases_of(kind: type = AdversarialModel, slow: tuple[str, ...] = ()) -> pytest.MarkDecorator:
-    """Runs a test on the cases of that kind of variant alone; some of them only if asked."""
+# What takes long is asked of these in every run, of the others by `pytest -m slow`: a run must not
+# grow with each variant.
+EVERY_DAY = ("three_players", "vanilla_gan")
+
+
+def cases_of(
+    kind: type = AdversarialModel, every_day: tuple[str, ...] | None = None
+) -> pytest.MarkDecorator:
+    """Runs a test on the cases of that kind alone; but for those of every day, only if asked."""
+
+    def marks(case: Case) -> list[pytest.MarkDecorator]:
+        return [] if every_day is None or case.name in every_day else [pytest.mark.slow]
+
     chosen = [
-        pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.name in slow else [])
+        pytest.param(case, id=case.name, marks=marks(case))
         for case in ALL_CASES
         if issubclass(case.variant, kind)
     ]
@@ -154,7 +165,7 @@ def test_is_rebuilt_from_its_config(model):
     assert [v.shape for v in again.variables] == [v.shape for v in model.variables]
 
 
-@cases_of(slow=("cyclegan",))
+@cases_of(every_day=EVERY_DAY)
 def test_an_interrupted_run_continues_bit_for_bit_from_either_file(case, tmp_path):
     unbroken = build(case, run_eagerly=True)
     train(unbroken, case, steps=2)
@@ -258,7 +269,7 @@ def test_logs_start_anew_each_epoch(model, case):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@cases_of(slow=("cyclegan",))
+@cases_of(every_day=EVERY_DAY)
 def test_trains_in_mixed_precision(case, policy):
     keras.config.set_dtype_policy(policy)
     try:
@@ -283,7 +294,7 @@ def test_trains_in_mixed_precision(case, policy):
     assert scaled == [is_scaled] * len(model.players)
 
 
-@cases_of(slow=("cyclegan", "dcgan", "face_gan"))
+@cases_of(every_day=EVERY_DAY)
 def test_two_replicas_equal_one(case, two_replicas):
     def trained(strategy) -> AdversarialModel:
         with strategy.scope():
@@ -297,8 +308,34 @@ def test_two_replicas_equal_one(case, two_replicas):
     one, two = trained(tf.distribute.get_strategy()), trained(two_replicas)
     for a, b in zip(one.weights, two.weights, strict=True):
         # What a pool holds are no weights but images, sums of many products that round otherwise.
-        tolerance = 1e-5 if "image_pool" in a.path else 2e-6
+        tolerance = 1e-5 if "pool" in a.path else 2e-6
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=tolerance, err_msg=a.path)
+
+
+def waves(shape, seed=None, minval=0.0, maxval=1.0, dtype=tf.float32) -> tf.Tensor:
+    """Numbers within these bounds, in place of random ones, of which XLA draws others."""
+    places = tf.range(tf.reduce_prod(shape))
+    shares = 0.5 + 0.49 * tf.sin(0.37 * tf.cast(places, tf.float32))
+    low, high = tf.cast(minval, tf.float32), tf.cast(maxval, tf.float32)
+    return tf.reshape(tf.cast(low + shares * (high - low), dtype), shape)
+
+
+@pytest.mark.slow
+def test_xla_trains_what_a_plain_graph_does(case, monkeypatch):
+    monkeypatch.setattr(tf.random, "stateless_normal", waves)
+    monkeypatch.setattr(tf.random, "stateless_uniform", waves)
+
+    def trained(jit_compile: bool) -> AdversarialModel:
+        keras.utils.set_random_seed(SEED)
+        model = case.build_without_noise()
+        model.compile(**sgd(model, 0.01), jit_compile=jit_compile)
+        model.fit(repeated(case.batch(4), 3), verbose=0)
+        return model
+
+    plain, compiled_by_xla = trained(False), trained(True)
+    assert compiled_by_xla.jit_compile
+    for a, b in zip(plain.weights, compiled_by_xla.weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-4, err_msg=a.path)
 
 
 def test_refuses_images_that_nobody_scaled(model, case):
@@ -419,6 +456,7 @@ def arguments_of(signature, size: int, case: Case, image_shape) -> dict[str, np.
     return {spec.name: known[spec.name]() for spec in signature.input_signature}
 
 
+@cases_of(every_day=(*EVERY_DAY, "cyclegan", "semi_supervised_gan"))
 def test_export_stands_alone(case, tmp_path, stands_alone):
     model = build(case)
     export.save(model, tmp_path, verify=False)

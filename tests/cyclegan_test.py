@@ -343,6 +343,7 @@ def test_architecture_chooses_the_generator(architecture):
         assert [type(each) for each in network.layers] == [type(each) for each in built.layers]
 
 
+@pytest.mark.slow
 # The contract tests build the paper's generator alone.
 @pytest.mark.parametrize("architecture", ["residual_skip", "attention", "u_net"])
 def test_every_generator_survives_its_file_and_its_export(architecture, tmp_path):
@@ -415,6 +416,39 @@ def test_the_generator_takes_any_size_that_4_divides(size):
     assert generator(images).shape == images.shape
 
 
+def test_translates_either_way(images):
+    model = small(generator_ba=identity("ba"))
+    np.testing.assert_array_equal(model.translate(images[1], "b_to_a"), images[1])
+    expected = model.predict(images[0], verbose=0)
+    np.testing.assert_allclose(model.translate(images[0], batch_size=2), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="one of a_to_b, b_to_a. Received: direction='b'"):
+        model.translate(images[0], "b")
+    with pytest.raises(ValueError, match=r"translate\(\) takes .*of shape \(None, None, 1\)"):
+        model.translate(np.zeros((1, 16, 16, 3), "float32"))
+    with pytest.raises(ValueError, match=r"scaled to \[-1, 1\]"):
+        model.translate(127.5 * images[0] + 127.5)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "nearest"),
+    [
+        ("residual", (19, 20), "20 by 20"),
+        ("attention", (19, 20), "20 by 20"),
+        ("u_net", (36, 100), "32 by 96"),
+    ],
+)
+def test_images_that_would_change_their_size_are_refused(architecture, size, nearest):
+    model = zoo.CycleGAN((32, 32, 1), 1, 1, architecture=architecture)
+    images = ramp_images(1, (*size, 1))
+    message = f"Images of {size[0]} by {size[1]} pixels .*such as to {nearest}. "
+    for translate in (model.predict, model.predict_on_batch, model.translate):
+        with pytest.raises(ValueError, match=message):
+            translate(images)
+    if architecture == "residual":  # the others can't be called
+        with pytest.raises(ValueError, match=message):
+            model(images)
+
+
 def test_u_net_takes_its_place():
     model = zoo.CycleGAN((32, 64, 3), base_filters=2, architecture="u_net")
     images = ramp_images(2, (32, 64, 3))
@@ -484,6 +518,7 @@ def test_quality_measures_are_refused():
 # === Learning ===
 
 
+@pytest.mark.slow
 def test_learns_only_if_the_discriminators_do():
     """A, dark by `sign`, is made bright and B dark, over textures that are alike.
 

@@ -31,9 +31,10 @@ WORKS, NOT_APPLICABLE = "works", "–"
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """What a habit is tried on: a compiled model, its case, and a folder to write to."""
+    """What a habit is tried on: two models, their case, and a folder to write to."""
 
     model: AdversarialModel
+    uncompiled: AdversarialModel
     case: Case
     folder: Path
 
@@ -103,16 +104,35 @@ def without_measures(attempt: Attempt) -> None:
         attempt.model.set_quality_measures(attempt.case.quality_measures())
 
 
-def compiled_anew(attempt: Attempt, change: Callable = lambda model: None, **arguments) -> None:
-    """Compiles another model, changed before."""
-    model = attempt.case.build()
-    change(model)
-    model.compile(**arguments)
+def of_unequal_parts(attempt: Attempt) -> None:
+    """Evaluates on arrays of which the second has fewer rows."""
+    batch = attempt.case.evaluation_batch(4)
+    if not isinstance(batch, tuple):
+        raise NotApplicableError
+    attempt.model.evaluate((batch[0], batch[1][:3]), verbose=0)
 
 
-def freeze(model: AdversarialModel) -> None:
-    for network in model.players["generator"]:
+def of_one_image(attempt: Attempt) -> None:
+    """Trains with one row to validate on, of a variant whose measures take more."""
+    if attempt.case.quality_measures is None:
+        raise NotApplicableError
+    attempt.fit(validation_data=rows_of(attempt.case.evaluation_batch(4), 1))
+
+
+def rows_of(arrays, number: int):
+    return tf.nest.map_structure(lambda leaf: leaf[:number], arrays)
+
+
+def freeze(attempt: Attempt) -> None:
+    """Compiles a model whose generator is frozen."""
+    networks = attempt.uncompiled.players["generator"]
+    for network in networks:
         network.trainable = False
+    try:
+        attempt.uncompiled.compile()
+    finally:
+        for network in networks:
+            network.trainable = True
 
 
 def with_network(attempt: Attempt, player: int, change: Callable) -> None:
@@ -176,6 +196,9 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
         dataset(of_images(lambda images: images.astype("float64"), a.batch))
     ),
     "images in [0, 255]": lambda a: a.fit(dataset(bytes_of(a.batch))),
+    "images in [0, 255] as uint8": lambda a: a.fit(
+        of_images(lambda leaf: leaf.astype("uint8"), bytes_of(a.batch))
+    ),
     "images in [0, 1]": lambda a: a.fit(
         dataset(of_images(lambda images: images / 255, bytes_of(a.batch)))
     ),
@@ -184,6 +207,22 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     ),
     "`validation_data` in [0, 255]": lambda a: a.fit(
         validation_data=bytes_of(a.case.evaluation_batch(4))
+    ),
+    "images with a NaN in them": lambda a: a.fit(
+        of_images(lambda leaf: np.where(leaf == leaf.max(), np.nan, leaf), a.batch)
+    ),
+    "`fit` of no images": lambda a: a.fit(rows_of(a.batch, 0)),
+    "`fit` of a dataset without a batch": lambda a: a.fit(a.data.take(0)),
+    "`evaluate` of no images": lambda a: a.model.evaluate(
+        rows_of(a.case.evaluation_batch(4), 0), verbose=0
+    ),
+    "`predict` of nothing": lambda a: a.model.predict(rows_of(a.case.inputs(4), 0), verbose=0),
+    "`evaluate` of arrays that differ in length": of_unequal_parts,
+    "`train_on_batch` of images of another size": lambda a: a.model.train_on_batch(
+        of_images(lambda leaf: leaf[:, 1:], a.batch)
+    ),
+    "`predict` of inputs of another size": lambda a: a.model.predict(
+        a.case.inputs(4)[:, 1:], verbose=0
     ),
     "`adapt(dataset)`": lambda a: adapt(a, lambda images: images),
     "`adapt` in [0, 255]": lambda a: adapt(a, bytes_of),
@@ -227,13 +266,19 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     "`compile(metrics=[...])`": lambda a: a.model.compile(metrics=["accuracy"]),
     '`compile(quality_measures="fid")`': lambda a: a.model.compile(quality_measures="fid"),
     "`validation_data` without measures": without_measures,
-    "`compile(optimizer=..., loss=...)`": lambda a: compiled_anew(a, optimizer="adam", loss="mse"),
-    "`compile(loss=...)`": lambda a: compiled_anew(a, loss="mse"),
-    "`compile(generator_optimizer=2e-4)`": lambda a: compiled_anew(a, generator_optimizer=2e-4),
-    "a frozen generator": lambda a: compiled_anew(a, freeze),
+    "`validation_data` of one image": of_one_image,
+    "`fit` before `compile`": lambda a: a.uncompiled.fit(a.data),
+    "`compile(optimizer=..., loss=...)`": lambda a: a.uncompiled.compile(
+        optimizer="adam", loss="mse"
+    ),
+    "`compile(loss=...)`": lambda a: a.uncompiled.compile(loss="mse"),
+    "`compile(generator_optimizer=2e-4)`": lambda a: a.uncompiled.compile(generator_optimizer=2e-4),
+    "a frozen generator": freeze,
     "a discriminator that ends in a sigmoid": lambda a: with_network(a, 1, with_sigmoid),
     "a generator of images in [0, 1]": lambda a: with_network(a, 0, with_sigmoid),
     "sizes as NumPy integers": with_numpy_sizes,
+    "`image_shape=32`": lambda a: type(a.model)(image_shape=32),
+    "`input_shape=(28, 28, 1)`": lambda a: type(a.model)(input_shape=(28, 28, 1)),
     "a network without an `Input`": lambda a: with_network(a, 1, unbuilt),
     '`save("model.keras")`': lambda a: a.model.save(a.folder / "model.keras"),
     '`save("model.h5")`': lambda a: a.model.save(a.folder / "model.h5"),
@@ -242,6 +287,10 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     "batches as dictionaries": lambda a: a.fit(dataset({"image": tf.nest.flatten(a.batch)[0]})),
     "images without an axis of channels": lambda a: a.fit(
         dataset(of_images(lambda images: images[..., 0], a.batch))
+    ),
+    "`fit(..., batch_size=0)`": lambda a: a.fit(a.batch, batch_size=0),
+    "`callbacks=[EarlyStopping]`, the class": lambda a: a.fit(
+        callbacks=[keras.callbacks.EarlyStopping]
     ),
     "labels beside a batch": lambda a: a.fit(dataset((a.batch, np.zeros(4, "int32")))),
     "`fit(..., class_weight={...})`": lambda a: a.fit(class_weight={0: 2.0}),
@@ -265,12 +314,12 @@ def compile_without_graph(model: AdversarialModel, case: Case, **arguments) -> N
 
 def outcomes(case: Case, folder: Path) -> dict[str, str]:
     """Tries every habit; returns `WORKS`, `NOT_APPLICABLE` or the message."""
-    model, results = build(case), {}
+    model, uncompiled, results = build(case), case.build(), {}
     for number, (habit, attempt) in enumerate(HABITS.items()):
         own_folder = folder / str(number)
         own_folder.mkdir()
         try:
-            attempt(Attempt(model, case, own_folder))
+            attempt(Attempt(model, uncompiled, case, own_folder))
         except NotApplicableError:
             results[habit] = NOT_APPLICABLE
         except (TypeError, ValueError) as error:

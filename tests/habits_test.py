@@ -29,6 +29,15 @@ STEPS = 5
 EVERY_DAY = ("semi_supervised_gan", "vanilla_gan")
 
 
+def if_asked(*cases: Case) -> pytest.MarkDecorator:
+    """Runs a test on these cases; but for those of every day, only if asked."""
+    chosen = [
+        pytest.param(case, id=case.name, marks=[] if case.name in EVERY_DAY else [pytest.mark.slow])
+        for case in cases
+    ]
+    return pytest.mark.parametrize("case", chosen, indirect=True, scope="module")
+
+
 @pytest.fixture(params=ALL_CASES, ids=lambda case: case.name, scope="module")
 def case(request) -> Case:
     return request.param
@@ -197,7 +206,8 @@ def test_what_is_beside_a_batch_is_refused(case, model):
         with pytest.raises(ValueError, match=r"fit\(\) takes .*Received a batch of shapes"):
             model.fit(data, verbose=0)
     for method in (model.fit, model.train_on_batch):
-        with pytest.raises(ValueError, match=r"fit\(\) takes .*Received a batch of shapes"):
+        message = rf"^{method.__name__}\(\) takes .*Received a batch of shapes"
+        with pytest.raises(ValueError, match=message):
             method(batch, labels)
     with pytest.raises(ValueError, match="take no class_weight"):
         model.fit(dataset(batch), class_weight={0: 2.0}, verbose=0)
@@ -275,6 +285,7 @@ def test_images_of_another_size_are_refused_with_both_sizes(case, model):
 # === Export ===
 
 
+@if_asked(*CASES)
 def test_keras_own_export_answers_as_predict_does(case, model, tmp_path):
     inputs = case.inputs(3)
     model.export(tmp_path / "1", verbose=False)
@@ -289,7 +300,7 @@ PARTS = ("mode_lab_gan", "vanilla_gan", "wgan_gp")
 WHOLE = [case for case in ALL_CASES if case.name not in PARTS]
 
 
-@pytest.mark.parametrize("case", WHOLE, ids=lambda case: case.name, indirect=True, scope="module")
+@if_asked(*WHOLE)
 def test_a_last_batch_smaller_than_the_replicas_trains_all_of_them(case, two_replicas):
     with two_replicas.scope():
         model = build(case)
@@ -326,15 +337,7 @@ def test_a_generators_batch_that_leaves_a_replica_without_is_refused(two_replica
 # === The table ===
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=case.name, marks=[] if case.name in EVERY_DAY else [pytest.mark.slow])
-        for case in CASES
-    ],
-    indirect=True,
-    scope="module",
-)
+@if_asked(*CASES)
 def test_the_table_of_habits_is_so(case, tmp_path):
     _, block, _ = read_page()
     lines = [line for line in block.splitlines() if line.startswith("| ")]

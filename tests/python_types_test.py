@@ -14,7 +14,7 @@ import tensorflow as tf
 import export
 from benchmarks import measure, records
 from benchmarks.registry import RECIPES
-from recipes import translate
+from export import translation as translate
 from recipes.common import report_page
 from tests import three_players
 from tests.benchmarks.hand_made import record_of
@@ -68,7 +68,7 @@ PARTS = {
     MinibatchStandardDeviation: ["group_size"],
     VirtualBatchNormalization: ["num_references"],
     LearntBasis: ["side"],
-    functools.partial(RunCheckpoint, "folder"): ["keep", "every_epochs"],
+    functools.partial(RunCheckpoint, "folder"): ["keep", "every_epochs", "every_steps"],
     functools.partial(SampleGrid, "folder"): ["num_images", "seed"],
     functools.partial(PlayersTensorBoard, "folder"): ["every_steps"],
     functools.partial(StopOnQuality, "val_loss"): ["patience"],

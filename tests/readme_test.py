@@ -64,6 +64,7 @@ def test_python_blocks_run_one_after_another(tmp_path, data_dir, as_typed):
     assert "val_frechet_distance: " in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["from_keras.md", "health.md", "tricks.md"])
 def test_python_blocks_of_a_page_run(tmp_path, data_dir, page):
     run_python("\n".join(blocks(REPOSITORY / "docs" / page, "python")), tmp_path, data_dir)

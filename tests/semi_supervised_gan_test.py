@@ -213,6 +213,7 @@ def test_labels_that_name_no_class_are_refused_by_training_and_evaluation(labels
 # === Learning ===
 
 
+@pytest.mark.slow
 def test_learns_digits_from_100_labels_only_if_the_discriminator_does(data_dir):
     keras.utils.set_random_seed(0)
     model = zoo.SemiSupervisedGAN(average_decay=0.98)

@@ -17,6 +17,8 @@ import os
 import sys
 import warnings
 
+from zoo.common.quietness import without_chatter_at_level_3
+
 
 def _require_tensorflow_backend() -> None:
     """Refuses a Keras backend on which no variant can train: each `train_step` is TensorFlow."""
@@ -42,10 +44,23 @@ def _warn_if_onednn_is_off() -> None:
         )
 
 
+# Those with commands of their own.
+_ROOMS = ("export", "zoo")
+
+
+def _is_command() -> bool:
+    """Tells whether Python looks for a command now, `python -m zoo.explore` or `-m export`."""
+    named = sys.orig_argv[sys.orig_argv.index("-m") + 1 :][:1] if "-m" in sys.orig_argv else []
+    return sys.argv[:1] == ["-m"] and any(each.split(".")[0] in _ROOMS for each in named)
+
+
 _tensorflow_came_first = "tensorflow" in sys.modules
 # TensorFlow reads this once, when it is imported; on CPUs without AVX-512 its own default is off.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-_require_tensorflow_backend()
+if _is_command():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with without_chatter_at_level_3():
+    _require_tensorflow_backend()
 if _tensorflow_came_first:
     _warn_if_onednn_is_off()
 
@@ -59,6 +74,7 @@ from zoo.common import (  # noqa: E402, F401
     spectral,
     virtual_batch_norm,
 )
+from zoo.common.pretrained import load_pretrained, pretrained  # noqa: E402
 from zoo.cyclegan import CycleGAN  # noqa: E402
 from zoo.dcgan import DCGAN  # noqa: E402
 from zoo.energy_based_gan import EnergyBasedGAN  # noqa: E402
@@ -88,6 +104,8 @@ __all__ = [
     "__version__",
     "datasets",
     "explore",
+    "load_pretrained",
     "metrics",
+    "pretrained",
     "runs",
 ]

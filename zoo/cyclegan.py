@@ -17,12 +17,14 @@ Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), and the authors
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
 from zoo.common import batches, translation_networks
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.checks import (
+    as_integer,
     check_choice,
     check_image_shape,
     check_known,
@@ -51,6 +53,7 @@ from zoo.common.translation_networks import (
 
 ARCHITECTURES = ("residual", *translation_networks.ARCHITECTURES)
 CYCLE_TERMS = ("both", "forward", "backward")
+DIRECTIONS = ("a_to_b", "b_to_a")
 
 # === Networks ===
 
@@ -122,7 +125,7 @@ def _absolute_error(images, others) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable(package="zoo")
 class CycleGAN(AdversarialModel):
-    """CycleGAN; the game is at the top of this file.
+    """CycleGAN; the game is at the top of this file. `translate` translates either way.
 
     `fit` takes batches `(images_a, images_b)`, unpaired, such as those of
     `zoo.datasets.load_unpaired`. The logs `real_output` and `generated_output` are the mean outputs
@@ -234,8 +237,8 @@ class CycleGAN(AdversarialModel):
         self._check_networks()
         self.averaged_generator_ab = self.average_of(self.generator_ab)
         self.averaged_generator_ba = self.average_of(self.generator_ba)
-        self.pool_a = ImagePool(self.image_shape, pool_size)
-        self.pool_b = ImagePool(self.image_shape, pool_size)
+        self.pool_a = ImagePool(self.image_shape, pool_size, name="pool_a")
+        self.pool_b = ImagePool(self.image_shape, pool_size, name="pool_b")
         self.finish_building(
             players={
                 "generator": [self.generator_ab, self.generator_ba],
@@ -288,7 +291,7 @@ class CycleGAN(AdversarialModel):
 
     @property
     def translators(self) -> tuple[keras.Model, keras.Model]:
-        """A → B and B → A as `predict`, `evaluate` and the export use them: averages, if there."""
+        """A → B and B → A as `translate`, `evaluate` and the export use them: averages, if any."""
         return self.averaged_generator_ab, self.averaged_generator_ba
 
     @property
@@ -302,7 +305,61 @@ class CycleGAN(AdversarialModel):
 
     def call(self, images, training=False):
         """Translates images of domain A to domain B."""
-        return self.averaged_generator_ab(images, training=training)
+        translated = self.averaged_generator_ab(images, training=training)
+        if not translated.shape.is_compatible_with(images.shape):
+            self._refuse_size(images.shape)
+        return translated
+
+    def translate(self, images, direction: str = "a_to_b", batch_size: int = 8) -> np.ndarray:
+        """Translates images, either way.
+
+        Args:
+            images: float `(number, height, width, channels)`, pixels in [-1, 1]; of any size that
+                4 divides, or 32 for the U-Net.
+            direction: `"a_to_b"`, as `predict`, or `"b_to_a"`.
+            batch_size: images translated at a time, which bounds the memory taken.
+
+        Returns:
+            float32 of the same shape.
+
+        Raises:
+            ValueError: if there is no such direction, or the images are not such.
+        """
+        check_choice("direction", direction, DIRECTIONS)
+        batch_size = as_integer("batch_size", batch_size)
+        images = np.asarray(images)
+        self._check_inputs(images, "translate")
+        network = self.translators[DIRECTIONS.index(direction)]
+        return network.predict(images, batch_size, verbose=0)
+
+    def check_inputs(self, batch, method: str = "predict") -> None:
+        """Refuses images of another number of channels, or that would change their size."""
+        spec = batches.images_spec((None, None, self.image_shape[-1]))
+        batches.check_form(batch, spec, method)
+        size = tuple(batch.shape[1:3])
+        if size != self.image_shape[:2] and None not in size and not self._keeps(size):
+            self._refuse_size(batch.shape)
+
+    def _keeps(self, size: tuple[int, int]) -> bool:
+        images = keras.KerasTensor((1, *size, self.image_shape[-1]))
+        try:
+            given = [network.compute_output_spec(images) for network in self.translators]
+        except ValueError:
+            return False
+        return all(each.shape == images.shape for each in given)
+
+    def _refuse_size(self, shape) -> None:
+        size = tuple(shape[1:3])
+        nearest = (
+            tuple(max(1, round(side / divisor)) * divisor for side in size)
+            for divisor in (2, 4, 8, 16, 32, 64)
+        )
+        works = next(filter(self._keeps, nearest), self.image_shape[:2])
+        raise ValueError(
+            f"Images of {size[0]} by {size[1]} pixels would come back in another size, for the "
+            f"generators halve and double it; crop, pad or resize them, such as to {works[0]} by "
+            f"{works[1]}. Received: images of shape {tuple(shape)}."
+        )
 
     @property
     def batch_spec(self):

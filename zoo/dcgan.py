@@ -240,9 +240,9 @@ class DCGAN(LatentModel):
         """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
-    def check_batch(self, batch) -> None:
+    def check_batch(self, batch, method: str = "fit") -> None:
         """Refuses batches of another structure, image size or range, or that don't fill packs."""
-        super().check_batch(batch)
+        super().check_batch(batch, method)
         check_packs(batch, self.packing)
 
     def train_step(self, data):

@@ -390,9 +390,9 @@ class ModeLabGAN(LatentModel):
         samples = self.images_to_adapt_to(samples)
         initialize_from_data(self.discriminator, packed(samples, self.packing))
 
-    def check_batch(self, batch) -> None:
+    def check_batch(self, batch, method: str = "fit") -> None:
         """Refuses batches of another structure or size, or too small for k parts of a pack."""
-        super().check_batch(batch)
+        super().check_batch(batch, method)
         check_parts(batch, self.discriminator_steps * self.packing, "discriminator")
 
     # === Training ===

@@ -379,14 +379,14 @@ class SemiSupervisedGAN(LatentModel):
         labels = tf.TensorSpec((None,), tf.int32, "labels")
         return batches.images_spec(self.image_shape, name), labels
 
-    def check_batch(self, batch) -> None:
+    def check_batch(self, batch, method: str = "fit") -> None:
         """Refuses what `train_step` can't take, labels out of range among it."""
-        super().check_batch(batch)
+        super().check_batch(batch, method)
         check_labels(batch[0][1], self.num_classes)
 
-    def check_evaluation_batch(self, batch) -> None:
+    def check_evaluation_batch(self, batch, method: str = "evaluate") -> None:
         """Refuses what `test_step` can't take, labels out of range among it."""
-        super().check_evaluation_batch(batch)
+        super().check_evaluation_batch(batch, method)
         check_labels(batch[1], self.num_classes)
 
     def rows_of_epoch(self, lengths):

@@ -189,9 +189,9 @@ class VanillaGAN(LatentModel):
         layer.bias.assign(np.log(share_of_white / (1.0 - share_of_white)))
         self.averaged_generator.set_weights(self.generator.get_weights())
 
-    def check_batch(self, batch) -> None:
+    def check_batch(self, batch, method: str = "fit") -> None:
         """Refuses batches of another structure, image size or range, or too small for k parts."""
-        super().check_batch(batch)
+        super().check_batch(batch, method)
         check_parts(batch, self.discriminator_steps, "discriminator")
 
     def train_step(self, data):

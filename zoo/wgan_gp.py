@@ -267,9 +267,9 @@ class WGANGP(LatentModel):
             player: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9) for player in self.players
         }
 
-    def check_batch(self, batch) -> None:
+    def check_batch(self, batch, method: str = "fit") -> None:
         """Refuses batches of another structure, image size or range, or too small for k parts."""
-        super().check_batch(batch)
+        super().check_batch(batch, method)
         check_parts(batch, self.critic_steps, "critic")
 
     def gradient_penalty(self, real_images, generated_images, number: int) -> tf.Tensor:

@@ -19,13 +19,18 @@ from typing import Any
 from absl import app, flags, logging
 
 from recipes.common.hyper_parameters import HyperParameters
+from recipes.common.training import Saving
 from zoo.common.command_errors import end
+from zoo.common.distribution import STRATEGIES
 from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
 
 PRESETS = ("quick", "paper")
-STRATEGIES = ("none", "mirrored")
+JITS = ("auto", "on", "off")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SMOKE_EPOCHS = 2
+# No hyper-parameters: several replicas train what one does, however it is saved.
+_DEVICES = ("strategy", "replicas")
+_SAVING = ("checkpoint_every_steps", "checkpoint_every_minutes", "keep_checkpoints")
 
 FLAGS = flags.FLAGS
 # Flags defined here count as the recipe's own, so that its --help shows them.
@@ -85,8 +90,23 @@ def define_flags(
         False,
         "Continue the run in --workdir where it stopped, with its own hyper-parameters.",
     )
+    _define_saving()
     flags.DEFINE_enum(
-        "strategy", "none", STRATEGIES, "tf.distribute strategy; mirrored uses every local GPU."
+        "strategy",
+        "auto",
+        STRATEGIES,
+        "tf.distribute strategy; mirrored uses every GPU of this machine, multiworker all workers "
+        "that TF_CONFIG names, auto whichever of them there are several of.",
+    )
+    flags.DEFINE_integer(
+        "replicas",
+        None,
+        "Replicas of mirrored: so many GPUs, or without any shares of the processor. By default "
+        "every GPU.",
+        lower_bound=1,
+    )
+    flags.DEFINE_enum(
+        "jit", "auto", JITS, "Train with XLA; auto does so on one GPU. Evaluation is without."
     )
     flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras dtype policy of the networks.")
     flags.DEFINE_bool(
@@ -104,11 +124,41 @@ def define_flags(
     )
 
 
+def _define_saving() -> None:
+    """Defines what is no hyper-parameter, for it changes nothing of what is trained."""
+    default = Saving()
+    flags.DEFINE_integer(
+        "checkpoint_every_steps",
+        default.every_steps,
+        "Train steps after which to save within an epoch too. By default none.",
+        lower_bound=1,
+    )
+    flags.DEFINE_float(
+        "checkpoint_every_minutes",
+        default.every_minutes,
+        "Minutes after which to save within an epoch too; 0 for never.",
+        lower_bound=0.0,
+    )
+    flags.DEFINE_integer(
+        "keep_checkpoints",
+        default.keep,
+        "How many of the newest checkpoints to keep, beside the best.",
+        lower_bound=1,
+    )
+
+
+def saving() -> Saving:
+    """Returns when the flags want the run saved."""
+    return Saving(
+        FLAGS.checkpoint_every_steps, FLAGS.checkpoint_every_minutes or None, FLAGS.keep_checkpoints
+    )
+
+
 # === Hyper-parameters and run folder ===
 
 
 def configure(
-    recipe: str, preset: Callable[[str, str], HyperParameters]
+    recipe: str, preset: Callable[[str, str], HyperParameters], writes: bool = True
 ) -> tuple[HyperParameters, RunFolder]:
     """Returns the hyper-parameters and the folder that the flags ask for; writes nothing yet.
 
@@ -119,6 +169,8 @@ def configure(
     Args:
         recipe: name of the recipe.
         preset: maps the names of a preset and of a data set to hyper-parameters.
+        writes: False for a worker that is not the chief, which finds the folder as the chief has
+            left it so far, and leaves it so.
 
     Raises:
         ValueError: if `--set` names no hyper-parameter, its value has another type, or the folder
@@ -130,7 +182,7 @@ def configure(
         workdir = FLAGS.workdir
         if workdir is None:
             workdir = f"runs/{recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
-        start = RunFolder.start
+        start = RunFolder.start if writes else RunFolder
     else:
         if not FLAGS.workdir:
             raise RunFolderError("--resume needs --workdir=FOLDER, the run to go on with.")
@@ -148,11 +200,11 @@ def _override(hyper_parameters: HyperParameters) -> HyperParameters:
     names = [name for name in vars(hyper_parameters) if name in FLAGS]
     given = {name: FLAGS[name].value for name in names if FLAGS[name].present}
     for assignment in FLAGS.set:
-        name, value = _parse_assignment(hyper_parameters, assignment)
+        name, value = parse_assignment(hyper_parameters, assignment)
         given[name] = value
     if given.get("smoke") and not FLAGS.resume:
         given.setdefault("epochs", SMOKE_EPOCHS)
-    for name, choices in (("strategy", STRATEGIES), ("precision", PRECISIONS)):
+    for name, choices in (("jit", JITS), ("precision", PRECISIONS)):
         if given.get(name, choices[0]) not in choices:
             raise ValueError(
                 f"{name} must be one of {', '.join(choices)}. Received: {given[name]!r}"
@@ -160,7 +212,12 @@ def _override(hyper_parameters: HyperParameters) -> HyperParameters:
     return dataclasses.replace(hyper_parameters, **given)
 
 
-def _parse_assignment(hyper_parameters: HyperParameters, assignment: str) -> tuple[str, Any]:
+def parse_assignment(hyper_parameters: HyperParameters, assignment: str) -> tuple[str, Any]:
+    """Returns the hyper-parameter that `name=value` names, and the value in its type.
+
+    Raises:
+        ValueError: if there is no such hyper-parameter, or its value has another type.
+    """
     name, equals, text = assignment.partition("=")
     hints = typing.get_type_hints(type(hyper_parameters))
     types_of = {field.name: hints[field.name] for field in dataclasses.fields(hyper_parameters)}
@@ -232,7 +289,11 @@ def interruptible(run: RunFolder) -> Iterator[None]:
 
 def resume_command(run: RunFolder, *further: str) -> str:
     """Returns what to type to go on with a run; its hyper-parameters are in its folder."""
-    return shlex.join(["python", sys.argv[0], f"--workdir={run.path}", "--resume", *further])
+    names = (*_DEVICES, *_SAVING)
+    given = [name for name in names if name in FLAGS and FLAGS[name].present]
+    again = [f"--{name}={FLAGS[name].value}" for name in given]
+    words = ["python", sys.argv[0], f"--workdir={run.path}", "--resume", *again, *further]
+    return shlex.join(words)
 
 
 def run(main: Callable[[], None]) -> None:

@@ -18,6 +18,11 @@ from zoo.common.adversarial import AdversarialModel
 Row = tuple[str, str, str]
 
 
+def largest_divisor(number: int, most: int) -> int:
+    """Returns the largest divisor of a number that is at most `most`."""
+    return next(divisor for divisor in range(min(number, most), 0, -1) if number % divisor == 0)
+
+
 class RunData(abc.ABC):
     """The streams of one run. Making them prepares the data set.
 

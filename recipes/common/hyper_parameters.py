@@ -59,8 +59,8 @@ class HyperParameters(abc.ABC):
     learning_rate_schedule: str
     learning_rate_decay: float = sourced(1.0, "factor an epoch, if exponential")
     average_decay: float
-    strategy: str = sourced("none", "ours")
     precision: str = sourced("float32", "as in the paper")
+    jit: str = sourced("auto", "ours: XLA on one GPU")
     smoke: bool = sourced(False, "ours")
 
     # What `learning_rate_schedule` may name beside "constant" and "exponential".

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from recipes.common import checks
 from recipes.common.hyper_parameters import HyperParameters, sourced
 from zoo.datasets.decoding import ValueRange, checked_range
 from zoo.datasets.folder import PREFIX
@@ -14,16 +15,29 @@ from zoo.datasets.folder_layout import find_layout
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithImages(HyperParameters):
-    """A data set whose images may be brought to another form."""
+    """A data set whose images may be brought to another form, and how many steps go in a call."""
 
     image_size: int | None = sourced(None, "the data set's own")
     drop_duplicates: str = sourced("none", "ours; of a folder: none, exact or near")
     value_range: str = sourced("none", "ours; of 16 bits in a folder: none, data, or BLACK,WHITE")
 
+    steps_per_execution: int | None = sourced(
+        None, "ours; train steps that Keras takes in one call, which changes none of them"
+    )
+
     def check(self) -> None:
-        """Refuses a range that is none too."""
+        """Refuses a range that is none too, and calls of several steps where they fail."""
         super().check()
         self._parsed_range()
+        if self.steps_per_execution is None:
+            return
+        checks.require_positive(self, "steps_per_execution")
+        if self.strategy != "none":
+            raise ValueError(
+                "steps_per_execution must be none under a strategy, where TensorFlow fails to take "
+                f"several steps in one call. Received: steps_per_execution="
+                f"{self.steps_per_execution}, strategy={self.strategy}"
+            )
 
     @property
     def image_options(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import zoo
 from recipes.common import checks
-from recipes.common.family import Family, Row, RunData
+from recipes.common.family import Family, Row, RunData, largest_divisor
 from recipes.common.hyper_parameters import WithEarlyStopping, sourced
 from recipes.common.measures import MODES
 from recipes.common.plane_picture import draw_plane
@@ -29,11 +29,6 @@ _MOST_VALIDATION_SAMPLES = 2600
 _STEPS_IN_A_CALL = 50
 _EVALUATION_SEED = 1_000_003
 _SMOKE_CLASSIFIER_STEPS = 10
-
-
-def largest_divisor(number: int, most: int) -> int:
-    """Returns the largest divisor of a number that is at most `most`."""
-    return next(divisor for divisor in range(min(number, most), 0, -1) if number % divisor == 0)
 
 
 # === Hyper-parameters ===
@@ -146,7 +141,7 @@ class ModesData(RunData):
         """Returns new measures and, for points, how many steps are taken in one call."""
         arguments: dict[str, Any] = {"quality_measures": self.measures()}
         # With several replicas it fails, and a step of images takes long enough.
-        if self.has_points and self._values.strategy == "none":
+        if self.has_points and tf.distribute.get_strategy().num_replicas_in_sync == 1:
             steps = largest_divisor(self.steps_per_epoch, _STEPS_IN_A_CALL)
             arguments["steps_per_execution"] = steps
         return arguments

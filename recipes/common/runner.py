@@ -1,5 +1,6 @@
 """Runs a recipe: from its flags to its model, from training to scores, table and page."""
 
+import hashlib
 import inspect
 import sys
 from collections.abc import Mapping
@@ -7,18 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 from absl import flags
 
 import export
 from recipes.common import command_line, training
-from recipes.common.family import RunData
+from recipes.common.family import RunData, largest_divisor
 from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.recipe import Recipe
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.command_errors import one_line_errors
+from zoo.common.distribution import (
+    WorkerError,
+    chief_first,
+    is_chief,
+    make_strategy,
+    refuse_unequal_shares,
+    require_agreement,
+)
 from zoo.common.latent_model import LatentModel
 from zoo.common.measure_logs import directions_of
+from zoo.common.messages import counted
 from zoo.runs import CheckpointError, RunFolder, RunFolderError
+from zoo.runs.workers import ending_with_the_others
 
 # Flags defined on behalf of a recipe are its own, so that its --help shows them.
 flags.disclaim_key_flags()
@@ -37,17 +49,29 @@ def run(recipe: Recipe) -> None:
 
 def _run_as_flags_say(recipe: Recipe) -> None:
     with one_line_errors():
-        values, folder = command_line.configure(recipe.name, recipe.preset)
+        # First: workers can meet only before TensorFlow does anything.
+        strategy = make_strategy(flags.FLAGS.strategy, flags.FLAGS.replicas)
+    with one_line_errors(), ending_with_the_others(strategy, "See what it said."):
+        values, folder = command_line.configure(recipe.name, recipe.preset, is_chief(strategy))
         recipe.check(values)
-        data = recipe.family.make_data(values)
+        with chief_first(strategy):  # what it makes and keeps, others may find
+            data = recipe.family.make_data(values)
+            data.prepare_compiling()
         folder.refuse_other_data(data.fingerprint)
-        model = build_model(recipe, values, data)
-    errors = one_line_errors(
-        *(CheckpointError, RunFolderError, training.TrainingError, OSError),
-        export.VerificationError,
+        refuse_other_workers(strategy, values, data)
+        model = build_model(recipe, values, data, strategy)
+    kinds = (
+        *(CheckpointError, RunFolderError, training.TrainingError),
+        *(export.VerificationError, WorkerError, OSError),
     )
-    with command_line.interruptible(folder), errors:
-        results = train_and_report(recipe, values, data, model, folder)
+    together = ending_with_the_others(
+        strategy, f"Restart all workers, each with: {command_line.resume_command(folder)}"
+    )
+    with command_line.interruptible(folder), one_line_errors(*kinds), together:
+        saving = command_line.saving()
+        results = train_and_report(recipe, values, data, model, folder, saving)
+        with chief_first(strategy):  # which may be writing still
+            pass
     if results["is_broken"]:
         sys.exit(1)
 
@@ -55,20 +79,45 @@ def _run_as_flags_say(recipe: Recipe) -> None:
 # === Model ===
 
 
-def build_model(recipe: Recipe, values: HyperParameters, data: RunData) -> AdversarialModel:
+def refuse_other_workers(
+    strategy: tf.distribute.Strategy, values: HyperParameters, data: RunData
+) -> None:
+    """Refuses workers that were started with other hyper-parameters, or on other data.
+
+    Raises:
+        WorkerError: on each of them.
+    """
+    told = repr((values, data.fingerprint)).encode()
+    require_agreement(
+        strategy,
+        int.from_bytes(hashlib.sha256(told).digest()[:4], "big"),
+        "hyper-parameters and data, of which this is a digest",
+        "Start all with the same command, on the same data.",
+    )
+
+
+def build_model(
+    recipe: Recipe,
+    values: HyperParameters,
+    data: RunData,
+    strategy: tf.distribute.Strategy | None = None,
+) -> AdversarialModel:
     """Returns the recipe's model, compiled and adapted to the data.
 
     Args:
         recipe: whose model to build.
         values: its hyper-parameters.
         data: made from them.
+        strategy: in whose scope to build it. Defaults to TensorFlow's, of one replica.
 
     Raises:
         ValueError: if the model refuses a value, or replicas can't share a batch.
     """
     keras.utils.set_random_seed(values.seed)
     keras.config.set_dtype_policy(values.precision)
-    with training.strategy_scope(values.strategy, values.batch_size):
+    strategy = strategy or tf.distribute.get_strategy()
+    refuse_unequal_shares(values.batch_size, strategy)
+    with strategy.scope():
         model = recipe.model(
             **_arguments_for(
                 recipe.model,
@@ -87,9 +136,31 @@ def build_model(recipe: Recipe, values: HyperParameters, data: RunData) -> Adver
             f"{player}_optimizer": values.optimizer_of(player, data.steps_per_epoch)
             for player in model.players
         }
-        model.compile(**optimizers, **values.compile_arguments(), **data.compile_arguments())
+        model.compile(
+            **optimizers,
+            **values.compile_arguments(),
+            **data.compile_arguments(),
+            jit_compile={"auto": "auto", "on": True, "off": False}[values.jit],
+            **_steps_in_a_call(values, data),
+        )
     recipe.family.adapt(model, data)
     return model
+
+
+def _steps_in_a_call(values: HyperParameters, data: RunData) -> dict[str, int]:
+    """Returns how many train steps Keras takes in one call, if the recipe lets one choose."""
+    wanted = vars(values).get("steps_per_execution")
+    if wanted is None or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return {}  # several replicas can't
+    # Keras would overrun an epoch of which it is no divisor.
+    taken = largest_divisor(data.steps_per_epoch, wanted)
+    if taken != wanted:
+        print(
+            f"{counted(taken, 'step')} in a call, the most up to steps_per_execution={wanted} that "
+            f"divide the {counted(data.steps_per_epoch, 'step')} of an epoch",
+            file=sys.stderr,
+        )
+    return {"steps_per_execution": taken}
 
 
 def _arguments_for(model: type[AdversarialModel], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,6 +178,7 @@ def train_and_report(
     data: RunData,
     model: AdversarialModel,
     folder: RunFolder,
+    saving: training.Saving | None = None,
 ) -> dict[str, Any]:
     """Trains a model, scores it and fills the run folder.
 
@@ -116,12 +188,13 @@ def train_and_report(
         data: made from them.
         model: made from both.
         folder: a new one, or that of the run to resume.
+        saving: when the run is saved. Defaults to `None`, as `training.fit` does by itself.
 
     Returns:
         What `results.json` holds.
 
     Raises:
-        CheckpointError: if the run to resume has a damaged checkpoint.
+        CheckpointError: if the run to resume has no checkpoint that can be used.
         RunFolderError: if the folder can't be written.
         TrainingError: if a training beside the model's fails; the rest is in the folder by then.
         VerificationError: if the export does not give what the model gives.
@@ -145,9 +218,15 @@ def train_and_report(
         num_samples=family.num_samples,
         draw_samples=family.sample_drawer(model, data),
         on_begin=lambda: data.write_skipped_images(folder.path / "skipped_images.csv"),
+        saving=saving,
+        resume_command=command_line.resume_command(folder),
     )
 
+    writes = is_chief(model.distribute_strategy)
+
     def write_and_report(results: dict[str, Any]) -> None:
+        if not writes:
+            return
         folder.write_results(results)
         training.export_and_report(
             model,
@@ -170,16 +249,22 @@ def train_and_report(
         **family.score(values, data, model, outcome),
         "weights": outcome.describe_weights(bool(values.average_decay), best),
         "stop_reason": outcome.stop_reason,
+        "watched": monitor,
+        "better": mode,
         "is_broken": outcome.is_broken,
         "epochs": outcome.epochs,
         "smoke": values.smoke,
     }
     write_and_report(results)
-    further = {} if outcome.is_broken else family.further_scores(values, data, model)
+    # They are taken of the networks alone, so that one worker can do it.
+    skips = outcome.is_broken or not writes
+    further = {} if skips else family.further_scores(values, data, model)
     if further:
         results |= further
         pictures += family.write_pictures(data, model, folder.path)
         write_and_report(results)
+    if not writes:
+        return results
     if not (values.smoke or outcome.is_broken):  # it takes seconds, and what broke may give NaN
         export.verify(folder.export)
     print(training.format_table(family.columns, family.table(values, results)))

@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 import export
 from recipes.common import report_page
 from zoo.common.adversarial import AdversarialModel
+from zoo.common.distribution import chief_first, has_workers, is_chief, require_agreement
 from zoo.common.files import replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
@@ -29,13 +31,31 @@ from zoo.runs import (
     SampleGrid,
     StopOnNonFinite,
     StopOnQuality,
+    StopOnSignal,
+    fit_from,
 )
 from zoo.runs.folder import RunFolder
 from zoo.runs.training_state import optimizers_of, steps_done
+from zoo.runs.workers import ReplicaCount, callbacks_of
 
 
 class TrainingError(RuntimeError):
     """A training that came to nothing; the message is one line and says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Saving:
+    """When a run is saved, beside each epoch's end; it changes nothing of what is trained.
+
+    Attributes:
+        every_steps: train steps between checkpoints within an epoch; None for none by steps.
+        every_minutes: after which to save within an epoch; None for none by time.
+        keep: how many of the newest checkpoints are kept. The best one is kept beside them.
+    """
+
+    every_steps: int | None = None
+    every_minutes: float | None = 10.0
+    keep: int = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,25 +88,7 @@ class Outcome:
         broke = "; the run broke" if self.is_broken else ""
         if self.keeps_best:
             return f"{kind} of the epoch with {best}{broke}"
-        return f"{kind} of the last {'good epoch' if self.is_broken else 'step'}{broke}"
-
-
-def strategy_scope(strategy: str, batch_size: int) -> contextlib.AbstractContextManager:
-    """Returns the scope in which to build a model under `--strategy`.
-
-    Raises:
-        ValueError: if the replicas can't share a batch equally.
-    """
-    if strategy == "none":
-        return contextlib.nullcontext()
-    mirrored = tf.distribute.MirroredStrategy()
-    replicas = mirrored.num_replicas_in_sync
-    if batch_size % replicas:
-        raise ValueError(
-            f"batch_size must be a multiple of the {replicas} replicas that share it. "
-            f"Received: {batch_size}"
-        )
-    return mirrored.scope()
+        return f"{kind} of the last {'good state' if self.is_broken else 'step'}{broke}"
 
 
 def fit(
@@ -105,10 +107,13 @@ def fit(
     num_samples: int = 64,
     draw_samples: Callable[[int, int], np.ndarray] | None = None,
     on_begin: Callable[[], None] | None = None,
+    saving: Saving | None = None,
+    resume_command: str = "",
 ) -> Outcome:
     """Trains `model` in the folder of `run`, from its newest checkpoint if there is one.
 
-    Nothing in the folder changes before that checkpoint is found good and loaded.
+    Nothing in the folder changes before that checkpoint is found good and loaded. Of several
+    workers each reads it there, and the chief alone writes.
 
     Args:
         model: compiled.
@@ -128,32 +133,49 @@ def fit(
         num_samples: images in the sample grid.
         draw_samples: draws them, as for `SampleGrid`. Defaults to `None`: the model's `generate`.
         on_begin: called when the folder is the run's, before the first step.
+        saving: when to save. Defaults to `None`: as `Saving` does by itself.
+        resume_command: what to type to go on, for who interrupts the run. Defaults to "", not said.
 
     Returns:
         How it ended.
 
     Raises:
-        CheckpointError: if the newest checkpoint can't be used.
-        RunFolderError: if the folder can't be written.
+        CheckpointError: if no checkpoint can be used.
+        RunFolderError: if the folder can't be written, or another process is at work in it.
         OSError: if a checkpoint can't be written.
+        SystemExit: if a signal asked for the end, with the code of `StopOnSignal`.
+        WorkerError: if not all workers found the same checkpoint.
     """
-    history = HistoryFile(run.history_csv)
+    saving = saving or Saving()
+    strategy = model.distribute_strategy
+    writes = is_chief(strategy)
+    history_csv = run.history_csv if writes else None
+    history = HistoryFile(history_csv)
     on_quality = None
     if patience is not None:
         taken_on = dataclasses.asdict(stamp) if stamp else None
         on_quality = StopOnQuality(monitor, patience, mode, stamp=taken_on)
     health = HealthMonitor(data_from(0), run.health_json)
-    states = {"health": health} | ({"stop_on_quality": on_quality} if on_quality else {})
-    epochs_done, stop = 0, None
-    if run.latest_checkpoint is not None:
-        state = RunCheckpoint.restore(model, run.checkpoints, states)
-        epochs_done = state.epoch
-        history = HistoryFile(run.history_csv, state.history)
-        stop = state.states.get("stop_on_quality")
-        _refuse_other_stamp(monitor, stop, stamp)
+    states = {"health": health, "replicas": ReplicaCount(strategy)}
+    states |= {"stop_on_quality": on_quality} if on_quality else {}
+    state, stop = None, None
+    with chief_first(strategy):  # which sets aside what is damaged
+        if run.latest_checkpoint is not None:
+            if writes:
+                run.lock()
+            with _warnings_as_lines():
+                state = RunCheckpoint.restore(model, run.checkpoints, states)
+            history = HistoryFile(history_csv, state.history)
+            stop = state.states.get("stop_on_quality")
+            _refuse_other_stamp(monitor, stop, stamp)
+    require_agreement(
+        strategy,
+        steps_done(model),
+        "the step to go on from",
+        "Give them one --workdir, on a disk that all see.",
+    )
     # An unbroken run would have gone no further either.
     has_stopped = stop is not None and stop["wait"] >= patience
-    data = data_from(steps_done(model))
     # An overflow, which loss scaling skips, makes these infinite.
     scaled = [
         f"{player}_gradient_norm"
@@ -162,35 +184,59 @@ def fit(
     ]
     on_non_finite = StopOnNonFinite(ignore=tuple(scaled))
     samples = SampleGrid(run.samples, num_images=num_samples, draw=draw_samples)
+    # What one worker traces, or looks for, alone would put it out of step with the others.
+    by_itself = not has_workers(strategy)
+    batch_spec = data_from(0).element_spec if by_itself else None
+    tensorboard = PlayersTensorBoard(
+        run.tensorboard, samples=samples, batch_spec=batch_spec, health=health
+    )
+    save = RunCheckpoint(
+        run.checkpoints,
+        saving.keep,
+        history=history,
+        states=states | {"tensorboard": tensorboard},
+        every_steps=saving.every_steps,
+        every_minutes=saving.every_minutes,
+        best=monitor,
+        mode=mode,
+        guard=on_non_finite if by_itself else None,
+        resumed=state,
+    )
+    on_signal = StopOnSignal(save.save if writes else lambda: run.path, resume_command)
     callbacks = [
         on_non_finite,
         samples,
         health,
-        PlayersTensorBoard(
-            run.tensorboard, samples=samples, batch_spec=data.element_spec, health=health
-        ),
+        tensorboard,
         *([on_quality] if on_quality else []),
         history,
-        RunCheckpoint(run.checkpoints, history=history, states=states),
+        save,
         ProgressBar(epochs, validation_key=monitor),
+        on_signal,
     ]
-    run.begin(dataset_fingerprint)
-    run.write_model(model)
-    if on_begin is not None:
-        on_begin()
-    print(f"Training on {_devices()}; the run is in {run.path}", file=sys.stderr)
-    model.fit(
-        data,
-        initial_epoch=epochs if has_stopped else epochs_done,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        validation_data=validation_data,
-        callbacks=callbacks,
-        verbose=0,
-    )
+    if writes:
+        run.begin(dataset_fingerprint)
+        run.write_model(model)
+        if on_begin is not None:
+            on_begin()
+        print(f"Training on {_devices(strategy)}; the run is in {run.path}", file=sys.stderr)
+    try:
+        fit_from(
+            dataclasses.replace(state, epoch=epochs) if has_stopped else state,
+            model,
+            data_from,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation_data,
+            callbacks=callbacks_of(strategy, callbacks),
+        )
+    finally:
+        on_signal.release()
     if has_stopped:
         on_quality.stop_reason = on_quality.standstill()
     reasons = [c.stop_reason for c in (on_non_finite, on_quality) if c and c.stop_reason]
+    if on_non_finite.stop_reason and run.latest_checkpoint is not None:
+        reasons[0] += f"; the last good checkpoint is {run.latest_checkpoint.name}"
     return Outcome(
         stop_reason=reasons[0] if reasons else f"all {counted(epochs, 'epoch')} done",
         epochs=len(history.rows),
@@ -213,6 +259,16 @@ def _refuse_other_stamp(monitor: str, stop: Mapping[str, Any] | None, stamp: Sta
         raise CheckpointError(f"{monitor} can't go on from its best value. {error}") from error
 
 
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Prints warnings without the lines of code that gave them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        print(f"Warning: {warning.message}", file=sys.stderr)
+
+
 def tell_of_skipped_images(scans: Sequence[FolderScan], report: Path) -> None:
     """Says in one line how many images of folders are used, and where the others are listed."""
     num_used = sum(len(scan.files) for scan in scans)
@@ -224,10 +280,13 @@ def tell_of_skipped_images(scans: Sequence[FolderScan], report: Path) -> None:
     )
 
 
-def _devices() -> str:
+def _devices(strategy: tf.distribute.Strategy) -> str:
     """Names what TensorFlow found, for it says nothing of a GPU that it can't use."""
     gpus = tf.config.list_physical_devices("GPU")
-    return f"{len(gpus)} GPU" if gpus else f"the CPU, {os.cpu_count()} cores, no GPU"
+    found = f"{len(gpus)} GPU" if gpus else f"the CPU, {os.cpu_count()} cores, no GPU"
+    replicas = strategy.num_replicas_in_sync
+    shared = f", as {replicas} replicas that share each batch" if replicas > 1 else ""
+    return f"{found}{shared}"
 
 
 def export_and_report(

@@ -1,5 +1,6 @@
 """What recipes share that translate between two domains without pairs: data, samples, scores."""
 
+import contextlib
 import csv
 import dataclasses
 import functools
@@ -21,6 +22,7 @@ from recipes.common.paired_regression import train_on_pairs
 from recipes.common.training import Outcome
 from recipes.common.translation_scores import EVALUATION_BATCH, PAIRED_SCORES, TRUTH_SCORES
 from zoo import metrics
+from zoo.common.distribution import has_workers
 from zoo.common.files import write_atomically
 from zoo.datasets.catalogue import base_name
 from zoo.datasets.drawn_horse2zebra.truth import draw_pairs
@@ -236,8 +238,10 @@ def scores_of_training_on_pairs(
     networks = model.players["generator"]
     for direction, network in zip(zoo.datasets.DIRECTIONS, networks, strict=True):
         inputs, answers = draw_pairs(direction, num_scenes)
-        # The strategy of the CycleGAN: a second one in a process can fail.
-        with model.distribute_strategy.scope():
+        # The strategy of the CycleGAN: a second one in a process can fail. Of several workers it is
+        # the chief alone who trains these.
+        strategy = model.distribute_strategy
+        with contextlib.nullcontext() if has_workers(strategy) else strategy.scope():
             generators.append(
                 train_on_pairs(
                     network,

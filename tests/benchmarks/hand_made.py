@@ -75,7 +75,6 @@ class GeneratingHyperParameters:
     objective: str = sourced("non_saturating", "ours")
     learning_rate: float = sourced(2e-4, "ours")
     patience: int | None = sourced(None, "ours")
-    strategy: str = sourced("none", "ours")
     precision: str = sourced("float32", "ours")
     smoke: bool = sourced(False, "ours")
 

@@ -33,6 +33,7 @@ def quick_points(monkeypatch) -> None:
     monkeypatch.setattr(long_games, "BATCH_SIZE", 650)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_points")
 @pytest.mark.parametrize("optimizer", ["root_epsilon", "adam"])
 def test_a_game_gives_a_point_for_all_its_steps(optimizer: str) -> None:

@@ -11,8 +11,15 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import measure as measuring
-from benchmarks.measure import Run, RunFailedError, measure, plan_runs, steps_per_second
-from benchmarks.records import read_records
+from benchmarks.measure import (
+    Run,
+    RunFailedError,
+    has_record,
+    measure,
+    plan_runs,
+    steps_per_second,
+)
+from benchmarks.records import read_records, write_record
 from recipes import semi_supervised
 from recipes.common.measures import FURTHER_SCORES
 from tests.benchmarks.hand_made import generating_preset
@@ -122,7 +129,7 @@ def test_recipe_gets_every_value() -> None:
         *("--preset=quick", "--dataset=drawn_house_numbers", "--set=test_split=test"),
         *("--set=epochs=20", "--set=batch_size=64", "--set=seed=1"),
         *("--set=objective=non_saturating", "--set=learning_rate=1e-05", "--set=patience=None"),
-        *("--set=strategy=none", "--set=precision=float32", "--set=smoke=True"),
+        *("--set=precision=float32", "--set=smoke=True"),
     ]
 
 
@@ -197,6 +204,22 @@ def test_runs_with_a_record_are_skipped(tmp_path: Path, capsys: pytest.CaptureFi
     assert "1 of 4 runs have a record already." in capsys.readouterr().out
     measure(runs, tmp_path, recipe)
     assert len(recipe.runs) == 4
+
+
+def test_a_record_from_before_a_setting_that_is_off_or_changes_nothing_is_one(tmp_path) -> None:
+    run, other, *_ = planned()
+    measure([run], tmp_path, StubbedRecipe())
+    (path,) = tmp_path.glob("*/*.json")
+    (record,) = read_records(tmp_path)
+    path.unlink()
+    older = {**record.configuration, "strategy": "none"}
+    for later in ("jit", "early_stopping_patience"):
+        older.pop(later)
+    write_record(dataclasses.replace(record, configuration=older), tmp_path)
+    assert has_record(run, tmp_path)
+    assert not has_record(other, tmp_path)
+    changed = {**run.configuration, "early_stopping_patience": 3}
+    assert not has_record(dataclasses.replace(run, configuration=changed), tmp_path)
 
 
 def test_smoke_run_does_not_stand_for_a_real_one(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def _small_unrolled_gan() -> zoo.UnrolledGAN:
         latent_dim=7,
         generator_filters=1,
         discriminator_filters=2,
-        unrolled_steps=2,
+        unrolled_steps=1,
         average_decay=0.9,
     )
 

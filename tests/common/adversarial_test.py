@@ -116,6 +116,7 @@ def test_noise_continues_from_its_saved_state(tmp_path):
     np.testing.assert_array_equal(expected, other.discriminator(images, training=True))
 
 
+@pytest.mark.slow
 def test_two_replicas_with_noise_continue_from_a_saved_state(tmp_path, two_replicas):
     def built(seed: int) -> AdversarialModel:
         keras.utils.set_random_seed(seed)
@@ -200,6 +201,30 @@ def test_seeds_differ_by_step_draw_and_stream():
 def test_decay_out_of_range_is_named(decay):
     with pytest.raises(ValueError, match=f"average_decay={decay}"):
         AdversarialModel(average_decay=decay)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"input_shape": (28, 28, 1)}, "takes no `input_shape`; is `image_shape` meant"),
+        ({"classes": 10}, "takes no `classes`; is `num_classes` meant"),
+        ({"zzz": 1}, "takes no `zzz`; it takes image_shape, .*seed, generator, discriminator"),
+        ({"dtype": "mixed_float16"}, r"set_dtype_policy\('mixed_float16'\), called before"),
+    ],
+)
+def test_arguments_that_would_change_nothing_are_refused(arguments, message):
+    config = SEMI_SUPERVISED.build().get_config()
+    with pytest.raises(ValueError, match=message):
+        SEMI_SUPERVISED.variant.from_config({**config, **arguments})
+
+
+def test_a_variant_of_a_variant_hands_arguments_on():
+    class Own(SEMI_SUPERVISED.variant):
+        def __init__(self, own=1, **kwargs):
+            super().__init__(**kwargs)
+
+    config = SEMI_SUPERVISED.build().get_config()
+    assert Own(2, **{**config, "generator": None, "discriminator": None}).built
 
 
 def test_a_model_without_default_optimizers_says_so():

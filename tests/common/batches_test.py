@@ -5,16 +5,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.case import ramp_images, ramp_labels
+from tests.case import generation_measures, ramp_images, ramp_labels
+from tests.dense_gan import dense_gan
 from zoo.common.batches import (
     check_form,
     check_source,
     conformed,
     further_batches,
     images_spec,
+    known_rows,
+    one_pass,
     refuse_endless,
     separate_passes,
     unpacked,
+    untuned,
     with_first_batch,
 )
 from zoo.datasets.pipeline import with_steps
@@ -37,6 +41,7 @@ def test_unpacks_a_pair_to_a_pair(data):
 def test_takes_a_list_of_numbers_for_labels():
     _, labels = unpacked(["images", [3, 1]])
     np.testing.assert_array_equal(labels, [3, 1])
+    assert unpacked([[[1.0, 2.0], [3.0, 4.0]]]).shape == (1, 2, 2)
 
 
 def test_looks_at_the_first_batch_of_whatever_fit_takes():
@@ -150,6 +155,22 @@ def test_passes_of_arrays_without_shuffling_keep_their_order():
     np.testing.assert_array_equal(many, [0, 1, 2, 3, 4, 0])
 
 
+def test_arrays_that_are_shorter_begin_again_within_one_pass():
+    data = one_pass((np.arange(3), np.arange(5)), 2, shuffle=False)
+    few, many = zip(*data.as_numpy_iterator(), strict=True)
+    assert [list(batch) for batch in few] == [[0, 1], [2, 0], [1]]
+    assert [list(batch) for batch in many] == [[0, 1], [2, 3], [4]]
+
+
+def test_rows_are_counted_where_all_are_at_hand():
+    images = np.zeros((5, 2, 2, 1), "float32")
+    data = tf.data.Dataset.from_tensor_slices(images)
+    assert known_rows((images[:3], images)) == 5
+    assert known_rows(data.batch(8)) == 5
+    assert known_rows(data.batch(4)) is None
+    assert known_rows(iter([images])) is None
+
+
 def test_a_batch_is_no_larger_than_an_epoch():
     data = separate_passes((np.arange(3), np.arange(5)), 5, None, shuffle=True, seed=0)
     (few, many), *others = data.as_numpy_iterator()
@@ -200,3 +221,74 @@ def test_advice_for_two_parts_is_given_once():
     with pytest.raises(ValueError) as raised:
         check_form(batch, PAIR, "fit")
     assert str(raised.value).count("np.newaxis") == 1
+
+
+# === The end of a pass ===
+
+
+class Sequence(keras.utils.PyDataset):
+    """Three batches, which counts its passes."""
+
+    passes = 0
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return (np.full((2, 1), index, "float32"),)
+
+    def on_epoch_end(self):
+        self.passes += 1
+
+
+ROWS = np.repeat(np.arange(3, dtype="float32"), 2)[:, None]
+SOURCES = {
+    "arrays": lambda: ROWS,
+    "tf.data": lambda: tf.data.Dataset.from_tensor_slices(ROWS).batch(2),
+    "PyDataset": Sequence,
+    "generator": lambda: ((ROWS[first : first + 2],) for first in (0, 2, 4)),
+}
+
+
+def dataset_of(data) -> tf.data.Dataset:
+    return data if isinstance(data, tf.data.Dataset) else data.get_tf_dataset()
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_tuner_holds_up_the_end_of_what_keras_takes(source):
+    dataset = dataset_of(untuned(SOURCES[source](), batch_size=2))
+    assert dataset.options().autotune.enabled is False
+    taken = [tf.nest.flatten(batch)[0].numpy() for batch in dataset]
+    np.testing.assert_array_equal(np.concatenate(taken), ROWS)
+
+
+def test_keras_still_knows_how_many_batches_there_are_and_ends_each_pass():
+    assert untuned(ROWS, batch_size=4).num_batches == 2
+    assert untuned(Sequence()).num_batches == 3
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile()
+    model.train_step = lambda batch: {"loss": tf.constant(0.0)}
+    bare, within = Sequence(), Sequence()
+    model.fit(bare, epochs=2, verbose=0)
+    model.fit(untuned(within), epochs=2, verbose=0)
+    assert within.passes == bare.passes > 1
+
+
+def test_a_model_gives_keras_nothing_that_is_tuned(monkeypatch):
+    taken = []
+
+    def take(model, data, *arguments, validation_data=None, **others):
+        taken.extend([data] if validation_data is None else [data, *validation_data])
+
+    for method in ("fit", "evaluate", "predict"):
+        monkeypatch.setattr(keras.Model, method, take)
+    model = dense_gan()
+    model.compile(quality_measures=generation_measures())
+    images = ramp_images(4)
+    dataset = tf.data.Dataset.from_tensors(images)
+    for data in (images, dataset):
+        model.fit(data, validation_data=data)
+        model.evaluate(data)
+        model.predict(np.zeros((4, 4), "float32"))
+    assert len(taken) == 8
+    assert all(dataset_of(data).options().autotune.enabled is False for data in taken)

@@ -19,7 +19,6 @@ from zoo.common.checks import (
         (np.linspace(0, 255, 16), "from 0 to 255"),
         (np.linspace(0, 1, 16), "from 0 to 1"),
         (np.linspace(-1, 3, 16), "from -1 to 3"),
-        (np.full(16, np.nan), "from nan to nan"),
     ],
 )
 def test_unscaled_images_are_refused(images, pixels):
@@ -60,17 +59,22 @@ def test_image_shape_may_be_a_list():
     assert check_image_shape([28, 28, 1]) == (28, 28, 1)
 
 
-@pytest.mark.parametrize("image_shape", [(28, 28), (28, 28, 0), (28.0, 28, 1)])
+@pytest.mark.parametrize("image_shape", [(28, 28), (28, 28, 0), (28.0, 28, 1), 28, None])
 def test_image_shape_is_three_positive_integers(image_shape):
     with pytest.raises(ValueError, match="three positive integers. Received: image_shape="):
         check_image_shape(image_shape)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_points_are_finite(wrong):
+def test_points_and_pixels_are_finite(wrong):
     check_image_range((np.array([[-3.0, 50.0]]), np.array([1, 2])))
-    with pytest.raises(ValueError, match=r"must be finite\. .*of shape \(2, 2\)"):
+    message = rf"must be finite; .*Received: {wrong} in row 1 of a batch of shape \(2, "
+    with pytest.raises(ValueError, match=message):
         check_image_range(np.array([[0.0, 1.0], [wrong, 0.0]], "float32"))
+    images = np.linspace(-1, 1, 8).reshape(2, 2, 2, 1)
+    images[1, 0, 1] = wrong
+    with pytest.raises(ValueError, match=f"Pixels {message}"):
+        check_image_range((images[:1], images))
 
 
 def test_networks_that_squash_what_they_give_are_refused():

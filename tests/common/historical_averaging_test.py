@@ -124,6 +124,7 @@ def train(model, epochs=2, **arguments):
     return model.fit(data, epochs=epochs, verbose=0, **arguments).history
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_unbroken_one(tmp_path):
     unbroken = build()
     train(unbroken)

@@ -4,11 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import layers
 
 from tests.case import generation_measures, ramp_images, ramp_labels
 from tests.cases.vanilla_gan import CASE as VANILLA
 from tests.three_players import CASE as CONDITIONAL
 from tests.three_players import ThreePlayers
+from zoo import metrics
 from zoo.common.latent_model import LatentModel
 
 
@@ -143,9 +145,25 @@ def test_evaluation_without_measures_says_what_is_missing():
 def test_validation_without_measures_is_refused_before_the_first_step():
     model = build(run_eagerly=True)
     images = ramp_images(4)
-    with pytest.raises(ValueError, match="set_quality_measures"):
-        model.fit(images, validation_data=images, verbose=0)
+    for arguments in ({"validation_data": images}, {"validation_split": 0.5}):
+        with pytest.raises(ValueError, match="set_quality_measures"):
+            model.fit(images, verbose=0, **arguments)
     assert int(model.step) == 0
+
+
+def test_too_few_images_for_a_measure_are_refused_before_the_first_step():
+    images = keras.Input((28, 28, 1))
+    pixels = keras.Model(images, layers.Flatten()(images))
+    model = build(run_eagerly=True, quality_measures=[metrics.PrecisionRecall(pixels, k=3)])
+    images = ramp_images(4)
+    few = tf.data.Dataset.from_tensors(images[:3])
+    for arguments in ({"validation_data": few}, {"validation_split": 0.5}):
+        with pytest.raises(ValueError, match="precision_recall .* fewer than 4 images"):
+            model.fit(images, verbose=0, **arguments)
+    with pytest.raises(ValueError, match="Received: 3"):
+        model.evaluate(images[:3], verbose=0)
+    assert int(model.step) == 0
+    assert np.isfinite(model.evaluate(images, verbose=0)).all()
 
 
 def test_measures_for_images_of_another_size_are_refused():

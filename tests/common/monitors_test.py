@@ -96,6 +96,48 @@ def test_logs_that_other_callbacks_add_may_be_watched(fit):
     assert len(fit(Adds(), stopping, epochs=3).history["own"]) == 2
 
 
+class Logs(keras.callbacks.Callback):
+    """Logs these values as `val_own`, and keeps the weights of each epoch."""
+
+    def __init__(self, *values: float):
+        super().__init__()
+        self.values, self.weights = values, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_own"] = self.values[epoch]
+        self.weights.append(self.model.get_weights())
+
+
+def assert_weights(model, expected) -> None:
+    for weight, value in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_nan_is_worse_than_a_number_and_said_once(fit, model, mode, tmp_path):
+    logs = Logs(np.nan, 2.0, np.nan, np.nan)
+    stopping = EarlyStopping("val_own", mode=mode, patience=9, restore_best_weights=True)
+    file = str(tmp_path / "{epoch}.weights.h5")
+    keeping = ModelCheckpoint(
+        file, "val_own", save_best_only=True, save_weights_only=True, mode=mode
+    )
+    with pytest.warns(UserWarning, match="val_own is NaN after epoch 1") as warned:
+        fit(logs, stopping, keeping, epochs=4)
+    assert len([each for each in warned if "NaN" in str(each.message)]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["2.weights.h5"]
+    assert (stopping.best, stopping.best_epoch) == (2.0, 1)
+    assert_weights(model, logs.weights[1])
+
+
+def test_nothing_but_nan_stops_a_run_and_brings_no_weights_back(fit, model):
+    logs = Logs(np.nan, np.nan, np.nan, np.nan)
+    stopping = EarlyStopping("val_own", mode="min", patience=2, restore_best_weights=True)
+    with pytest.warns(UserWarning, match="is NaN after epoch 1"):
+        fit(logs, stopping, epochs=4)
+    assert len(logs.weights) == 2
+    assert_weights(model, logs.weights[-1])
+
+
 def test_rates_that_a_callback_sets_may_be_watched(fit):
     constant = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)
     fit(constant, EarlyStopping("generator_learning_rate", mode="min"))

@@ -61,6 +61,7 @@ def test_draws_anew_each_time():
     assert np.abs(noise_of(layer) - noise_of(layer)).max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_unbroken_one(tmp_path):
     unbroken, _ = build()
     train(unbroken, steps=2)

@@ -96,6 +96,7 @@ def test_a_model_trains_and_logs_what_its_outputs_are(objective: str) -> None:
     assert all(np.isfinite(variable).all() for variable in model.trainable_variables)
 
 
+@pytest.mark.slow
 def test_two_replicas_compare_with_the_mean_of_the_whole_batch(
     two_replicas: tf.distribute.Strategy,
 ) -> None:

@@ -510,6 +510,7 @@ def both_losses(objective: objectives.Objective, features: tf.Tensor) -> tf.Tens
     return discriminator_loss + 3.0 * objective.generator_loss(generated_logits, real_logits)
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one(two_replicas: tf.distribute.Strategy) -> None:
     compared = {name: objectives.get(name) for name in objectives.NAMES}
     compared["noisy labels"] = objectives.Objective(label_noise=0.5)

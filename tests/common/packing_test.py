@@ -97,6 +97,7 @@ def test_a_batch_that_fills_no_packs_is_refused_before_the_first_step():
     assert int(model.step) == 2
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one(two_replicas):
     def trained(strategy):
         with strategy.scope():

@@ -378,3 +378,38 @@ def test_a_penalized_critic_tells_how_far_two_points_are_apart(distance):
     slope = 1 + distance / (2 * weight)
     assert float(psi) == pytest.approx(-slope, rel=1e-4)
     assert -float(critic_loss) == pytest.approx(distance * slope, rel=1e-4)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("penalty", [zero_centred_gradient_penalty, one_centred_gradient_penalty])
+def test_in_half_precision_it_is_nearly_the_same_and_so_is_its_own_gradient(penalty, policy):
+    """The penalty of a network of the same weights, whose layers compute in 16 bits."""
+
+    def network() -> keras.Model:
+        images = keras.Input((8, 8, 1))
+        x = layers.Conv2D(8, 3, 2, activation="leaky_relu")(images)
+        x = layers.Dense(16, activation="softplus")(layers.Flatten()(x))
+        return keras.Model(images, layers.Dense(1, dtype="float32")(x))
+
+    full = network()
+    keras.config.set_dtype_policy(policy)
+    try:
+        half = network()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    half.set_weights(full.get_weights())
+    images = tf.constant(ramp_images(4, (8, 8, 1)))
+
+    def found(discriminator: keras.Model) -> tuple[float, np.ndarray]:
+        with tf.GradientTape() as tape:
+            value = penalty(discriminator, images)
+        assert value.dtype == tf.float32
+        # Biases of the last layer are no part of a slope.
+        slopes = tape.gradient(value, discriminator.trainable_variables[:-1])
+        return float(value), np.concatenate([np.ravel(slope) for slope in slopes])
+
+    (value, slope), (of_half, slope_of_half) = found(full), found(half)
+    assert of_half == pytest.approx(value, rel=0.03)
+    assert np.isfinite(slope_of_half).all()
+    difference = np.linalg.norm(slope_of_half - slope) / np.linalg.norm(slope)
+    assert difference < 0.05

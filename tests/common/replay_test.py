@@ -101,6 +101,7 @@ def test_is_saved_with_its_model(tmp_path):
     assert int(restored.pool.num_images) == 2
 
 
+@pytest.mark.slow
 def test_replicas_share_one_pool(two_replicas):
     with two_replicas.scope():
         pool = ImagePool(SHAPE, size=5)

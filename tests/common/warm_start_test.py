@@ -29,6 +29,7 @@ def likeness(model, images) -> tuple[float, float]:
     return distance, contrasts.std() / of_data.std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_samples_are_like_the_data_afterwards(seed):
     keras.utils.set_random_seed(seed)

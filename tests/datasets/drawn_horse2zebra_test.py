@@ -68,6 +68,7 @@ def test_description(data_dir):
     assert "horse2zebra" in description.stand_in
 
 
+@pytest.mark.slow
 def test_the_default_config_holds_a_thousand_of_each(tmp_path, monkeypatch):
     drawn = []
 

@@ -71,6 +71,7 @@ def test_full_is_the_default_and_says_that_it_is_drawn(tmp_path):
     assert "a score on them is not a score on SVHN" in builder.info.description.replace("\n", " ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", ["full", "tiny"])
 def test_every_config_draws_the_same_samples(tmp_path, samples, config):
     generators = Builder(config=config, data_dir=tmp_path)._split_generators(dl_manager=None)

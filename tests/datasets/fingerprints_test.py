@@ -91,6 +91,7 @@ def test_it_tells_other_examples(change, data_dir, own_copy):
     assert _fingerprint(own_copy) != _fingerprint(data_dir)
 
 
+@pytest.mark.slow
 def test_it_tells_another_attribute(tmp_path):
     name = "drawn_faces/tiny"
     before = _fingerprint(tmp_path, name)

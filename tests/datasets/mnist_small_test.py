@@ -51,6 +51,7 @@ def test_description(data_dir):
     assert "mnist" in description.stand_in
 
 
+@pytest.mark.slow
 def test_preparing_again_gives_the_same_bytes_and_prints_nothing(data_dir, tmp_path, capfd):
     again = datasets.describe("mnist_small", tmp_path)
     assert again == datasets.describe("mnist_small", data_dir)

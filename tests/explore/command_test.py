@@ -1,6 +1,7 @@
 """`python -m zoo.explore`: where it writes, what it says, and that it refuses in one line."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,8 +117,10 @@ def test_help_answers_from_a_shell() -> None:
         text=True,
         timeout=300,
         cwd=REPOSITORY,
+        env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
     )
     assert finished.returncode == 0
+    assert finished.stderr == ""  # nothing of TensorFlow's
     for command in COMMANDS:
         assert command in finished.stdout
 

@@ -51,6 +51,13 @@ def test_the_picture_shows_both_paths_of_each_walk() -> None:
     np.testing.assert_array_equal(picture[4:68, left : left + 64], first)
 
 
+def test_numbers_may_be_numpys_and_the_folder_a_path(tmp_path) -> None:
+    numbers = {name: np.int64(value) for name, value in {**SMALL, "seed": 3}.items()}
+    findings = zoo.explore.walk(linear_model(), **numbers)
+    assert findings.facts == zoo.explore.walk(linear_model(), **SMALL, seed=3).facts
+    assert (findings.save(tmp_path / "walk") / "walk.json").exists()
+
+
 def test_what_can_not_walk_is_refused() -> None:
     cyclegan = zoo.CycleGAN((16, 16, 3), base_filters=1, num_blocks=1, discriminator_scales=1)
     with pytest.raises(ValueError, match="images of latents.*Received: a CycleGAN"):

@@ -61,13 +61,14 @@ def results_of(folder: Path) -> dict:
 # === A run from end to end ===
 
 
+@pytest.mark.slow
 def test_run_leaves_exactly_these_files(smoke):
     folder, _ = smoke
     assert re.fullmatch(r"cyclegan-\d{8}-\d{6}", folder.name)
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "environment.json", "model.json", "history.csv", "curves.png", "samples"),
         *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
-        "health.json",
+        *("health.json", "run.lock"),
     }
     with open(folder / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -75,6 +76,7 @@ def test_run_leaves_exactly_these_files(smoke):
     assert {"val_cycle_loss", "val_identity_loss", "adversarial_loss"} <= set(rows[0])
 
 
+@pytest.mark.slow
 def test_table_results_and_report_agree(smoke):
     folder, ended = smoke
     results = results_of(folder)
@@ -98,6 +100,7 @@ def test_table_results_and_report_agree(smoke):
     assert results["smoke"] is True and results["num_pairs"] == translation.SMOKE_PAIRS
 
 
+@pytest.mark.slow
 def test_scores_stand_beside_those_of_doing_nothing(smoke):
     results = results_of(smoke[0])
     assert {*TRUTH_SCORES, *PAIRED_SCORES} <= set(results)
@@ -110,6 +113,7 @@ def test_scores_stand_beside_those_of_doing_nothing(smoke):
         assert results[f"{direction}_error_outside"] > 0.02
 
 
+@pytest.mark.slow
 def test_protocol_says_how_was_scored(smoke):
     folder, ended = smoke
     protocol = results_of(folder)["protocol"]
@@ -118,6 +122,7 @@ def test_protocol_says_how_was_scored(smoke):
     assert f"Scores: {protocol}." in ended.out
 
 
+@pytest.mark.slow
 def test_samples_show_there_and_back_for_both_domains(smoke, prepared):
     folder, _ = smoke
     grid = np.asarray(Image.open(folder / "samples" / "epoch-0002.png"))

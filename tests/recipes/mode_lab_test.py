@@ -63,6 +63,7 @@ def test_the_export_gives_points(smoke):
     assert points.shape == (5, 2)
 
 
+@pytest.mark.slow
 def test_two_digits_are_stacked_named_and_shown_in_colours(tmp_path, data_dir):
     ended = run_recipe(
         "mode_lab",

@@ -62,7 +62,7 @@ def test_run_leaves_exactly_these_files(smoke):
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "environment.json", "model.json", "history.csv", "curves.png", "samples"),
         *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
-        "health.json",
+        *("health.json", "run.lock"),
     }
     assert {path.name for path in (folder / "samples").iterdir()} == {
         *("step-0000000.png", "epoch-0001.png", "epoch-0002.png")
@@ -133,6 +133,7 @@ def test_export_is_what_was_tested(smoke, data_dir):
     assert f"({wrong} of 500)" in test_error(folder)
 
 
+@pytest.mark.slow
 def test_finished_run_is_reported_again_by_resume(smoke, data_dir):
     folder, ended = smoke
     before = contents(folder)
@@ -284,6 +285,7 @@ def test_mirrored_strategy_with_one_replica_changes_nothing(smoke, tmp_path, dat
     assert ended.stdout.splitlines()[:-1] == smoke[1].out.splitlines()[:-1]
 
 
+@pytest.mark.slow
 def test_a_folder_of_classes(recipe, tmp_path):
     pictures = tmp_path / "pictures"
     for number, place in enumerate(("train/cat", "train/dog", "Val/cat", "Val/dog")):

@@ -1,19 +1,30 @@
 """Checkpoints: a resumed run equals an unbroken one, and damage is named."""
 
+import contextlib
+import itertools
 import json
 import os
 import re
 import shutil
+import types
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
+import zoo
+from tests.runs.small_game import images_from, make_game
 from tests.runs.two_players import make_images, make_model, state_of
+from zoo.runs import checkpoints
 from zoo.runs.checkpoints import CheckpointError, RunCheckpoint
+from zoo.runs.continuing import fit_from
 from zoo.runs.progress import HistoryFile
 from zoo.runs.stopping import StopOnNonFinite, StopOnQuality
+from zoo.runs.tensorboard import PlayersTensorBoard
+from zoo.runs.training_state import state_variables, steps_done
 
 
 def train(model, folder: Path, epochs: int, initial_epoch: int = 0, before=(), **options) -> None:
@@ -122,14 +133,57 @@ def test_too_little_room_is_seen_before_writing(
     assert names_in(tmp_path) == []
 
 
+def test_a_quota_is_seen_before_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(descriptor, offset, size) -> None:
+        asked.append(size)
+        raise OSError(122, "Disk quota exceeded")
+
+    train(make_model(), tmp_path, epochs=1)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    message = r"epoch-0001: Disk quota exceeded \([0-9,]+ bytes needed\); .* intact \(epoch-0001\)"
+    with pytest.raises(OSError, match=message):
+        train(make_model(), tmp_path, epochs=1)
+    assert names_in(tmp_path) == ["epoch-0001"]
+    assert asked[0] >= sum(file.stat().st_size for file in (tmp_path / "epoch-0001").iterdir())
+
+
 @pytest.mark.parametrize("name", ["model.weights.h5", "state.json"])
 def test_flipped_byte_is_detected(tmp_path: Path, name: str) -> None:
     train(make_model(), tmp_path, epochs=2)
     flip_byte(tmp_path / "epoch-0002" / name)
     message = rf"epoch-0002 is damaged: {name} .*; remove it to use epoch-0001 instead"
     with pytest.raises(CheckpointError, match=message) as raised:
-        RunCheckpoint.restore(make_model(), tmp_path)
+        RunCheckpoint.load(make_model(), tmp_path / "epoch-0002")
     assert "\n" not in str(raised.value)
+
+
+def test_damaged_ones_are_set_aside_for_the_newest_that_is_whole(tmp_path: Path) -> None:
+    train(make_model(), tmp_path, epochs=3, keep=3)
+    (tmp_path / "epoch-0003.corrupt").mkdir()
+    for name in ("epoch-0002", "epoch-0003"):
+        flip_byte(tmp_path / name / "model.weights.h5")
+    model = make_model()
+    with pytest.warns(UserWarning, match="is damaged: model.weights.h5 .*, and epoch-0001") as told:
+        assert RunCheckpoint.restore(model, tmp_path).epoch == 1
+    assert "it is now epoch-0003.corrupt-2" in str(told[0].message)
+    assert names_in(tmp_path) == [
+        *("epoch-0001", "epoch-0002.corrupt", "epoch-0003.corrupt", "epoch-0003.corrupt-2")
+    ]
+    train(model, tmp_path, epochs=3, initial_epoch=1)
+    assert "epoch-0003" in names_in(tmp_path)
+
+
+def test_nothing_is_set_aside_where_all_are_damaged_or_none_fits(tmp_path: Path) -> None:
+    train(make_model(), tmp_path, epochs=2)
+    flip_byte(tmp_path / "epoch-0002" / "state.json")
+    with pytest.raises(CheckpointError, match="epoch-0001 does not fit this model"):
+        RunCheckpoint.restore(make_model(units=9), tmp_path)
+    flip_byte(tmp_path / "epoch-0001" / "state.json")
+    with pytest.raises(CheckpointError, match="epoch-0002 is damaged: .*; all others are, too"):
+        RunCheckpoint.restore(make_model(), tmp_path)
+    assert names_in(tmp_path) == ["epoch-0001", "epoch-0002"]
 
 
 def test_changed_number_in_the_state_is_detected(tmp_path: Path) -> None:
@@ -247,11 +301,142 @@ def test_damaged_best_weights_are_detected(tmp_path: Path) -> None:
 def test_state_file_reads_as_json(tmp_path: Path) -> None:
     train(make_model(), tmp_path, epochs=1)
     state = json.loads((tmp_path / "epoch-0001" / "state.json").read_text())
-    assert set(state) == {"checksum", "epoch", "step", "history", "states", "sha256"}
+    place = {"epoch", "step", "steps_in_epoch", "running_means"}
+    assert set(state) == {"checksum", "history", "states", "sha256"} | place
     assert set(state["sha256"]) == {"model.weights.h5"}
 
 
-@pytest.mark.parametrize("arguments", [{"keep": 0}, {"every_epochs": 0}])
+# === Within an epoch ===
+
+STEPS = 6
+
+
+def play(folder: Path, epochs: int = 2, stop_at: int | None = None, **options) -> zoo.VanillaGAN:
+    """Trains on in a folder as a run does; `stop_at` is the step at which it is killed."""
+
+    class Killed(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None) -> None:
+            if steps_done(self.model) == stop_at:
+                raise KeyboardInterrupt
+
+    model = make_game(options.pop("steps_per_execution", 1))
+    folder.mkdir(exist_ok=True)
+    guard, checkpoints = StopOnNonFinite(), folder / "checkpoints"
+    boards = PlayersTensorBoard(folder / "tensorboard", every_steps=1)
+    state, states = None, {"boards": boards}
+    if RunCheckpoint.latest(checkpoints):
+        state = RunCheckpoint.restore(model, checkpoints, states)
+    history = HistoryFile(folder / "history.csv", state.history if state else ())
+    save = RunCheckpoint(
+        checkpoints, 2, history=history, states=states, guard=guard, resumed=state, **options
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        fit_from(
+            state,
+            model,
+            images_from,
+            epochs=epochs,
+            steps_per_epoch=STEPS,
+            callbacks=[guard, boards, history, save, Killed()],
+        )
+    return model
+
+
+def curves_in(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    accumulator = EventAccumulator(str(folder / "tensorboard" / "train"), {"tensors": 0})
+    accumulator.Reload()
+    return {
+        tag: [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in events]
+        for tag in accumulator.Tags()["tensors"]
+        if (events := accumulator.Tensors(tag))
+    }
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory) -> tuple[Path, list[np.ndarray]]:
+    folder = tmp_path_factory.mktemp("unbroken")
+    model = play(folder)
+    return folder, [np.array(v.numpy()) for v in state_variables(model)]
+
+
+@pytest.mark.parametrize("stop_at", [3, 11])
+def test_run_resumed_within_an_epoch_equals_an_unbroken_one(unbroken, tmp_path, stop_at) -> None:
+    play(tmp_path, stop_at=stop_at, every_steps=2)
+    saved = {3: "epoch-0000-step-0000002", 11: "epoch-0001-step-0000010"}
+    assert names_in(tmp_path / "checkpoints")[-1] == saved[stop_at]
+    model = play(tmp_path)
+    assert_same_state([np.array(v.numpy()) for v in state_variables(model)], unbroken[1])
+    assert names_in(tmp_path / "checkpoints")[-1] == "epoch-0002"
+    # The means of the epoch count the steps before the kill.
+    history = (tmp_path / "history.csv").read_bytes()
+    assert history == (unbroken[0] / "history.csv").read_bytes()
+    assert curves_in(tmp_path) == curves_in(unbroken[0])
+
+
+def test_several_steps_in_a_call_are_saved_and_resumed_at_its_end(unbroken, tmp_path) -> None:
+    play(tmp_path, stop_at=9, every_steps=2, steps_per_execution=3)
+    names = ["epoch-0001", "epoch-0001-step-0000009"]
+    assert names_in(tmp_path / "checkpoints") == names
+    model = play(tmp_path, steps_per_execution=3)
+    assert_same_state([np.array(v.numpy()) for v in state_variables(model)], unbroken[1])
+    history = (tmp_path / "history.csv").read_bytes()
+    assert history == (unbroken[0] / "history.csv").read_bytes()
+
+
+def test_a_rest_that_keras_would_overrun_is_refused(tmp_path) -> None:
+    play(tmp_path, stop_at=5, every_steps=2)
+    with pytest.raises(ValueError, match=r"steps_per_epoch=6, of which 4 are done, and .*=3"):
+        play(tmp_path, steps_per_execution=3)
+
+
+def test_time_makes_it_save_too(tmp_path, monkeypatch) -> None:
+    clock = itertools.count(0, 31)  # seconds, from look to look
+    monkeypatch.setattr(checkpoints, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    play(tmp_path, epochs=1, stop_at=5, every_minutes=1)
+    assert names_in(tmp_path / "checkpoints") == [
+        *("epoch-0000-step-0000002", "epoch-0000-step-0000004")
+    ]
+
+
+def test_a_state_that_is_not_finite_is_never_saved(tmp_path) -> None:
+    class Spoil(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None) -> None:
+            if batch == 2:  # a slot, of which no log tells
+                slot = self.model.generator_optimizer.variables[-1]
+                slot.assign(np.full(slot.shape, np.inf))
+
+    model, guard = make_model(), StopOnNonFinite()
+    save = RunCheckpoint(tmp_path, guard=guard, every_steps=2)
+    model.fit(make_images(5), epochs=2, verbose=0, callbacks=[guard, Spoil(), save])
+    assert "non-finite weight " in guard.stop_reason
+    assert "at step 4 in epoch 1" in guard.stop_reason
+    assert "restored the weights of step 2" in guard.stop_reason
+    assert names_in(tmp_path) == ["epoch-0000-step-0000002"]
+
+
+def test_the_best_epoch_is_kept_beside_the_newest(tmp_path) -> None:
+    history = HistoryFile(tmp_path / "history.csv")
+    folder = tmp_path / "checkpoints"
+    quality = Quality([3.0, 1.0, float("nan"), 2.0, 1.0])
+    best = {"best": "val_error", "history": history}
+    train(make_model(), folder, epochs=5, before=[quality, history], keep=1, **best)
+    assert names_in(folder) == ["epoch-0002", "epoch-0005"]
+
+
+def test_data_of_unknown_length_have_no_middle(tmp_path) -> None:
+    images = make_images().filter(lambda images: True)
+    save = RunCheckpoint(tmp_path, every_steps=2)
+    with pytest.raises(ValueError, match="steps_per_epoch. Received: data of unknown length"):
+        make_model().fit(images, verbose=0, callbacks=[save])
+
+
+@pytest.mark.parametrize("arguments", [{"every_minutes": 0}, {"mode": "least"}, {"best": "error"}])
+def test_refuses_bad_times_and_modes(tmp_path: Path, arguments: dict) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(arguments))}="):
+        RunCheckpoint(tmp_path, **arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"keep": 0}, {"every_epochs": 0}, {"every_steps": 0}])
 def test_refuses_bad_arguments(tmp_path: Path, arguments: dict) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(arguments))}=0"):
         RunCheckpoint(tmp_path, **arguments)

@@ -45,7 +45,8 @@ def test_begin_makes_the_folder_and_describes_the_run(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "new" / "run" / "config.json").read_text())
     assert config["recipe"] == "dcgan" and config["resumes"] == []
     assert config["hyper_parameters"]["epochs"] == {"value": 4, "source": "preset quick"}
-    assert {entry.name for entry in run.path.iterdir()} == {"config.json", "environment.json"}
+    names = {entry.name for entry in run.path.iterdir()}
+    assert names == {"config.json", "environment.json", "run.lock"}
 
 
 def test_two_runs_begin_in_one_folder(tmp_path: Path) -> None:
@@ -161,6 +162,15 @@ def test_resume_with_fewer_epochs_than_trained(tmp_path: Path) -> None:
     message = refusal(RunFolder.resume, tmp_path, "dcgan", with_values(epochs=2))
     assert "has 3 epochs trained already. Received: --epochs=2. Give at least 3" in message
     assert RunFolder.resume(tmp_path, "dcgan", with_values(epochs=3)).trained_epochs == 3
+
+
+def test_resume_within_an_epoch_with_no_more_than_are_whole(tmp_path: Path) -> None:
+    started(tmp_path, epochs_done=3)
+    (tmp_path / "checkpoints" / "epoch-0003-step-0000321").mkdir()
+    message = refusal(RunFolder.resume, tmp_path, "dcgan", with_values(epochs=3))
+    assert "has 3 epochs and part of the next trained already" in message
+    assert "Received: --epochs=3. Give at least 4" in message
+    assert RunFolder.resume(tmp_path, "dcgan", with_values(epochs=4)).trained_epochs == 3
 
 
 def test_resume_with_the_run_s_own_values(tmp_path: Path) -> None:

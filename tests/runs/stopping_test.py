@@ -163,6 +163,17 @@ def test_nan_never_is_the_best() -> None:
     assert (stop.best, stop.best_epoch) == (2.0, 1)
 
 
+def test_nothing_but_nan_stops_with_the_last_weights_and_says_why(tmp_path: Path) -> None:
+    model, stop = make_model(), StopOnQuality("val_error", patience=2)
+    spy = Spy(validation=[np.nan] * 4)
+    model.fit(make_images(), epochs=4, verbose=0, callbacks=[spy, stop])
+    assert stop.stop_reason == "val_error was no finite number for 2 epochs"
+    assert len(spy.states) == 2
+    assert_same_state(model.get_weights(), spy.states[-1][: len(model.weights)])
+    assert stop.save_state(tmp_path)["best"] is None
+    assert not list(tmp_path.iterdir())
+
+
 def test_discarded_epoch_does_not_count_for_quality() -> None:
     model, quality = make_model(poison=8), StopOnQuality("val_error", patience=1)
     spy = Spy(validation=[2.0, 1.0])

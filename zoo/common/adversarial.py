@@ -1,5 +1,6 @@
 """What is the same for every game of several players: `AdversarialModel`. It plays none itself."""
 
+import difflib
 import functools
 import inspect
 import itertools
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import keras
 import tensorflow as tf
 
-from zoo.common import batches, objectives
+from zoo.common import batches, distribution, objectives
 from zoo.common.checks import (
     as_integer,
     check_brightness,
@@ -26,7 +27,7 @@ from zoo.common.learning_rates import (
     check_callbacks,
     refuse_foreign_optimizer,
 )
-from zoo.common.monitors import check_monitors
+from zoo.common.monitors import NotANumberIsWorst, check_monitors
 from zoo.common.noise import DecayingGaussianNoise
 from zoo.common.probes import Probe
 
@@ -40,14 +41,30 @@ def _average_rate(decay: float, completed_steps) -> tf.Tensor:
 def _copy_of(network: keras.Model) -> keras.Model:
     """Returns an untrainable copy of `network` with equal weights."""
     copy = keras.models.clone_model(network)
+    copy.name = f"averaged_{network.name}"  # by which `summary` tells it from the other
     copy.set_weights(network.get_weights())  # clone_model draws new ones
     copy.trainable = False
     return copy
 
 
+def _refuse_unknown(variant: type, names) -> None:
+    """Refuses what no constructor takes; `input_shape` Keras would take, and leave unused."""
+    signatures = [inspect.signature(each.__init__) for each in variant.__mro__[:-1]]
+    known = {name for signature in signatures for name in signature.parameters}
+    for name in names:
+        if name not in known:
+            own = inspect.signature(variant.__init__).parameters
+            own = [each for each in own if each not in ("self", "kwargs")]
+            alike = [each for each in own if each.split("_")[-1] == name.split("_")[-1]]
+            near = difflib.get_close_matches(name, alike or own, n=1)
+            advice = f"is `{near[0]}` meant?" if near else f"it takes {', '.join(own)}."
+            raise ValueError(f"{variant.__name__} takes no `{name}`; {advice} Received: {name}=...")
+
+
 def _with_python_numbers(initialize: Callable) -> Callable:
     @functools.wraps(initialize)
     def initialize_with_python_numbers(self, *arguments, **named_arguments):
+        _refuse_unknown(type(self), named_arguments)
         arguments = map(without_numpy_scalars, arguments)
         named = {name: without_numpy_scalars(value) for name, value in named_arguments.items()}
         initialize(self, *arguments, **named)
@@ -139,6 +156,7 @@ class AdversarialModel(keras.Model):
             {player: tuple(networks) for player, networks in players.items()}
         )
         self._refuse_shared_weights()
+        self._refuse_unused_policy()
         self.step = self.add_weight(
             shape=(),
             dtype="int64",
@@ -169,6 +187,16 @@ class AdversarialModel(keras.Model):
                         "A weight can be one player's alone. Received: "
                         f"{variable.path}, which both {owner} and {player} would train."
                     )
+
+    def _refuse_unused_policy(self) -> None:
+        networks = [network for group in self.players.values() for network in group]
+        policies = {keras.config.dtype_policy().name, *(n.dtype_policy.name for n in networks)}
+        if self.dtype_policy.name not in policies:
+            raise ValueError(
+                "The networks take their precision from keras.config.set_dtype_policy("
+                f"{self.dtype_policy.name!r}), called before they are built. Received: "
+                f"dtype={self.dtype_policy.name!r}"
+            )
 
     def trainable_variables_of(self, player: str) -> list[keras.Variable]:
         """Returns the weights that a player's optimizer trains, each once."""
@@ -211,13 +239,15 @@ class AdversarialModel(keras.Model):
         Raises:
             ValueError: if there is no such player, two players were given one optimizer object,
                 what was given is no optimizer, all weights of a player are frozen, an objective
-                was given to a variant that takes none, or an argument is none of these.
+                was given to a variant that takes none, an argument is none of these, or
+                several replicas are to train by XLA or several steps in a call.
         """
         if optimizers:
             self._refuse_optimizer(f"{optimizers[0]!r} without a player's name")
         self.objective = self._objective(objective)
         optimizers = self._optimizers_of(arguments)
         self._refuse_other_arguments(arguments)
+        self._refuse_for_replicas(arguments)
         # Of those that Keras takes it alone decides what random numbers a step draws.
         self._given_jit_compile = arguments.get("jit_compile", "auto")
         # Keras wants one optimizer to call its own, and would otherwise make an unused RMSprop.
@@ -274,6 +304,22 @@ class AdversarialModel(keras.Model):
                 f"{unknown[0]}={arguments[unknown[0]]!r}"
             )
 
+    def _refuse_for_replicas(self, arguments: Mapping) -> None:
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas == 1:
+            return
+        if arguments.get("jit_compile", "auto") not in ("auto", False):
+            raise ValueError(
+                "XLA compiles a step for one device, and leaves no room for what replicas tell "
+                f"each other. Received: jit_compile=True for {replicas} replicas"
+            )
+        if arguments.get("steps_per_execution", 1) != 1:
+            raise ValueError(
+                "Replicas take one step in each call, for TensorFlow can't repeat what they tell "
+                f"each other. Received: steps_per_execution={arguments['steps_per_execution']} for "
+                f"{replicas} replicas"
+            )
+
     def _prepared(self, player: str, optimizer) -> keras.optimizers.Optimizer:
         """Wraps an optimizer for float16 and builds its slots, without which none are restored."""
         if not isinstance(optimizer, (keras.optimizers.Optimizer, str, dict)):
@@ -296,6 +342,16 @@ class AdversarialModel(keras.Model):
             raise ValueError(
                 f"All weights of {player} are frozen, so it can't play; to hold it still, give it "
                 "a learning rate of 0. Received: trainable=False"
+            )
+
+    def _assert_compile_called(self, method_name=None):
+        """Says what to call; Keras asks before it trains, evaluates or takes a batch."""
+        if not self.compiled:
+            wanted = ", ".join(f"{player}_optimizer=..." for player in self.players)
+            before = f" before {method_name}()" if method_name else ""
+            raise ValueError(
+                f"Call compile(){before}: `model.compile()` for the paper's optimizers, or "
+                f"`model.compile({wanted})`. Received: a model that is not compiled."
             )
 
     def get_compile_config(self):
@@ -350,22 +406,40 @@ class AdversarialModel(keras.Model):
         """
         return None
 
-    def check_batch(self, batch) -> None:
+    def check_batch(self, batch, method: str = "fit") -> None:
         """Refuses a batch that `train_step` can't take; a variant adds what it expects.
+
+        Args:
+            batch: of arrays or tensors, unpacked.
+            method: what was called, for the message.
 
         Raises:
             ValueError: if structure, size or kind are another, or images not in [-1, 1].
         """
-        batches.check_form(batch, self.batch_spec, "fit")
-        check_image_range(batch)
+        self._check_against(self.batch_spec, batch, method)
 
-    def check_evaluation_batch(self, batch) -> None:
+    def check_evaluation_batch(self, batch, method: str = "evaluate") -> None:
         """Refuses a batch that `test_step` can't take, as `check_batch` does for `train_step`."""
-        batches.check_form(batch, self.evaluation_spec, "evaluate")
+        self._check_against(self.evaluation_spec, batch, method)
+
+    def _check_against(self, spec, batch, method: str) -> None:
+        batches.refuse_empty(batch, batch, method)
+        batches.check_form(batch, spec, method)
+        batches.check_lengths(batch, self._has_separate_parts(spec), method)
         check_image_range(batch)
 
-    def _checked(self, x, y, batch_size, check: Callable, method: str):
+    def _has_separate_parts(self, spec) -> bool:
+        """Tells whether arrays of this form go each through passes of their own."""
+        is_pair = isinstance(spec, tuple) and spec == self.batch_spec
+        return is_pair and self.rows_of_epoch((1,) * len(spec)) is not None
+
+    def check_num_images(self, num_images: int) -> None:
+        """Refuses to evaluate on fewer images than that takes; a variant says how many."""
+
+    def _checked(self, x, y, batch_size, spec, check: Callable, method: str):
         """Returns all that Keras is to take as `x`, after a look at its first batch."""
+        if batch_size is not None:
+            as_integer("batch_size", batch_size)
         batches.check_source(x, method)
         if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
             if y is not None:
@@ -377,11 +451,21 @@ class AdversarialModel(keras.Model):
         else:
             data = batches.unpacked((x, y))
         first_batch, data = batches.with_first_batch(data, batch_size)
+        batches.refuse_empty(first_batch, data, method)
         if first_batch is not None:
-            check(first_batch)
+            check(first_batch, method)
+            batches.check_lengths(data, self._has_separate_parts(spec), method)
             if not getattr(data, "is_scaled", False):
                 others = batches.further_batches(data, batch_size)
                 check_brightness(itertools.chain([first_batch], others))
+        return data
+
+    def _checked_evaluation(self, x, y, batch_size):
+        check, spec = self.check_evaluation_batch, self.evaluation_spec
+        data = self._checked(x, y, batch_size, spec, check, "evaluate")
+        num_images = batches.known_rows(data)
+        if num_images is not None:
+            self.check_num_images(num_images)
         return data
 
     def _training_data(self, data, batch_size, shuffle: bool):
@@ -396,7 +480,8 @@ class AdversarialModel(keras.Model):
     def _data_for_replicas(self, data, batch_size, shuffle: bool = False, seed: int | None = None):
         """Returns data of which every replica has a share of every batch."""
         replicas = self.distribute_strategy.num_replicas_in_sync
-        if replicas > 1 and data is not None and batches.are_arrays(data):
+        is_array = data is not None and batches.are_arrays(data)
+        if is_array and (replicas > 1 or len(set(map(len, tf.nest.flatten(data)))) > 1):
             data = batches.one_pass(data, batch_size, shuffle, seed)
         if replicas > 1 and isinstance(data, tf.data.Dataset):
             data = batches.filled_for_replicas(data, replicas)
@@ -421,7 +506,7 @@ class AdversarialModel(keras.Model):
             batch = batches.conformed(batch, spec)
             if self.distribute_strategy.num_replicas_in_sync > 1:
                 batch = batches.require_rows(batch)
-            return step(batch)
+            return distribution.with_an_axis(step(batch), self.distribute_strategy)
 
         return step_on_batch
 
@@ -432,10 +517,13 @@ class AdversarialModel(keras.Model):
             self.train_function = self._make_function(step)
 
     def make_test_function(self, force=False):
-        """Has `test_step` take the same batch whatever Keras makes of the data."""
+        """Has `test_step` take the same batch whatever Keras makes of the data, without XLA."""
         if self.test_function is None or force:
             step = self._step_on_batch(self.test_step, self.evaluation_spec, "evaluate")
+            # Without XLA: it takes minutes to find the eigenvalues of which distances are made.
+            trains_with_xla, self.jit_compile = self.jit_compile, False
             self.test_function = self._make_function(step)
+            self.jit_compile = trains_with_xla
 
     # === Training ===
 
@@ -481,20 +569,24 @@ class AdversarialModel(keras.Model):
             self._refuse_frozen(player)
             refuse_foreign_optimizer(player, optimizer, self.trainable_variables_of(player))
         batches.refuse_endless(x, arguments.get("steps_per_epoch"), "fit", "steps_per_epoch")
-        given = self._checked(x, y, batch_size, self.check_batch, "fit")
+        given = self._checked(x, y, batch_size, self.batch_spec, self.check_batch, "fit")
         data = self._training_data(given, batch_size, shuffle)
         if data is not given and validation_split:
             raise ValueError(
-                "Arrays that differ in length, or go to several replicas, are not split; give "
-                f"validation_data. Received: validation_split={validation_split}"
+                "Arrays that go through passes of their own, or to several replicas, are not "
+                f"split; give validation_data. Received: validation_split={validation_split}"
             )
+        if validation_split and batches.are_arrays(data):
+            num_rows = len(tf.nest.flatten(data)[0])
+            self.check_num_images(num_rows - math.floor(num_rows * (1 - validation_split)))
         if validation_data is not None:
             steps = arguments.get("validation_steps")
             batches.refuse_endless(validation_data, steps, "fit", "validation_steps")
             size = arguments.get("validation_batch_size") or batch_size
-            check = self.check_evaluation_batch
-            validation_data = self._checked(validation_data, None, size, check, "evaluate")
-            validation_data = (self._data_for_replicas(validation_data, size),)
+            validation_data = self._checked_evaluation(validation_data, None, size)
+            validation_data = self._data_for_replicas(validation_data, size)
+            validation_data = batches.untuned(validation_data, size)
+            validation_data = (distribution.shared_out(validation_data, self.distribute_strategy),)
         check_callbacks(callbacks, self.optimizers)
         evaluated = {f"val_{name}" for name in self.evaluation_logs}
         validates = validation_data is not None or validation_split
@@ -503,9 +595,14 @@ class AdversarialModel(keras.Model):
             logs -= {*objectives.OUTPUT_LOGS} - {*self.objective.logs}
         check_monitors(callbacks, logs, evaluated)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = [RateLog(callbacks), *keras.tree.flatten(callbacks or [])]
+            callbacks = keras.tree.flatten(callbacks or [])
+            callbacks = [NotANumberIsWorst(callbacks), RateLog(callbacks), *callbacks]
         # Keras warns of its own default where it can't shuffle.
         can_shuffle = isinstance(data, keras.utils.PyDataset) or batches.are_arrays(data)
+        shuffle = bool(shuffle and can_shuffle)
+        if not validation_split:  # of which Keras must see the arrays
+            data = batches.untuned(data, batch_size, shuffle)
+            data = distribution.shared_out(data, self.distribute_strategy)
         history = super().fit(
             data,
             batch_size=batch_size,
@@ -514,7 +611,7 @@ class AdversarialModel(keras.Model):
             callbacks=callbacks,
             validation_split=validation_split,
             validation_data=validation_data,
-            shuffle=shuffle and can_shuffle,
+            shuffle=shuffle,
             **arguments,
         )
         for player, optimizer in self.optimizers.items():  # as Keras does to its one
@@ -536,15 +633,17 @@ class AdversarialModel(keras.Model):
         self._refuse_weights(sample_weight=sample_weight)
         if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
             batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
-            x = self._checked(x, y, batch_size, self.check_evaluation_batch, "evaluate")
-            x = self._data_for_replicas(x, batch_size)
+            x = self._checked_evaluation(x, y, batch_size)
+            x = batches.untuned(self._data_for_replicas(x, batch_size), batch_size)
+            x = distribution.shared_out(x, self.distribute_strategy)
         return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Takes one step on a batch, after a look at it; see `fit`."""
+        self._assert_compile_called("train_on_batch")
         self._refuse_weights(class_weight=class_weight, sample_weight=sample_weight)
         batch = batches.unpacked((x, y))
-        self.check_batch(batch)
+        self.check_batch(batch, "train_on_batch")
         return super().train_on_batch(batch, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -552,7 +651,7 @@ class AdversarialModel(keras.Model):
         self._assert_compile_called("test_on_batch")
         self._refuse_weights(sample_weight=sample_weight)
         batch = batches.unpacked((x, y))
-        self.check_evaluation_batch(batch)
+        self.check_evaluation_batch(batch, "test_on_batch")
         return super().test_on_batch(batch, return_dict=return_dict)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
@@ -564,24 +663,40 @@ class AdversarialModel(keras.Model):
         """
         batches.check_source(x, "predict")
         batches.refuse_endless(x, steps, "predict", "steps")
+        if batch_size is not None:
+            as_integer("batch_size", batch_size)
         first_batch, x = batches.with_first_batch(x, batch_size)
-        self._check_inputs(first_batch)
+        batches.refuse_empty(first_batch, x, "predict")
+        self._check_inputs(first_batch, "predict")
+        x = batches.untuned(x, batch_size)
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def predict_on_batch(self, x):
         """Answers for a batch, after a look at it; see `predict`."""
-        self._check_inputs(x)
+        self._check_inputs(x, "predict_on_batch")
         return super().predict_on_batch(x)
 
-    def _check_inputs(self, batch) -> None:
+    def _check_inputs(self, batch, method: str) -> None:
         if batch is None:
             return
-        batch, spec = batches.unpacked(batch), self.call_spec
-        if isinstance(spec, tf.TensorSpec):
+        batch = batches.unpacked(batch)
+        if isinstance(self.call_spec, tf.TensorSpec):
             batch = batch[0] if isinstance(batch, tuple) else batch  # Keras leaves targets out too
-            if not batches.is_images(spec):  # which may be larger, where a network allows it
-                batches.check_form(batch, spec, "predict")
+            batches.refuse_empty(batch, batch, method)
+            self.check_inputs(batch, method)
         check_image_range(batch)
+
+    def check_inputs(self, batch, method: str = "predict") -> None:
+        """Refuses what `call` can't take, where that is one array; pixels are looked at elsewhere.
+
+        Args:
+            batch: of arrays or tensors.
+            method: what was called, for the message.
+
+        Raises:
+            ValueError: if it has another form.
+        """
+        batches.check_form(batch, self.call_spec, method)
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         # Keras would build what is built already, with a made-up batch that drops its structure.

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.trainers.data_adapters import data_adapter, get_data_adapter
 
 BATCH_SIZE = 32  # of arrays, as in Keras
 LONGEST_DESCRIPTION = 300
@@ -40,11 +41,18 @@ def unpacked(data):
 
 
 def _without_lists(data):
-    if isinstance(data, list) and data and all(isinstance(each, numbers.Number) for each in data):
+    if isinstance(data, list) and _is_of_numbers(data):
         return np.asarray(data)
     if isinstance(data, (tuple, list)):
         return tuple(_without_lists(each) for each in data)
     return data
+
+
+def _is_of_numbers(data) -> bool:
+    """Tells whether the first of nested lists holds numbers, and so all of them one array."""
+    while isinstance(data, list) and data:
+        data = data[0]
+    return isinstance(data, numbers.Number)
 
 
 def are_arrays(data) -> bool:
@@ -64,6 +72,11 @@ def check_source(data, method: str) -> None:
     """
     kinds = (tf.data.Dataset, keras.utils.PyDataset, Iterator, list, tuple, dict)
     packages = {kind.__module__.partition(".")[0] for kind in type(data).__mro__}
+    if isinstance(data, (tf.RaggedTensor, tf.SparseTensor)):
+        raise ValueError(
+            f"{method}() takes images of one size; make dense ones of them, such as by "
+            f"`images.to_tensor()`. Received: {type(data).__name__}"
+        )
     if not isinstance(data, kinds) and not hasattr(data, "__array__") and not packages & ADAPTED:
         raise ValueError(
             f"{method}() takes arrays, a tf.data.Dataset, a keras.utils.PyDataset or a generator "
@@ -85,7 +98,7 @@ def with_first_batch(data, batch_size: int | None = None):
     if isinstance(data, tf.data.Dataset):
         return unpacked(next(iter(data.take(1)), None)), data
     if isinstance(data, keras.utils.PyDataset):
-        return unpacked(data[0]), data
+        return None if data.num_batches == 0 else unpacked(data[0]), data
     if isinstance(data, Iterator):
         for batch in data:
             return unpacked(batch), _continued(batch, data)
@@ -93,6 +106,40 @@ def with_first_batch(data, batch_size: int | None = None):
     if data is not None and are_arrays(data):
         return tf.nest.map_structure(lambda rows: rows[: batch_size or BATCH_SIZE], data), data
     return None, data
+
+
+def known_rows(data) -> int | None:
+    """Returns how many rows there are, of arrays or of what is known to be a single batch."""
+    is_one_batch = (isinstance(data, tf.data.Dataset) and int(data.cardinality()) == 1) or (
+        isinstance(data, keras.utils.PyDataset) and data.num_batches == 1
+    )
+    if is_one_batch:
+        data, _ = with_first_batch(data)
+    if isinstance(data, Iterator) or not are_arrays(data):
+        return None
+    return max(map(len, tf.nest.flatten(data)), default=None)
+
+
+def refuse_empty(first_batch, data, method: str) -> None:
+    """Refuses data without a row, of which Keras says nothing, or not what is missing.
+
+    Args:
+        first_batch: of the data, as `with_first_batch` gives it.
+        data: from which it was taken.
+        method: what was called, for the message.
+
+    Raises:
+        ValueError: saying what was empty.
+    """
+    kinds = (tf.data.Dataset, keras.utils.PyDataset, Iterator)
+    received = None
+    if first_batch is None:
+        if isinstance(data, kinds):
+            received = "no batch; drop_remainder=True leaves none of fewer rows than one has"
+    elif not tf.nest.flatten(first_batch) or (0,) in [s[:1] for s in _shapes_of(first_batch)]:
+        received = f"a batch of shapes {_shapes(first_batch)}"
+    if received is not None:
+        raise ValueError(f"{method}() takes one row or more. Received: {received}.")
 
 
 def further_batches(data, batch_size: int | None = None, num_images: int = 256):
@@ -174,6 +221,27 @@ def check_form(batch, spec, method: str) -> None:
             raise ValueError(
                 f"{method}() takes {leaf_spec.name} as integers, such as by "
                 f"`{leaf_spec.name}.astype('int32')`. Received: type {dtype.name}."
+            )
+
+
+def check_lengths(arrays, are_separate: bool, method: str) -> None:
+    """Refuses arrays of different length whose rows belong together.
+
+    Args:
+        arrays: of the form that is wanted; nothing else is looked at.
+        are_separate: whether each part of them goes through passes of its own.
+        method: what was called, for the message.
+
+    Raises:
+        ValueError: naming the shapes.
+    """
+    if not are_arrays(arrays):
+        return
+    for part in arrays if are_separate else (arrays,):
+        if len({len(leaf) for leaf in tf.nest.flatten(part)}) > 1:
+            raise ValueError(
+                f"{method}() takes arrays of one length where rows belong together, as images and "
+                f"their labels do. Received: arrays of shapes {_shapes(part)}."
             )
 
 
@@ -308,7 +376,10 @@ def require_rows(batch):
 def one_pass(
     arrays, batch_size: int | None, shuffle: bool, seed: int | None = None
 ) -> tf.data.Dataset:
-    """Gives batches of arrays whose rows belong together, the last of which may be smaller."""
+    """Gives batches of arrays whose rows belong together, the last of which may be smaller.
+
+    Those that are shorter than the longest begin again at its end.
+    """
     rows = _rows_in_order(arrays, shuffle, seed)
     return _gathered(rows.batch(batch_size or BATCH_SIZE), arrays).with_options(_options())
 
@@ -341,7 +412,7 @@ def _passes(part, batch_size: int, shuffle: bool, seed: int) -> tf.data.Dataset:
 
 
 def _rows_in_order(arrays, shuffle: bool, seed: int | None) -> tf.data.Dataset:
-    num_rows = len(tf.nest.flatten(arrays)[0])
+    num_rows = max(map(len, tf.nest.flatten(arrays)))
     rows = tf.data.Dataset.range(num_rows)
     if shuffle:
         rows = rows.shuffle(num_rows, seed=seed, reshuffle_each_iteration=True)
@@ -352,14 +423,70 @@ def _gathered(rows: tf.data.Dataset, arrays) -> tf.data.Dataset:
     with tf.device("CPU"):
         tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
     return rows.map(
-        lambda chosen: tf.nest.map_structure(lambda tensor: tf.gather(tensor, chosen), tensors)
+        lambda chosen: tf.nest.map_structure(
+            lambda tensor: tf.gather(tensor, chosen % len(tensor)), tensors
+        )
     )
 
 
 def _options() -> tf.data.Options:
-    options = tf.data.Options()
+    options = _without_tuning()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    # The rewriting of the graph would copy the arrays, and tuning delays the end of an epoch.
+    # The rewriting of the graph would copy the arrays.
     options.experimental_optimization.apply_default_optimizations = False
+    return options
+
+
+# === The end of a pass ===
+
+
+def untuned(data, batch_size: int | None = None, shuffle: bool = False):
+    """Returns what Keras is to take in place of data, so that a pass ends with its last batch.
+
+    TensorFlow tunes a pipeline in a thread that sleeps for 10 ms, 20 ms, 40 ms and so on, and the
+    end of a pass waits until it wakes: what takes 6 s may end after 10. Without it, whatever asks
+    for `tf.data.AUTOTUNE` has as many calls in parallel as there are cores, from the first batch
+    on; no stage is given less.
+
+    Args:
+        data: arrays, a `tf.data.Dataset`, a `PyDataset` or a generator.
+        batch_size: of arrays. Defaults to `None`: 32, as in Keras.
+        shuffle: whether Keras is to shuffle arrays or the batches of a `PyDataset`.
+    """
+    if isinstance(data, tf.data.Dataset):
+        return data.with_options(_without_tuning())
+    return _Untuned(get_data_adapter(data, batch_size=batch_size, shuffle=shuffle))
+
+
+def _without_tuning() -> tf.data.Options:
+    options = tf.data.Options()
     options.autotune.enabled = False
     return options
+
+
+class _Untuned(data_adapter.DataAdapter):
+    """What Keras makes of the data, but for the tuning."""
+
+    def __init__(self, adapter: data_adapter.DataAdapter) -> None:
+        self._adapter = adapter
+        self.on_epoch_begin = adapter.on_epoch_begin
+        self.on_epoch_end = adapter.on_epoch_end
+
+    def get_tf_dataset(self) -> tf.data.Dataset:
+        return self._adapter.get_tf_dataset().with_options(_without_tuning())
+
+    @property
+    def num_batches(self) -> int | None:
+        return self._adapter.num_batches
+
+    @property
+    def batch_size(self) -> int | None:
+        return self._adapter.batch_size
+
+    @property
+    def has_partial_batch(self) -> bool | None:
+        return self._adapter.has_partial_batch
+
+    @property
+    def partial_batch_size(self) -> int | None:
+        return self._adapter.partial_batch_size

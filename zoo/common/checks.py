@@ -1,5 +1,6 @@
 """What models refuse before any work starts: images, shapes and networks that can't be right."""
 
+import functools
 import operator
 import warnings
 from collections.abc import Callable, Iterable
@@ -77,6 +78,19 @@ def without_numpy_scalars(value: Any) -> Any:
     return value
 
 
+def takes_numpy_scalars(function: Callable) -> Callable:
+    """Has a function take numbers of NumPy's as it does Python's; see `without_numpy_scalars`."""
+
+    @functools.wraps(function)
+    def function_of_python_numbers(*arguments, **named):
+        return function(
+            *map(without_numpy_scalars, arguments),
+            **{name: without_numpy_scalars(value) for name, value in named.items()},
+        )
+
+    return function_of_python_numbers
+
+
 def check_not_negative(**values) -> None:
     """Refuses arguments below 0, infinite, or no numbers.
 
@@ -121,22 +135,32 @@ def check_image_range(batch) -> None:
             and none lies below: no byte that is scaled to [-1, 1] is 0, and black in [0, 1] is.
     """
     for points in _leaves_in(batch, lambda rank: rank < 4):
-        if points.dtype.kind == "f" and not np.isfinite(points).all():
-            raise ValueError(
-                "Numbers must be finite. Received: NaN or infinity in a batch of shape "
-                f"{points.shape}."
-            )
+        if points.dtype.kind == "f":
+            _refuse_not_finite("Numbers", points)
     for images in _leaves_in(batch, lambda rank: rank == 4):
         if not len(images):
             continue
         lowest, highest = images.min(), images.max()
-        in_range = lowest >= -1.001 and highest <= 1.001  # false for NaN
+        if not (np.isfinite(lowest) and np.isfinite(highest)):
+            _refuse_not_finite("Pixels", images)
+        in_range = lowest >= -1.001 and highest <= 1.001
         if not in_range or (lowest == 0 and highest > 0):
             how = "2 * images - 1" if in_range else "images / 127.5 - 1"
             raise ValueError(
                 f"Images must be scaled to [-1, 1], such as by `{how}`. Received: pixels from "
                 f"{lowest:g} to {highest:g} in a batch of shape {images.shape}."
             )
+
+
+def _refuse_not_finite(what: str, rows: np.ndarray) -> None:
+    is_finite = np.isfinite(rows)
+    if not is_finite.all():
+        row, *_ = np.argwhere(~is_finite)[0]
+        received = rows[row][~is_finite[row]][0] if rows.ndim > 1 else rows[row]
+        raise ValueError(
+            f"{what} must be finite; mend such rows, or leave them out. Received: {received} in "
+            f"row {row} of a batch of shape {rows.shape}."
+        )
 
 
 def _leaves_in(batch, has_rank: Callable[[int], bool]) -> list[np.ndarray]:
@@ -233,15 +257,15 @@ def check_image_shape(image_shape, or_points: bool = False) -> tuple[int, ...]:
     Raises:
         ValueError: if it is not three positive integers.
     """
-    image_shape = tuple(image_shape)
-    if or_points and image_shape == (2,):
-        return (2,)
     try:
+        image_shape = tuple(image_shape)
+        if or_points and image_shape == (2,):
+            return (2,)
         height, width, channels = (as_integer("image_shape", size) for size in image_shape)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(
             "`image_shape` must be (height, width, channels), three positive integers"
-            f"{', or (2,) for points' if or_points else ''}. Received: image_shape={image_shape}"
+            f"{', or (2,) for points' if or_points else ''}. Received: image_shape={image_shape!r}"
         ) from error
     return height, width, channels
 

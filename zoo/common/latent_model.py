@@ -89,9 +89,6 @@ class LatentModel(AdversarialModel):
                 `AdversarialModel.compile`.
         """
         measures = self._checked_measures(quality_measures)
-        if measures:
-            # Keras compiles on one GPU of its own accord; XLA takes minutes to find eigenvalues.
-            arguments.setdefault("jit_compile", False)
         super().compile(*optimizers, **arguments)
         self._measure_by(measures)
 
@@ -108,8 +105,6 @@ class LatentModel(AdversarialModel):
         """
         self._assert_compile_called("set_quality_measures")
         measures = self._checked_measures(quality_measures)
-        if measures and self._given_jit_compile == "auto":
-            self.jit_compile = False
         self._measure_by(measures)
         self.test_function = None
 
@@ -211,10 +206,21 @@ class LatentModel(AdversarialModel):
             return super().evaluation_logs
         return tuple(name for each in self._evaluation.measures for name in directions_of(each))
 
-    def check_evaluation_batch(self, batch) -> None:
+    def check_evaluation_batch(self, batch, method: str = "evaluate") -> None:
         """Refuses what `test_step` can't take, and to evaluate without measures."""
         self._require_measures()
-        super().check_evaluation_batch(batch)
+        super().check_evaluation_batch(batch, method)
+
+    def check_num_images(self, num_images: int) -> None:
+        """Refuses to evaluate without measures, or on too few images for one to be a number."""
+        self._require_measures()
+        for measure in self._evaluation.measures:
+            least = getattr(measure, "least_images", 1)
+            if num_images < least:
+                raise ValueError(
+                    f"{measure.name} is no number of fewer than {least} images; evaluate on more. "
+                    f"Received: {num_images}."
+                )
 
     def images_to_adapt_to(self, data, num_images: int = 500) -> tf.Tensor:
         """Returns what `adapt` was given as a batch of images.

@@ -1,6 +1,8 @@
-"""What callbacks of Keras wait for, looked at before training: Keras does so after an epoch."""
+"""What callbacks of Keras wait for: whether it will be there, and what they make of a NaN."""
 
+import math
 import string
+import warnings
 
 import keras
 
@@ -25,7 +27,13 @@ def check_monitors(callbacks, logs: set[str], logs_of_validation: set[str]) -> N
         ValueError: for one that watches what is not logged, or names files by it; that is not told
             whether less or more of it is better; or that would save a model as `.h5`.
     """
-    callbacks = keras.tree.flatten(callbacks)
+    callbacks = keras.tree.flatten(callbacks or [])
+    for callback in callbacks:
+        if not isinstance(callback, (keras.callbacks.Callback, keras.callbacks.CallbackList)):
+            raise ValueError(
+                "`callbacks` are objects such as keras.callbacks.LambdaCallback(on_epoch_end=...). "
+                f"Received: {callback!r}"
+            )
     adds_none = all(type(each).__module__.partition(".")[0] in KNOWN for each in callbacks)
     for callback in callbacks:
         if not isinstance(callback, CALLBACKS):
@@ -50,6 +58,65 @@ def check_monitors(callbacks, logs: set[str], logs_of_validation: set[str]) -> N
                 f"{kind} must be told whether less or more of {callback.monitor!r} is better, by "
                 "mode='min' or mode='max'. Received: mode='auto'"
             )
+
+
+def expect_a_number(callback) -> None:
+    """Has a callback that keeps the best of what it monitors take only a number for that.
+
+    By itself it takes the first value for the best, and to a best that is NaN no other compares as
+    better: it would be kept, or nothing would ever stop.
+
+    Args:
+        callback: one of `CALLBACKS`, between two epochs.
+    """
+    if callback.best is None:
+        callback.best = math.inf if callback.mode == "min" else -math.inf
+    # Those of the first epoch Keras keeps, whatever the value was.
+    if math.isinf(callback.best) and getattr(callback, "best_weights", None) is not None:
+        callback.best_weights = None
+
+
+class NotANumberIsWorst(keras.callbacks.Callback):
+    """Has callbacks of Keras take NaN for worse than any number, and says so once.
+
+    It stands before them, so that weights of an epoch without a number are not brought back.
+
+    Args:
+        callbacks: those of `fit`.
+
+    Warns:
+        UserWarning: at the first NaN that one of them waits for.
+    """
+
+    def __init__(self, callbacks):
+        super().__init__()
+        self._callbacks = [each for each in callbacks if isinstance(each, CALLBACKS)]
+        self._last: tuple[int, dict] = (0, {})
+        self._has_warned = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Gives those that have seen no number yet the worst one to compare with."""
+        self._look_back()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Keeps the logs, to which the others may add."""
+        self._last = epoch, {} if logs is None else logs
+
+    def on_train_end(self, logs=None):
+        """Leaves the last weights where no others were better."""
+        self._look_back()
+
+    def _look_back(self) -> None:
+        epoch, logs = self._last
+        for callback in self._callbacks:
+            expect_a_number(callback)
+            name, value = callback.monitor, logs.get(callback.monitor)
+            if value is not None and math.isnan(value) and not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    f"{name} is NaN after epoch {epoch + 1}, which counts as worse than a number.",
+                    stacklevel=2,
+                )
 
 
 def _placeholders(filepath: str) -> set[str]:

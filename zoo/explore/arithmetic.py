@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import check_positive_integers, takes_numpy_scalars
 from zoo.explore.attributes import Attributes, rows_with, shown
 from zoo.explore.findings import Findings
 from zoo.explore.latents import inside
@@ -61,6 +61,7 @@ SUMS = (
 )
 
 
+@takes_numpy_scalars
 def arithmetic(
     model: keras.Model,
     classifier: Classifier,

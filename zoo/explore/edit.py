@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.common.checks import check_not_negative, check_positive_integers
+from zoo.common.checks import check_not_negative, check_positive_integers, takes_numpy_scalars
 from zoo.explore.attributes import Attributes, direction_of
 from zoo.explore.descent import descend
 from zoo.explore.findings import Findings
@@ -57,6 +57,7 @@ class Stroke:
             )
 
 
+@takes_numpy_scalars
 def edit_by_strokes(
     model: keras.Model,
     strokes: Sequence[Stroke],
@@ -162,6 +163,7 @@ def _change_outside(mask: np.ndarray, before: np.ndarray, after: np.ndarray) -> 
     return float(np.sqrt(changes / (outside.sum() * before.shape[-1])).mean())
 
 
+@takes_numpy_scalars
 def edit_by_attribute(
     model: keras.Model,
     classifier: Classifier,

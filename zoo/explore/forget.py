@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import datasets
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import check_positive_integers, takes_numpy_scalars
 from zoo.common.convolution_features import ends_of_convolutions
 from zoo.explore.attributes import Attributes
 from zoo.explore.findings import Findings
@@ -30,6 +30,7 @@ _FEWEST = 20
 _SHOWN = 8
 
 
+@takes_numpy_scalars
 def forget(
     model: keras.Model,
     classifier: Classifier,

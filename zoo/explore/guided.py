@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo import datasets
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import check_positive_integers, takes_numpy_scalars
 from zoo.common.convolution_features import ConvolutionFeatures
 from zoo.explore.findings import Findings
 from zoo.explore.pictures import rows_picture
@@ -32,6 +32,7 @@ from zoo.explore.subjects import (
 _RECTIFIERS = ("relu", "leaky_relu", "elu")
 
 
+@takes_numpy_scalars
 def guided(
     model: keras.Model,
     images: datasets.ImageDataset,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from zoo import datasets
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import check_positive_integers, takes_numpy_scalars
 from zoo.explore.findings import Findings
 from zoo.explore.pictures import rows_picture
 from zoo.explore.subjects import (
@@ -26,6 +26,7 @@ from zoo.metrics.kept_rows import squared_distances
 Embedding = Callable[[np.ndarray], np.ndarray]
 
 
+@takes_numpy_scalars
 def neighbours(
     model: keras.Model,
     images: datasets.ImageDataset,

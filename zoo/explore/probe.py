@@ -19,7 +19,11 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import datasets
-from zoo.common.checks import check_not_negative_integers, check_positive_integers
+from zoo.common.checks import (
+    check_not_negative_integers,
+    check_positive_integers,
+    takes_numpy_scalars,
+)
 from zoo.common.convolution_features import ConvolutionFeatures
 from zoo.datasets.few_labels import choose_labelled
 from zoo.explore.findings import Findings
@@ -55,6 +59,7 @@ Features = Callable[[np.ndarray], np.ndarray]
 Rows = tuple[np.ndarray, np.ndarray]
 
 
+@takes_numpy_scalars
 def probe(
     model: keras.Model,
     images: datasets.ImageDataset,

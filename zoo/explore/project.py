@@ -21,7 +21,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo import datasets
-from zoo.common.checks import check_not_negative, check_positive_integers
+from zoo.common.checks import check_not_negative, check_positive_integers, takes_numpy_scalars
 from zoo.common.latent_model import LatentModel
 from zoo.common.priors import Uniform
 from zoo.explore.descent import Cost, descend
@@ -42,6 +42,7 @@ _NETWORK_BATCH = 64
 OPTIMISATION, NETWORK, HYBRID = "optimisation", "network", "hybrid"
 
 
+@takes_numpy_scalars
 def project(
     model: keras.Model,
     images: datasets.ImageDataset,

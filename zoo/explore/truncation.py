@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from zoo.common.checks import check_positive_integers
+from zoo.common.checks import check_positive_integers, takes_numpy_scalars
 from zoo.explore.findings import Findings
 from zoo.explore.pictures import curves_picture, rows_picture
 from zoo.explore.subjects import BATCH_SIZE, images_of, latent_model, progress
@@ -14,6 +14,7 @@ from zoo.metrics.distances import KernelDistance
 TRUNCATIONS = (1.0, 0.8, 0.6, 0.4, 0.2)
 
 
+@takes_numpy_scalars
 def truncation(
     model: keras.Model,
     feature_extractor: keras.Model,

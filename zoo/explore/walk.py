@@ -6,7 +6,7 @@ Reference: [Radford et al., 2015](https://arxiv.org/abs/1511.06434), section 6.1
 import keras
 import numpy as np
 
-from zoo.common.checks import check_choice, check_positive_integers
+from zoo.common.checks import check_choice, check_positive_integers, takes_numpy_scalars
 from zoo.explore.findings import Findings
 from zoo.explore.latents import PATHS, inside
 from zoo.explore.pictures import rows_picture
@@ -14,6 +14,7 @@ from zoo.explore.subjects import images_of, latent_model, progress
 from zoo.runs.samples import image_grid
 
 
+@takes_numpy_scalars
 def walk(
     model: keras.Model,
     *,

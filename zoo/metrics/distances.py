@@ -42,6 +42,8 @@ class FrechetDistance(GeneratorMeasure):
     Reference: [Heusel et al., 2017](https://arxiv.org/abs/1706.08500)
     """
 
+    least_images = 2  # a covariance takes two
+
     def __init__(self, feature_extractor: keras.Model, name: str = "frechet_distance") -> None:
         super().__init__(feature_extractor, "feature_extractor", name)
         self._real = self._add_moments("real")
@@ -146,6 +148,7 @@ class KernelDistance(GeneratorMeasure):
     """
 
     settings = ("block_size",)
+    least_images = 2  # the estimate compares pairs
 
     def __init__(
         self,

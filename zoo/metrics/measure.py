@@ -39,6 +39,8 @@ class GeneratorMeasure(keras.metrics.Metric):
     direction: ClassVar[str | None] = "min"
     # Attributes without which a value can't be compared.
     settings: ClassVar[tuple[str, ...]] = ()
+    # Of each kind; of fewer the value is NaN.
+    least_images: int = 1
 
     def __init__(self, network: keras.Model, argument: str, name: str) -> None:
         # float32 also under a mixed policy, which would round results to three digits.
@@ -95,7 +97,9 @@ def total(variable: keras.Variable) -> tf.Tensor:
         return tf.convert_to_tensor(value)
     context = tf.distribute.get_replica_context()
     if context is not None and context.strategy is strategy:
-        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.convert_to_tensor(value))
+        # Several workers can't reduce what was read without a device of its own.
+        read = tf.identity(tf.convert_to_tensor(value))
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, read)
     with strategy.scope():
         return tf.convert_to_tensor(value)
 

@@ -30,6 +30,7 @@ class _OfBalls(KeepsRows):
         k = as_integer("k", k)
         super().__init__(feature_extractor, "feature_extractor", capacity, prefix + name)
         self.k = k
+        self.least_images = k + 1
         self.prefix = prefix
 
     def _of_images(self, real: tf.Tensor, generated: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -14,18 +14,24 @@ found:
     HistoryFile        history.csv
     RunCheckpoint      saves the state of those above with the model
     ProgressBar        the last line on the screen
+    StopOnSignal       saves and exits when asked to end
+
+`fit_from` goes on from a checkpoint of `RunCheckpoint`, in the middle of an epoch too; see
+`docs/durability.md`.
 
 `PastPlayers`, which lets past versions of a player play again, may stand anywhere in the list;
 `RunCheckpoint` saves its state too, if told of it.
 """
 
 from zoo.runs.checkpoints import CheckpointError, RunCheckpoint, RunState
+from zoo.runs.continuing import fit_from
 from zoo.runs.folder import HyperParameter, RunFolder, RunFolderError
 from zoo.runs.health import HealthMonitor
 from zoo.runs.loading import load_model
 from zoo.runs.past_players import PastPlayers
 from zoo.runs.progress import HistoryFile, ProgressBar, read_history, write_history
 from zoo.runs.samples import SampleGrid, image_grid, save_picture
+from zoo.runs.signals import StopOnSignal
 from zoo.runs.stopping import StopOnNonFinite, StopOnQuality
 from zoo.runs.tensorboard import PlayersTensorBoard
 
@@ -44,6 +50,8 @@ __all__ = [
     "SampleGrid",
     "StopOnNonFinite",
     "StopOnQuality",
+    "StopOnSignal",
+    "fit_from",
     "image_grid",
     "load_model",
     "read_history",

@@ -2,10 +2,13 @@
 
 import dataclasses
 import errno
+import math
 import os
 import re
 import shutil
-from collections.abc import Mapping
+import time
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +18,19 @@ from zoo.common.checked_json import checked_json, read_checked_json
 from zoo.common.checks import as_integer
 from zoo.common.files import remove_folder, remove_partials, replaced_folder, sha256_of
 from zoo.common.messages import first_line
-from zoo.runs.training_state import is_discarded, state_variables, steps_done
+from zoo.runs.training_state import (
+    is_discarded,
+    running_means,
+    set_running_means,
+    state_variables,
+    steps_done,
+)
 
 _WEIGHTS_FILE = "model.weights.h5"
 _STATE_FILE = "state.json"
-_FOLDER_NAME = re.compile(r"epoch-(\d{4,})")
+# What HDF5 writes beside each variable, at most, in bytes.
+_HDF5_OVERHEAD = 4096
+_FOLDER_NAME = re.compile(r"epoch-(\d{4,})(?:-step-(\d{7,}))?")
 
 
 class CheckpointError(ValueError):
@@ -42,17 +53,26 @@ class HistoryRows(Protocol):
     rows: list[dict[str, float]]
 
 
+class Guard(Protocol):
+    """What tells whether a state is fit to be kept, such as `StopOnNonFinite`."""
+
+    def keep_if_finite(self) -> bool:
+        """Looks at the model as it stands; True if it is whole."""
+
+
 @dataclasses.dataclass(frozen=True)
 class RunState:
     """What a checkpoint says beside the weights.
 
     Attributes:
         path: the checkpoint's folder.
-        epoch: number of epochs done: pass it to `fit` as `initial_epoch`.
+        epoch: number of epochs done.
         step: number of train steps done.
         history: the logs of each epoch so far.
         states: what each stateful callback returned, by its name.
         sha256: digest of each other file in the folder, by its name.
+        steps_in_epoch: train steps done of the epoch after those; 0 at an epoch's end.
+        running_means: of the logs of these steps, each with its sum and its count, by its name.
     """
 
     path: Path
@@ -61,15 +81,19 @@ class RunState:
     history: list[dict[str, float]]
     states: dict[str, Any]
     sha256: dict[str, str]
+    steps_in_epoch: int = 0
+    running_means: dict[str, list[float]] = dataclasses.field(default_factory=dict)
 
 
 class RunCheckpoint(keras.callbacks.Callback):
-    """Saves the whole run into `folder/epoch-0004/` at each epoch's end, in one rename.
+    """Saves the whole run at each epoch's end, and within epochs if asked, each in one rename.
 
-    A checkpoint holds `model.weights.h5` (networks, averages, step, seeds, both optimizers),
-    `state.json` (epoch, step, history, digests) and the files of the stateful callbacks. A kill
-    at any moment leaves the earlier ones whole. Epochs that `StopOnNonFinite` discarded are not
-    saved. Place it after `StopOnNonFinite`, the stateful callbacks and the history.
+    A checkpoint, `folder/epoch-0004/` after the fourth epoch or `folder/epoch-0004-step-0001234/`
+    within the fifth, holds `model.weights.h5` (networks, averages, step, seeds, all optimizers),
+    `state.json` (epoch, step, history, running means of the logs, digests) and the files of the
+    stateful callbacks. A kill at any moment leaves the earlier ones whole. Epochs that
+    `StopOnNonFinite` discarded are not saved. Place it after `StopOnNonFinite`, the stateful
+    callbacks and the history. To go on from a checkpoint, see `fit_from`.
 
     Args:
         folder: where the checkpoints go; made if missing.
@@ -79,10 +103,23 @@ class RunCheckpoint(keras.callbacks.Callback):
             training stops on quality, are saved in any case.
         history: what holds the rows of the history, usually a `HistoryFile`.
         states: callbacks with a state of their own, by the name to store them under.
+        every_steps: train steps between checkpoints within an epoch, counted from the first step
+            of all. Defaults to `None`, none. With `steps_per_execution` above 1 it is the first
+            step seen that is not before these.
+        every_minutes: minutes after which to save within an epoch, since anything was saved.
+            Defaults to `None`, never.
+        best: log by which one more checkpoint is kept, that of the best of the epochs that were
+            saved, whatever its age. Defaults to `None`, none. It needs the history.
+        mode: "min" if less of `best` is better, the default, or "max".
+        guard: asked before a checkpoint within an epoch whether all weights are finite, usually
+            the `StopOnNonFinite`; at an epoch's end that one looks by itself. Defaults to `None`.
+        resumed: what `restore` returned, if this training goes on from there. Defaults to `None`.
 
     Raises:
-        ValueError: if `keep` or `every_epochs` is no positive integer, or the history lacks
-            the epoch's row.
+        ValueError: if `keep`, `every_epochs` or `every_steps` is no positive integer,
+            `every_minutes` not positive, `mode` none of the two, `best` given without a history;
+            in training, if the history lacks the epoch's row, or if checkpoints within epochs are
+            asked for where Keras does not know how many steps those have.
         OSError: while saving, for example on a full disk; earlier checkpoints are intact.
     """
 
@@ -93,34 +130,123 @@ class RunCheckpoint(keras.callbacks.Callback):
         every_epochs: int = 1,
         history: HistoryRows | None = None,
         states: Mapping[str, StatefulCallback] | None = None,
+        *,
+        every_steps: int | None = None,
+        every_minutes: float | None = None,
+        best: str | None = None,
+        mode: str = "min",
+        guard: Guard | None = None,
+        resumed: RunState | None = None,
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
         self.keep = as_integer("keep", keep)
         self.every_epochs = as_integer("every_epochs", every_epochs)
+        self.every_steps = None if every_steps is None else as_integer("every_steps", every_steps)
+        if every_minutes is not None and not every_minutes > 0:
+            raise ValueError(
+                f"`every_minutes` should be above 0. Received: every_minutes={every_minutes}"
+            )
+        if mode not in ("min", "max"):
+            raise ValueError(f'`mode` should be "min" or "max". Received: mode={mode!r}')
+        if best is not None and history is None:
+            raise ValueError(f"`best` needs a `history` to look it up in. Received: best={best!r}")
+        self.every_minutes = every_minutes
         self.history = history
         self.states = dict(states or {})
+        self.best = best
+        self.mode = mode
+        self.guard = guard
+        self._resumed = resumed
+        # Epochs done, steps done of the next one.
+        self._position = (0, 0)
+        self._saved_position: tuple[int, int] | None = None
+        self._saved_path: Path | None = None
+        self._saved_at = 0.0
+        self._step = 0
+        self._first_step_of_epoch = 0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        within_epochs = self.every_steps is not None or self.every_minutes is not None
+        if within_epochs and self._steps_per_epoch is None:
+            raise ValueError(
+                "Checkpoints within an epoch need to know how many steps it has: give fit() "
+                "steps_per_epoch. Received: data of unknown length"
+            )
         remove_partials(self.folder)
+        self._saved_position = None
+        self._saved_at = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        steps_in_epoch = 0
+        if self._resumed is not None:
+            # Keras has just set all means to zero, as it does when an epoch begins.
+            set_running_means(self.model, self._resumed.running_means)
+            steps_in_epoch = self._resumed.steps_in_epoch
+            self._resumed = None
+        self._step = steps_done(self.model)
+        self._first_step_of_epoch = self._step - steps_in_epoch
+        self._position = (epoch, steps_in_epoch)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        previous, self._step = self._step, steps_done(self.model)
+        self._position = (self._position[0], self._step - self._first_step_of_epoch)
+        if self._is_due(previous):
+            self.save()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if is_discarded(self.model, epoch):
             return
         done = epoch + 1
+        self._position = (done, 0)
         is_last = done == (self.params or {}).get("epochs") or self.model.stop_training
         if is_last or done % self.every_epochs == 0:
-            self._save(done)
-            for old in _checkpoints(self.folder)[: -self.keep]:
-                remove_folder(old)
+            self.save()
 
-    def _save(self, epoch: int) -> None:
-        path = self.folder / f"epoch-{epoch:04d}"
+    def save(self) -> Path | None:
+        """Saves the run as it stands between two steps, unless it is saved already.
+
+        Returns:
+            The checkpoint's folder. None where nothing is to be saved: when the epoch is
+            discarded, or a weight is not finite; and when all steps of the epoch are done but not
+            its validation, after which it is saved.
+
+        Raises:
+            OSError: if it can't be saved; earlier checkpoints are intact.
+        """
+        epoch, steps = self._position
+        if self._position == self._saved_position:
+            return self._saved_path
+        is_validated_next = self._steps_per_epoch is not None and steps >= self._steps_per_epoch
+        if is_validated_next or is_discarded(self.model, epoch):
+            return None
+        if steps and self.guard is not None and not self.guard.keep_if_finite():
+            return None
+        name = f"epoch-{epoch:04d}"
+        self._saved_path = self.folder / (f"{name}-step-{self._step:07d}" if steps else name)
+        self._write(self._saved_path)
+        self._saved_position = self._position
+        self._saved_at = time.monotonic()
+        self._prune()
+        return self._saved_path
+
+    @property
+    def _steps_per_epoch(self) -> int | None:
+        return (self.params or {}).get("steps")
+
+    def _is_due(self, previous: int) -> bool:
+        every = self.every_steps
+        if every is not None and self._step // every > previous // every:
+            return True
+        waited = time.monotonic() - self._saved_at
+        return self.every_minutes is not None and waited >= 60 * self.every_minutes
+
+    def _write(self, path: Path) -> None:
         try:
             with replaced_folder(path) as partial:
                 _require_room(partial, self.model)
                 self.model.save_weights(partial / _WEIGHTS_FILE)
-                self._write_state(partial, epoch)
+                self._write_state(partial)
         except OSError as error:
             kept = ", ".join(entry.name for entry in _checkpoints(self.folder)) or "none"
             raise OSError(
@@ -129,11 +255,14 @@ class RunCheckpoint(keras.callbacks.Callback):
                 f"earlier checkpoints are intact ({kept}): make room, then continue with --resume",
             ) from error
 
-    def _write_state(self, partial: Path, epoch: int) -> None:
+    def _write_state(self, partial: Path) -> None:
+        epoch, steps = self._position
         states = {name: owner.save_state(partial) for name, owner in self.states.items()}
         body = {
             "epoch": epoch,
             "step": steps_done(self.model),
+            "steps_in_epoch": steps,
+            "running_means": running_means(self.model) if steps else {},
             "history": self._history_up_to(epoch),
             "states": states,
             "sha256": {file.name: sha256_of(file) for file in sorted(partial.iterdir())},
@@ -142,12 +271,28 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     def _history_up_to(self, epoch: int) -> list[dict[str, float]]:
         rows = self.history.rows if self.history else []
-        if self.history and (not rows or rows[-1]["epoch"] != epoch):
+        if self.history and epoch and (not rows or rows[-1]["epoch"] != epoch):
             raise ValueError(
                 "`history` should hold the row of the epoch that is saved: place it before "
                 f"`RunCheckpoint`. Received: epoch={epoch}, {len(rows)} rows"
             )
         return rows
+
+    def _prune(self) -> None:
+        found = _checkpoints(self.folder)
+        kept = {*found[-self.keep :], self._best_of(found)}
+        for old in (path for path in found if path not in kept):
+            remove_folder(old)
+
+    def _best_of(self, found: Sequence[Path]) -> Path | None:
+        """Returns the checkpoint of the best epoch; an early one of several that are as good."""
+        if self.best is None:
+            return None
+        ends = {RunCheckpoint.epoch_of(path): path for path in found if _step_of(path) is None}
+        values = {row["epoch"]: row.get(self.best, math.nan) for row in self.history.rows}
+        finite = [epoch for epoch in ends if math.isfinite(values.get(epoch, math.nan))]
+        sign = 1 if self.mode == "min" else -1
+        return ends[min(finite, key=lambda epoch: sign * values[epoch])] if finite else None
 
     @staticmethod
     def latest(folder: str | os.PathLike[str]) -> Path | None:
@@ -165,6 +310,11 @@ class RunCheckpoint(keras.callbacks.Callback):
         return int(_FOLDER_NAME.fullmatch(Path(path).name)[1])
 
     @staticmethod
+    def is_within_epoch(path: str | os.PathLike[str]) -> bool:
+        """Whether a checkpoint's folder name tells of a step before an epoch's end."""
+        return _step_of(Path(path)) is not None
+
+    @staticmethod
     def is_one(path: str | os.PathLike[str]) -> bool:
         """Whether `path` is a folder with the name of a checkpoint."""
         path = Path(path)
@@ -176,7 +326,10 @@ class RunCheckpoint(keras.callbacks.Callback):
         folder: str | os.PathLike[str],
         states: Mapping[str, StatefulCallback] | None = None,
     ) -> RunState:
-        """Loads the newest checkpoint into a compiled model and its stateful callbacks.
+        """Loads the newest checkpoint that is whole into a model and its stateful callbacks.
+
+        A newer one that is damaged is set aside with a warning: its folder's name then ends in
+        `.corrupt`, and nothing reads or removes it any more.
 
         Args:
             model: built and compiled with the same hyper-parameters as the saved one.
@@ -187,16 +340,30 @@ class RunCheckpoint(keras.callbacks.Callback):
             The rest of what was saved.
 
         Raises:
-            CheckpointError: if there is none, or the newest is damaged or of another model.
+            CheckpointError: if there is none, all are damaged, or it is one of another model; then
+                nothing is set aside.
         """
-        path = RunCheckpoint.latest(folder)
-        if path is None:
+        damages: dict[Path, _DamageError] = {}
+        for path in reversed(_checkpoints(Path(folder))):
+            try:
+                state = _read_verified(path)
+            except _DamageError as damage:
+                damages[path] = damage
+                continue
+            _load_weights(model, state)
+            for damaged, damage in damages.items():
+                _set_aside(damaged, damage, instead=path)
+            for name, owner in (states or {}).items():
+                if name in state.states:
+                    owner.restore_state(path, state.states[name])
+            return state
+        if not damages:
             raise CheckpointError(f"no checkpoint in {folder}: start anew without --resume")
-        state = RunCheckpoint.load(model, path)
-        for name, owner in (states or {}).items():
-            if name in state.states:
-                owner.restore_state(path, state.states[name])
-        return state
+        path, damage = next(iter(damages.items()))
+        others = "all others are, too" if len(damages) > 1 else "there is no other"
+        raise CheckpointError(
+            f"checkpoint {path} is damaged: {damage}; {others}: train anew, in another folder"
+        ) from damage
 
     @staticmethod
     def load(model: keras.Model, path: str | os.PathLike[str]) -> RunState:
@@ -231,17 +398,63 @@ def _checkpoints(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [entry for entry in folder.iterdir() if RunCheckpoint.is_one(entry)]
-    return sorted(found, key=RunCheckpoint.epoch_of)
+    return sorted(found, key=lambda path: (RunCheckpoint.epoch_of(path), _step_of(path) or 0))
+
+
+def _step_of(path: Path) -> int | None:
+    """The step that the name of a checkpoint within an epoch tells; None at an epoch's end."""
+    step = _FOLDER_NAME.fullmatch(path.name)[2]
+    return None if step is None else int(step)
+
+
+def _set_aside(path: Path, damage: Exception, instead: Path) -> None:
+    aside = path.with_name(f"{path.name}.corrupt")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.corrupt-{number}")
+    try:
+        os.replace(path, aside)
+        outcome = f"it is now {aside.name}"
+    except OSError as error:
+        outcome = f"it can't be renamed ({error.strerror})"
+    warnings.warn(
+        f"checkpoint {path} is damaged: {damage}; {outcome}, and {instead.name} is used instead",
+        stacklevel=3,
+    )
 
 
 def _require_room(folder: Path, model: keras.Model) -> None:
-    # On a full disk HDF5 prints a traceback for each weight, in which the error itself is lost.
-    needed = sum(variable.numpy().nbytes for variable in state_variables(model))
+    """Refuses to begin a checkpoint for which there is no room; those before it tell its size.
+
+    Where a write of HDF5's fails it prints a traceback for each weight, in which the error itself
+    is lost, and may take the process down with it.
+    """
+    variables = state_variables(model)
+    estimate = sum(variable.numpy().nbytes + _HDF5_OVERHEAD for variable in variables)
+    earlier = _checkpoints(folder.parent)[-1:]
+    needed = max([estimate, *(sum(f.stat().st_size for f in path.iterdir()) for path in earlier)])
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(
             errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({free:,} bytes free, {needed:,} needed)"
         )
+    _try_to_allocate(folder / "room", needed)
+
+
+def _try_to_allocate(path: Path, size: int) -> None:
+    """Finds limits that the disk's free space does not tell: quotas, and the largest file."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise OSError(error.errno, f"{error.strerror} ({size:,} bytes needed)") from error
+    finally:
+        os.close(descriptor)
+        path.unlink()
 
 
 def _read_verified(path: Path) -> RunState:

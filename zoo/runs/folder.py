@@ -18,6 +18,7 @@ from zoo.common.checked_json import checked_json
 from zoo.common.files import is_partial, remove_partials, write_atomically
 from zoo.common.messages import counted, first_line
 from zoo.runs.checkpoints import RunCheckpoint
+from zoo.runs.locking import LOCK_FILE, FolderLock, LockedError
 
 _FORMAT = 1
 # What `dataset` begins with if it is a path.
@@ -63,6 +64,8 @@ class RunFolder:
 
     Make one with `RunFolder.start` or `RunFolder.resume`, which look and write nothing, so that a
     run that can't begin leaves no trace; then call `begin`. `RunFolder.open` reads a finished run.
+    From `begin` on, or `lock`, the folder is this process's until this object is gone; another
+    process that wants to write there is refused.
 
     Attributes:
         path: the folder.
@@ -83,6 +86,7 @@ class RunFolder:
         self.hyper_parameters = dict(hyper_parameters)
         self.resumes = list(resumes or [])
         self._is_resumed = False
+        self._lock: FolderLock | None = None
         self._earlier_dataset = self._value_of("dataset")
 
     # === Start, resume, open ===
@@ -135,7 +139,8 @@ class RunFolder:
 
         Raises:
             RunFolderError: if there is no run, or one with another configuration, or with more
-                epochs trained than asked for, or the folder cannot be written.
+                epochs trained than asked for, or the folder cannot be written, or another process
+                is at work in it.
         """
         path = _usable_path(workdir)
         if not (path / "config.json").is_file():
@@ -143,6 +148,8 @@ class RunFolder:
                 f"--resume needs the folder of an earlier run, with its config.json. Received: "
                 f"--workdir={path}. To start a new run there, leave out --resume."
             )
+        if (path / LOCK_FILE).exists():
+            _claimed(path)  # and given back, for nothing is certain yet
         run = cls.open(path)
         run._refuse_other_recipe(recipe)
         if hyper_parameters is not None:
@@ -258,11 +265,28 @@ class RunFolder:
         return RunCheckpoint.epoch_of(latest) if latest else 0
 
     @property
+    def begun_epochs(self) -> int:
+        """Those, and one more if the newest checkpoint was saved within an epoch."""
+        latest = self.latest_checkpoint
+        return self.trained_epochs + (latest is not None and RunCheckpoint.is_within_epoch(latest))
+
+    @property
     def has_begun(self) -> bool:
         """Whether there is a run in the folder."""
         return (self.path / "config.json").is_file()
 
     # === Writing ===
+
+    def lock(self) -> None:
+        """Keeps other processes from the folder, which must exist; `begin` does so too.
+
+        Call it before what must not be done twice, such as to set a checkpoint aside.
+
+        Raises:
+            RunFolderError: if another process is at work in it, or it cannot be written.
+        """
+        if self._lock is None:
+            self._lock = _claimed(self.path)
 
     def begin(self, dataset_fingerprint: str | None = None) -> "RunFolder":
         """Makes the folder if need be; writes `config.json` and `environment.json` into it.
@@ -276,8 +300,8 @@ class RunFolder:
             This folder.
 
         Raises:
-            RunFolderError: if it cannot be written, another run began there meanwhile, or the
-                run to resume was trained on other data.
+            RunFolderError: if it cannot be written, another run began there meanwhile, another
+                process is at work in it, or the run to resume was trained on other data.
         """
         if not self._is_resumed and self.path.is_dir():
             _refuse_contents(self.path)
@@ -288,6 +312,10 @@ class RunFolder:
             environment["before_resume"] = earlier
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self.lock()
+            if not self._is_resumed:
+                _refuse_contents(self.path)  # of another process that was a moment earlier
+            self._lock.sign()
             remove_partials(self.path)
             if self._is_resumed and "epochs" in self.hyper_parameters:
                 epochs = self.hyper_parameters["epochs"].value
@@ -388,12 +416,13 @@ class RunFolder:
                 f"--resume continues {self.path} with its own hyper-parameters, but these differ: "
                 f"{'; '.join(different)}. Give the old values, or another --workdir for a new run."
             )
-        epochs = hyper_parameters.get("epochs", HyperParameter(self.trained_epochs)).value
-        if epochs < self.trained_epochs:
+        epochs = hyper_parameters.get("epochs", HyperParameter(self.begun_epochs)).value
+        if epochs < self.begun_epochs:
             trained = counted(self.trained_epochs, "epoch")
+            part = " and part of the next" if self.begun_epochs > self.trained_epochs else ""
             raise RunFolderError(
-                f"{self.path} has {trained} trained already. Received: "
-                f"--epochs={epochs}. Give at least {self.trained_epochs}, or another --workdir."
+                f"{self.path} has {trained}{part} trained already. Received: "
+                f"--epochs={epochs}. Give at least {self.begun_epochs}, or another --workdir."
             )
 
 
@@ -479,9 +508,22 @@ def _usable_path(workdir: str | os.PathLike[str]) -> Path:
     return path
 
 
+def _claimed(path: Path) -> FolderLock:
+    try:
+        return FolderLock(path)
+    except LockedError as error:
+        raise RunFolderError(
+            f"--workdir={path} is in use: {error.strerror}. Wait for its end, or give another "
+            "--workdir."
+        ) from error
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def _refuse_contents(path: Path) -> None:
     try:
-        contents = sorted(entry.name for entry in path.iterdir() if not is_partial(entry))
+        entries = (entry for entry in path.iterdir() if not is_partial(entry))
+        contents = sorted(entry.name for entry in entries if entry.name != LOCK_FILE)
     except OSError as error:
         raise RunFolderError(
             f"--workdir={path} cannot be read: {error.strerror}. Give another --workdir."

@@ -26,7 +26,8 @@ class HistoryFile(keras.callbacks.Callback):
     Place it before `RunCheckpoint`.
 
     Args:
-        path: the file to write; its folder must exist.
+        path: the file to write; its folder must exist. `None` for none, where the rows are wanted
+            and another process writes them.
         previous_rows: rows of the run that is resumed, as a checkpoint or `read_history` gives
             them. Empty by default.
         last_epoch: the epoch that the run resumes from; later rows are dropped. Defaults to
@@ -41,12 +42,12 @@ class HistoryFile(keras.callbacks.Callback):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None,
         previous_rows: Iterable[Mapping[str, float]] = (),
         last_epoch: int | None = None,
     ) -> None:
         super().__init__()
-        self.path = Path(path)
+        self.path = None if path is None else Path(path)
         self.rows: list[Row] = [
             dict(row) for row in previous_rows if last_epoch is None or row["epoch"] <= last_epoch
         ]
@@ -57,7 +58,8 @@ class HistoryFile(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "step": steps_done(self.model)}
         row.update({name: float(value) for name, value in (logs or {}).items()})
         self.rows.append(row)
-        write_history(self.path, self.rows)
+        if self.path is not None:
+            write_history(self.path, self.rows)
 
 
 def write_history(path: str | os.PathLike[str], rows: Sequence[Mapping[str, float]]) -> None:

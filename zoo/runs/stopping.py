@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.common.checks import as_integer
 from zoo.common.messages import counted
+from zoo.common.monitors import expect_a_number
 from zoo.runs.training_state import discard_epoch, is_discarded, state_variables, steps_done
 
 _BEST_WEIGHTS_FILE = "best_weights.npz"
@@ -22,8 +23,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
     leaves the broken weights in the model. This callback looks at every log of every batch and
     epoch, and at every weight at each epoch's end. It holds a copy of the whole training state
     (networks, averages, step, random seeds, optimizers: about as much memory as the model), taken
-    at train begin and after each good epoch, and restores it on failure. The failed epoch is
-    discarded: history, checkpoints and the epoch's sample grid pass over it.
+    at train begin, after each good epoch and at each checkpoint within one if it is the `guard` of
+    `RunCheckpoint`, and restores it on failure. The failed epoch is discarded: history, checkpoints
+    and the epoch's sample grid pass over it.
 
     Place it first in the list of callbacks.
 
@@ -65,8 +67,22 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         self._good_state = []
 
+    def keep_if_finite(self) -> bool:
+        """Looks at every weight between two steps, and stops if one is not finite.
+
+        Returns:
+            Whether all are finite; then this is the state that a later failure brings back.
+        """
+        if self.stop_reason is None:
+            state = _copy_state(self.model)
+            self._stop_if_any(_non_finite_variable(state))
+            if self.stop_reason is None:
+                self._good_state = state
+        return self.stop_reason is None
+
     def _non_finite_log(self, logs: Mapping[str, float] | None) -> str | None:
-        for name, value in (logs or {}).items():
+        # A loss tells more than the gradient that it spoilt.
+        for name, value in sorted((logs or {}).items(), key=lambda log: "_loss" not in log[0]):
             if name not in self.ignore and not np.all(np.isfinite(value)):
                 return f"log {name} = {value}"
         return None
@@ -91,7 +107,8 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
     This is Keras's `EarlyStopping` with `restore_best_weights=True`, whose missing monitor would
     never stop anything; here it is an error. The count of epochs and the best weights go into
     each checkpoint (see `RunCheckpoint`), so that a resumed run stops where an unbroken one would.
-    Place it after `StopOnNonFinite` and before `RunCheckpoint`.
+    Place it after `StopOnNonFinite` and before `RunCheckpoint`. A value that is no finite number is
+    never the best: while there was none, the last weights are kept.
 
     Args:
         monitor: name of the log to watch, for example "val_frechet_distance". It must be there at
@@ -140,6 +157,13 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
         vars(self).update(self._restored or {})
         self._restored = None
 
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        expect_a_number(self)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        expect_a_number(self)
+        super().on_train_end(logs)
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if is_discarded(self.model, epoch):
             return
@@ -149,6 +173,8 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
 
     def standstill(self) -> str:
         """One line that says since when the measure has not improved."""
+        if not math.isfinite(self.best):
+            return f"{self.monitor} was no finite number for {counted(self.wait, 'epoch')}"
         return (
             f"{self.monitor} has not improved on {self.best:.6g} (epoch {self.best_epoch + 1}) "
             f"for {counted(self.wait, 'epoch')}"
@@ -164,15 +190,16 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
                 )
             return None
         self._seen = True
-        # NaN compares false with everything, so a first NaN would stay the best for ever.
         worst = math.inf if self.mode == "min" else -math.inf
         return float(value) if math.isfinite(value) else worst
 
     def save_state(self, folder: Path) -> dict[str, Any]:
         """Writes the best weights into `folder`; returns the rest, ready for JSON."""
-        if self.best_weights is not None:
+        has_best = self.best is not None and math.isfinite(self.best)
+        if has_best and self.best_weights is not None:
             np.savez(folder / _BEST_WEIGHTS_FILE, *self.best_weights)
-        state = {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}
+        best = self.best if has_best else None  # JSON has no infinity
+        state = {"best": best, "best_epoch": self.best_epoch, "wait": self.wait}
         return {**state, "stamp": self.stamp}
 
     def restore_state(self, folder: Path, state: Mapping[str, Any]) -> None:

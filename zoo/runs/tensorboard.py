@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +32,9 @@ class PlayersTensorBoard(keras.callbacks.Callback):
     - the graph of `train_step`, where the name scopes `<player>_player` show which networks each
       player's loss runs through and which it trains.
 
-    A resumed run adds a file to the folder, and its steps go on where they stopped.
+    A resumed run adds files to the folder, and its steps go on where they stopped: what the earlier
+    part wrote of later steps, which come again, no longer counts. Give this callback to
+    `RunCheckpoint` among its `states`, so that what a checkpoint's steps wrote is on disk with it.
 
     Args:
         folder: for the event files, in `train/` and `validation/`.
@@ -71,6 +74,8 @@ class PlayersTensorBoard(keras.callbacks.Callback):
         self._step = steps_done(self.model)
         self._picture_step = None
         self._graph_is_due = self.batch_spec is not None
+        if self._step:
+            self._discard_later_steps()
         self._write_picture()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -93,13 +98,39 @@ class PlayersTensorBoard(keras.callbacks.Callback):
         self._write_scalars("validation", "epoch", validation)
         self._write_picture()
         self._write_health()
-        for writer in self._writers.values():
-            writer.flush()
+        self._flush()
+
+    def save_state(self, folder: Path) -> dict[str, Any]:
+        """Sees to it that all is on disk; there is nothing to carry over a resume."""
+        self._flush()
+        return {}
+
+    def restore_state(self, folder: Path, state: Mapping[str, Any]) -> None:
+        """Does nothing: the files are there, and steps go on."""
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
+
+    def _flush(self) -> None:
+        for writer in self._writers.values():
+            writer.flush()
+
+    def _discard_later_steps(self) -> None:
+        """Has TensorBoard leave out what was written of the steps that come now."""
+        for folder in sorted(self.folder.glob("*/")):
+            _wait_for_a_second_without_file(folder)
+            name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.restart"
+            start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+            version = tf.compat.v1.Event(wall_time=time.time(), file_version="brain.Event:2")
+            restart = tf.compat.v1.Event(
+                wall_time=time.time(), step=self._step + 1, session_log=start
+            )
+            with tf.io.TFRecordWriter(str(folder / name)) as file:
+                # The first start of all is to TensorBoard none that comes again.
+                for event in (version, restart, restart):
+                    file.write(event.SerializeToString())
 
     def _writer(self, name: str) -> tf.summary.SummaryWriter:
         if name not in self._writers:

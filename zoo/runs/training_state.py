@@ -1,6 +1,10 @@
 """What a running model holds beside its networks: steps done, optimizers, discarded epochs."""
 
+from collections.abc import Mapping, Sequence
+
 import keras
+
+from zoo.common.distribution import has_workers
 
 
 def steps_done(model: keras.Model) -> int:
@@ -59,6 +63,43 @@ def state_variables(model: keras.Model) -> list[keras.Variable]:
     for optimizer in optimizers_of(model).values():
         variables.extend(optimizer.variables)
     return list({id(variable): variable for variable in variables}.values())
+
+
+def running_means(model: keras.Model) -> dict[str, list[float]]:
+    """The running means of the epoch in progress.
+
+    Args:
+        model: the model in training.
+
+    Returns:
+        Sum and count of each of its `keras.metrics.Mean`, by the metric's name: as float32 are,
+        so that JSON holds them exactly. Of several workers they are those of this one's share,
+        times the number of workers.
+    """
+    return {
+        mean.name: [_total_of(variable) for variable in mean.variables] for mean in _means_of(model)
+    }
+
+
+def _total_of(variable: keras.Variable) -> float:
+    value = variable.value
+    strategy = getattr(value, "distribute_strategy", None)
+    if strategy is None or not has_workers(strategy):
+        return float(variable.numpy())
+    # To read what others have would take all of them at once.
+    own = strategy.experimental_local_results(value)
+    return sum(float(each.numpy()) for each in own) * strategy.num_replicas_in_sync / len(own)
+
+
+def set_running_means(model: keras.Model, values: Mapping[str, Sequence[float]]) -> None:
+    """Has an epoch go on with the means that `running_means` gave; others stay as they are."""
+    for mean in _means_of(model):
+        for variable, value in zip(mean.variables, values.get(mean.name, ()), strict=False):
+            variable.assign(value)
+
+
+def _means_of(model: keras.Model) -> list[keras.metrics.Mean]:
+    return [metric for metric in model.metrics if isinstance(metric, keras.metrics.Mean)]
 
 
 def discard_epoch(model: keras.Model, epoch: int | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recipes import semi_supervised
-from recipes.common import training
+from recipes.common import runner, training
 from tests.datasets.picture_files import save_pictures
 from tests.recipes.command import REPOSITORY, Ended, contents, run_recipe
 from zoo.runs.folder import HyperParameter, RunFolder
@@ -15,6 +15,7 @@ from zoo.runs.folder import HyperParameter, RunFolder
 SHARED_FLAGS = (
     *("dataset", "preset", "epochs", "batch_size", "seed", "workdir", "resume", "strategy"),
     *("precision", "smoke", "set"),
+    *("checkpoint_every_steps", "checkpoint_every_minutes", "keep_checkpoints"),
 )
 
 
@@ -102,13 +103,13 @@ def test_help_tells_defaults(recipe):
             "--set dataset=mnist: the data set has a flag of its own; use --dataset=mnist",
         ),
         (
-            ["--set", "strategy=both"],
-            "strategy must be one of none, mirrored. Received: 'both'",
+            ["--set", "jit=both"],
+            "jit must be one of auto, on, off. Received: 'both'",
         ),
         (
             # That a name may be none is no mistake.
-            ["--set=watched=None", "--set=early_stopping_patience=none", "--set=strategy=both"],
-            "strategy must be one of none, mirrored. Received: 'both'",
+            ["--set=watched=None", "--set=early_stopping_patience=none", "--set=jit=both"],
+            "jit must be one of auto, on, off. Received: 'both'",
         ),
         (["--set=watched=losses"], "watched must be one of error. Received: 'losses'"),
         (["--resume"], "--resume needs --workdir=FOLDER, the run to go on with."),
@@ -259,7 +260,7 @@ def test_interrupted_before_training(recipe, tmp_path, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "strategy_scope", interrupt)
+    monkeypatch.setattr(runner, "build_model", interrupt)
     ended = recipe("--smoke", f"--workdir={tmp_path}/run")
     assert (ended.code, ended.out) == (130, "")
     assert ended.err == (

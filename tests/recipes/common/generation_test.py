@@ -29,7 +29,9 @@ SMALL = {"vanilla_mnist": "mnist_small", "dcgan_svhn": "drawn_house_numbers/tiny
 ORIGINALS = {"vanilla_mnist": "mnist", "dcgan_svhn": "svhn_cropped"}
 
 
-@pytest.fixture(scope="module", params=SMALL)
+@pytest.fixture(
+    scope="module", params=["vanilla_mnist", pytest.param("dcgan_svhn", marks=pytest.mark.slow)]
+)
 def name(request) -> str:
     return request.param
 
@@ -65,7 +67,7 @@ def test_run_leaves_exactly_these_files(name, smoke):
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "environment.json", "model.json", "history.csv", "curves.png", "samples"),
         *("samples.gif", "checkpoints", "tensorboard", "export", "report.html", "results.json"),
-        *("nearest.png", "health.json"),
+        *("nearest.png", "health.json", "run.lock"),
     }
     with open(folder / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -175,6 +177,7 @@ def test_finished_run_is_reported_again_by_resume(name, smoke, data_dir):
 # === What is watched ===
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vanilla_mnist"], indirect=True, scope="module")
 def test_the_best_weights_of_a_watched_measure_are_kept(name, recipe, tmp_path):
     ended = recipe(
@@ -204,6 +207,7 @@ def test_the_best_weights_of_a_watched_measure_are_kept(name, recipe, tmp_path):
     assert "extractor is 'another' in the best epoch and" in again.err
 
 
+@pytest.mark.slow
 def test_each_measure_that_can_be_watched_knows_which_way_is_better(data_dir, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(data_dir))
@@ -283,6 +287,7 @@ def test_quick_presets_decay_the_rates(name):
 # === Other data ===
 
 
+@pytest.mark.slow
 # The recipes share all that other data take another way.
 @pytest.mark.parametrize("name", ["vanilla_mnist"], indirect=True, scope="module")
 def test_a_folder_of_ones_own(name, tmp_path, data_dir):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from recipes import mode_lab
-from recipes.common.modes import ModesData, in_colours, largest_divisor
+from recipes.common.family import largest_divisor
+from recipes.common.modes import ModesData, in_colours
 
 
 def data_of(dataset: str = "ring", **changes) -> ModesData:
@@ -40,10 +41,11 @@ def test_as_many_samples_are_scored_as_asked_for_and_the_same_whatever_the_seed(
     np.testing.assert_array_equal(tested(), tested(seed=1))
 
 
-def test_many_steps_are_taken_in_one_call_but_not_by_replicas():
+def test_many_steps_are_taken_in_one_call_but_not_by_replicas(two_replicas):
     assert data_of().compile_arguments()["steps_per_execution"] == 50
     assert data_of(smoke=True).compile_arguments()["steps_per_execution"] == 3
-    assert "steps_per_execution" not in data_of(strategy="mirrored").compile_arguments()
+    with two_replicas.scope():
+        assert "steps_per_execution" not in data_of().compile_arguments()
 
 
 def test_the_protocol_names_data_numbers_and_what_counts():

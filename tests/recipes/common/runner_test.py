@@ -168,10 +168,25 @@ def test_constructor_gets_what_it_has_arguments_for():
 def test_one_optimizer_a_player_beside_what_the_data_give():
     model = runner.build_model(TWO_NUMBERS, HyperParameters(), NoData())
     assert set(model.compiled_with) == {
-        *("generator_optimizer", "critic_optimizer", "quality_measures")
+        *("generator_optimizer", "critic_optimizer", "quality_measures", "jit_compile")
     }
     assert float(model.compiled_with["generator_optimizer"].learning_rate) == 0.5
     assert float(model.compiled_with["critic_optimizer"].learning_rate) == 0.25
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithCalls(HyperParameters):
+    """Those of a recipe that lets one choose how many steps a call takes."""
+
+    steps_per_execution: int | None = sourced(None, "ours")
+
+
+@pytest.mark.parametrize(("wanted", "taken"), [(None, None), (3, 3), (50, 3), (2, 1)])
+def test_a_call_takes_no_more_steps_than_divide_an_epoch(capsys, wanted, taken):
+    model = runner.build_model(TWO_NUMBERS, WithCalls(steps_per_execution=wanted), NoData())
+    assert model.compiled_with.get("steps_per_execution") == taken
+    told = f"up to steps_per_execution={wanted} that divide the 3 steps of an epoch"
+    assert (told in capsys.readouterr().err) == (wanted != taken)
 
 
 def test_seed_and_precision_hold_while_the_model_is_built():
@@ -184,9 +199,19 @@ def test_seed_and_precision_hold_while_the_model_is_built():
     assert one.drawn == same.drawn != other.drawn
 
 
-def test_only_building_and_compiling_are_in_the_strategys_scope(two_replicas, monkeypatch):
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: two_replicas)
+def test_only_building_and_compiling_are_in_the_strategys_scope(two_replicas):
     data = NoData()
-    model = runner.build_model(TWO_NUMBERS, HyperParameters(strategy="mirrored"), data)
+    model = runner.build_model(TWO_NUMBERS, HyperParameters(), data, two_replicas)
     assert model.distribute_strategy is two_replicas
     assert data.happened == [("prepared", False), ("compiled", True), ("adapted", False)]
+
+
+def test_replicas_that_cannot_share_a_batch(two_replicas):
+    with pytest.raises(ValueError, match="^batch_size must be a multiple of the 2 replicas that"):
+        runner.build_model(TWO_NUMBERS, HyperParameters(batch_size=7), NoData(), two_replicas)
+
+
+@pytest.mark.parametrize(("jit", "given"), [("auto", "auto"), ("on", True), ("off", False)])
+def test_training_is_by_xla_as_the_flag_says(jit, given):
+    model = runner.build_model(TWO_NUMBERS, HyperParameters(jit=jit), NoData())
+    assert model.compiled_with["jit_compile"] == given

@@ -14,10 +14,10 @@ import tensorflow_datasets as tfds
 from recipes import semi_supervised
 from recipes.common import classification, runner, training
 from tests.recipes.command import REPOSITORY, contents
-from zoo.runs.checkpoints import CheckpointError, RunCheckpoint
+from zoo.runs.checkpoints import RunCheckpoint
 from zoo.runs.folder import HyperParameter, RunFolder
 from zoo.runs.progress import read_history
-from zoo.runs.training_state import state_variables
+from zoo.runs.training_state import state_variables, steps_done
 
 # Dies as a kill -9 has it, in the middle of the third epoch.
 KILLED_IN_EPOCH_3 = """
@@ -112,7 +112,7 @@ def assert_equal_runs(folder: Path, expected: Path) -> None:
         (False, False, False, "weights of the last step"),
         (False, True, True, "averaged weights of the epoch with the least error"),
         (True, True, False, "weights of the epoch with the least error; the run broke"),
-        (True, False, False, "weights of the last good epoch; the run broke"),
+        (True, False, False, "weights of the last good state; the run broke"),
     ],
 )
 def test_outcome_says_which_weights_were_scored(is_broken, keeps_best, are_averaged, expected):
@@ -140,6 +140,7 @@ def test_more_epochs_after_a_finished_run(unbroken, half, tmp_path):
     assert RunFolder.open(tmp_path / "run").resumes == [{"from_epoch": 2, "epochs": 4}]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(unbroken, tmp_path):
     flags = ["--smoke", "--epochs=4", "--set=learning_rate_decay=0.5", f"--workdir={tmp_path}/run"]
     killed = subprocess.run(
@@ -160,8 +161,31 @@ def test_killed_and_resumed(unbroken, tmp_path):
     assert_equal_runs(tmp_path / "run", unbroken)
 
 
+@pytest.mark.slow
+def test_several_steps_in_a_call_are_the_same_steps(unbroken, tmp_path):
+    trained(tmp_path / "run", epochs=4, steps_per_execution=3)
+    assert_equal_runs(tmp_path / "run", unbroken)
+
+
+@pytest.mark.slow
+def test_ended_by_a_signal_within_an_epoch(unbroken, tmp_path, monkeypatch, capsys):
+    class EndAtThree(training.ProgressBar):
+        def on_train_batch_begin(self, batch, logs=None):
+            if steps_done(self.model) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(training, "ProgressBar", EndAtThree)
+        trained(tmp_path / "run", epochs=4)
+    assert ended.value.code == 75
+    assert "SIGTERM: stopped at step 4, saved in " in capsys.readouterr().err
+    assert newest_checkpoint(tmp_path / "run").name == "epoch-0001-step-0000004"
+    trained(tmp_path / "run", epochs=4)
+    assert_equal_runs(tmp_path / "run", unbroken)
+
+
 @pytest.mark.parametrize("name", ["model.weights.h5", "state.json"])
-def test_damaged_checkpoint_leaves_the_folder_as_it_is(half, tmp_path, name):
+def test_damaged_checkpoint_is_set_aside(half, unbroken, tmp_path, name, capsys):
     shutil.copytree(half, tmp_path / "run")
     damaged = tmp_path / "run" / "checkpoints" / "epoch-0002" / name
     content = bytearray(damaged.read_bytes())
@@ -170,15 +194,12 @@ def test_damaged_checkpoint_leaves_the_folder_as_it_is(half, tmp_path, name):
     else:
         content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
-    before = contents(tmp_path / "run")
-    with pytest.raises(CheckpointError) as raised:
-        trained(tmp_path / "run", epochs=4)
-    message = str(raised.value)
-    assert f"checkpoint {damaged.parent} is damaged: {name} " in message
-    assert message.endswith("; remove it to use epoch-0001 instead")
-    assert contents(tmp_path / "run") == before
-    shutil.rmtree(damaged.parent)
     assert trained(tmp_path / "run", epochs=2).epochs == 2
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "damaged" in line]
+    assert warning.startswith(f"Warning: checkpoint {damaged.parent} is damaged: {name} ")
+    assert warning.endswith("; it is now epoch-0002.corrupt, and epoch-0001 is used instead")
+    again = newest_checkpoint(tmp_path / "run")
+    assert contents(again) == contents(newest_checkpoint(half))
 
 
 def test_run_that_stopped_on_quality_stays_stopped(tmp_path):
@@ -198,12 +219,6 @@ def test_run_that_breaks_says_so(tmp_path):
     assert outcome.is_broken and outcome.history == [] and outcome.epochs == 0
     assert outcome.stop_reason.startswith("non-finite log ")
     assert RunFolder.open(tmp_path / "run").latest_checkpoint is None
-
-
-def test_replicas_that_cannot_share_a_batch(two_replicas, monkeypatch):
-    monkeypatch.setattr(training.tf.distribute, "MirroredStrategy", lambda: two_replicas)
-    with pytest.raises(ValueError, match="^batch_size must be a multiple of the 2 replicas that"):
-        training.strategy_scope("mirrored", 101)
 
 
 def test_table():

@@ -16,7 +16,7 @@ from PIL import Image
 
 import export
 import zoo
-from recipes import translate
+from export import translation as translate
 from tests.datasets import picture_files
 from tests.datasets.picture_files import encoded, noise
 from tests.recipes.command import REPOSITORY, Ended, contents

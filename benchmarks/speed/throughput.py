@@ -1,0 +1,248 @@
+"""Times a step of each variant in turn with what its users would otherwise run.
+
+    python -m benchmarks.speed.throughput
+    python -m benchmarks.speed.throughput --variants=DCGAN,CycleGAN --rounds=5 --seconds=20
+
+Contenders live in processes of their own and take turns, a few seconds each: A B C A B C. So a
+machine that slows down slows them all, and what counts is the ratio within a round. Writes
+`benchmarks/speed/results/throughput.json` and the table of docs/speed.md.
+"""
+
+from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
+
+# isort: split
+import contextlib
+import dataclasses
+import datetime
+import importlib.util
+import json
+import math
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from absl import flags
+from tqdm import tqdm
+
+from benchmarks.pages import REPOSITORY, replace_block
+from benchmarks.speed.flops import gigaflops_of_products
+from benchmarks.speed.games import GAMES
+from benchmarks.speed.plain_keras import PLAIN
+from benchmarks.speed.worker import OURS, PLAIN_KERAS, TORCH
+from zoo.common.command_errors import one_line_errors
+from zoo.common.files import write_atomically
+from zoo.runs.folder import describe_environment
+
+PAGE = Path("docs", "speed.md")
+RESULTS = Path(__file__).resolve().parent / "results" / "throughput.json"
+DEFAULT = "fit"
+_WORKER = "benchmarks.speed.worker"
+
+
+@dataclasses.dataclass
+class Contender:
+    """A worker that waits for its turn.
+
+    Attributes:
+        name: see `benchmarks.speed.worker`.
+        process: the worker's.
+        facts: what it said first.
+        rounds: the median milliseconds of a step in each round.
+        peak_mb: the most memory it had.
+    """
+
+    name: str
+    process: subprocess.Popen
+    facts: dict[str, Any]
+    rounds: list[float] = dataclasses.field(default_factory=list)
+    peak_mb: float = 0.0
+
+    def take(self, steps: int) -> float:
+        """Takes so many steps; returns the median milliseconds of one.
+
+        Raises:
+            RuntimeError: if the worker has ended.
+        """
+        print(steps, file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with {self.process.wait()}.")
+        answer = json.loads(line)
+        self.peak_mb = answer["peak_mb"]
+        return statistics.median(answer["milliseconds"])
+
+
+def contenders_of(variant: str) -> list[str]:
+    """Returns the names of what is timed of a variant on this machine."""
+    names = list(OURS)
+    if variant in PLAIN:
+        names.append(PLAIN_KERAS)
+        if importlib.util.find_spec("torch"):
+            on_a_gpu = bool(tf.config.list_physical_devices("GPU"))
+            names += [name for name, compiled in TORCH.items() if on_a_gpu or not compiled]
+    return names
+
+
+@contextlib.contextmanager
+def _started(variant: str, names: Sequence[str]) -> Iterator[list[Contender]]:
+    with contextlib.ExitStack() as stack:
+        contenders = []
+        for name in names:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-W",
+                        "ignore",
+                        "-m",
+                        "benchmarks.speed.worker",
+                        name,
+                        variant,
+                    ],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    cwd=REPOSITORY,
+                )
+            )
+            stack.callback(process.kill)
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"{name} of {variant} did not start; it says why above.")
+            contenders.append(Contender(name, process, json.loads(line)))
+        yield contenders
+
+
+def measure(variant: str, names: Sequence[str], rounds: int, seconds: float) -> dict[str, Any]:
+    """Times the contenders of a variant in turn.
+
+    Args:
+        variant: which.
+        names: of the contenders, among them the default.
+        rounds: turns of each.
+        seconds: about how long a turn takes.
+
+    Returns:
+        What `table` shows.
+    """
+    with _started(variant, names) as contenders:
+        steps = {}
+        for contender in contenders:
+            contender.take(2)  # traces and compiles
+            steps[contender.name] = max(3, math.ceil(1000 * seconds / contender.take(2)))
+        peaks = []
+        for _ in range(rounds):
+            peaks += gigaflops_of_products()
+            for contender in contenders:
+                contender.rounds.append(contender.take(steps[contender.name]))
+    facts = {contender.name: contender.facts for contender in contenders}
+    return {
+        "batch_size": GAMES[variant].batch_size,
+        "gflop": facts[DEFAULT]["gflop"],
+        "product_gflops": peaks,
+        "contenders": {
+            contender.name: {"milliseconds": contender.rounds, "peak_mb": contender.peak_mb}
+            for contender in contenders
+        },
+    }
+
+
+# === Page ===
+
+
+def ratios(measured: Mapping[str, Any], name: str, to: str = DEFAULT) -> list[float] | None:
+    """Returns in each round how many times as fast as `name` the contender `to` was."""
+    contenders = measured["contenders"]
+    if name not in contenders:
+        return None
+    pairs = zip(contenders[name]["milliseconds"], contenders[to]["milliseconds"], strict=True)
+    return [other / ours for other, ours in pairs]
+
+
+def _ratio_cell(values: Sequence[float] | None) -> str:
+    if values is None:
+        return "–"
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Returns what was measured, a row a variant."""
+    lines = [
+        f"On {results['device']}, {results['cpus']} cores, TensorFlow "
+        f"{results['packages']['tensorflow']}, {results['date']}.",
+        "",
+        "| Variant | Batch | ms a step | GFLOP a step | GFLOP/s | share of the peak |"
+        " best setting | × of plain Keras | × of PyTorch | MB |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: | :--- | ---: | ---: | ---: |",
+    ]
+    for variant, measured in results["variants"].items():
+        contenders = measured["contenders"]
+        step = statistics.median(contenders[DEFAULT]["milliseconds"])
+        peak = statistics.median(measured["product_gflops"])
+        speed = 1000 * measured["gflop"] / step
+        ours = [name for name in OURS if name in contenders]
+        best = min(ours, key=lambda name: statistics.median(contenders[name]["milliseconds"]))
+        setting = "the default"
+        if best != DEFAULT:
+            setting = f"{best.partition(', ')[2]}: {_ratio_cell(ratios(measured, DEFAULT, best))}"
+        cells = [
+            f"`{variant}`",
+            str(measured["batch_size"]),
+            f"{step:.3g}",
+            f"{measured['gflop']:.3g}",
+            f"{speed:.3g}",
+            f"{speed / peak:.0%}",
+            setting,
+            _ratio_cell(ratios(measured, PLAIN_KERAS)),
+            _ratio_cell(ratios(measured, "PyTorch")),
+            f"{contenders[DEFAULT]['peak_mb']:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write_page(results: Mapping[str, Any], repository: Path = REPOSITORY) -> None:
+    """Writes the table of docs/speed.md anew."""
+    text = (repository / PAGE).read_text(encoding="utf-8")
+    text = replace_block(text, "throughput", table(results), PAGE, "benchmarks.speed.throughput")
+    write_atomically(repository / PAGE, text)
+
+
+def main() -> None:
+    """Measures the variants that are asked for, and keeps what was measured of others here."""
+    with one_line_errors():
+        variants = flags.FLAGS.variants
+        unknown = [variant for variant in variants if variant not in GAMES]
+        if unknown:
+            raise ValueError(f"--variants may be: {', '.join(GAMES)}. Received: {unknown[0]!r}")
+    environment = describe_environment()
+    results = {
+        "device": environment["devices"][-1],
+        "cpus": environment["cpus"],
+        "packages": environment["packages"],
+        "date": datetime.date.today().isoformat(),
+        "variants": {},
+    }
+    if RESULTS.exists():
+        before = json.loads(RESULTS.read_text(encoding="utf-8"))
+        if before["device"] == results["device"]:
+            results["variants"] = before["variants"]
+    for variant in tqdm(variants, unit=" variant"):
+        results["variants"][variant] = measure(
+            variant, contenders_of(variant), flags.FLAGS.rounds, flags.FLAGS.seconds
+        )
+        RESULTS.parent.mkdir(exist_ok=True)
+        write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
+    write_page(results)
+    print(f"Wrote {RESULTS} and the table of {PAGE}.")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_list("variants", list(GAMES), "Variants to time.")
+    flags.DEFINE_integer("rounds", 5, "Turns of each contender.", lower_bound=1)
+    flags.DEFINE_float("seconds", 10.0, "About how long a turn takes.", lower_bound=0.1)
+    command_line.run(main)

@@ -1,0 +1,76 @@
+"""What can be done with the folder of an export alone: TensorFlow is all that this needs.
+
+python consumer.py digits/1
+"""
+
+import sys
+
+import tensorflow as tf
+
+
+def generate(model, number: int = 8, seed: int = 0) -> tf.Tensor:
+    """Makes images of a seed: float32 in [0, 1]."""
+    return model.generate(number, seed, 1.0)["images"]
+
+
+def latent_size(model) -> int:
+    """Tells how many numbers an image is made of."""
+    return model.signatures["from_latents"].structured_input_signature[1]["latents"].shape[-1]
+
+
+def walk(model, steps: int = 8) -> tf.Tensor:
+    """Goes from one latent to another, along the sphere on which normal latents lie."""
+    start, end = tf.random.stateless_normal([2, latent_size(model)], seed=(1, 2))
+    share = tf.linspace(0.0, 1.0, steps)[:, None]
+    direction = (1 - share) * start + share * end
+    latents = direction * tf.norm(start) / tf.norm(direction, axis=1, keepdims=True)
+    return model.from_latents(latents)["images"]
+
+
+def classify(model, images: tf.Tensor) -> list[str]:
+    """Names the likeliest class of each image."""
+    return [label.decode() for label in model.classify(images)["labels"].numpy()]
+
+
+def fine_tune(model, inputs: tf.Tensor, loss_of, steps: int = 20) -> list[float]:
+    """Trains the model's own variables; `loss_of` takes what it makes of the inputs."""
+    optimizer = tf.keras.optimizers.Adam(1e-3)
+    losses = []
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            loss = loss_of(model(inputs, training=False))
+            loss += sum(penalty() for penalty in model.regularization_losses)
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        losses.append(float(loss))
+    return losses
+
+
+def main(folder: str) -> None:
+    """Does all that the export can."""
+    model = tf.saved_model.load(folder)
+    images = generate(model)
+    print("generated", images.shape)
+    print("walked", walk(model).shape)
+    if "classify" in model.signatures:
+        names = classify(model, images)
+        print("classified", *names)
+        # To know darker images too: those of before say what is on them.
+        wanted = tf.argmax(model.classify(images)["probabilities"], axis=-1)
+        losses = fine_tune(
+            model,
+            images / 2,
+            lambda logits: tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, logits)
+            ),
+        )
+    else:
+        # To make darker images.
+        latents = tf.random.stateless_normal([16, latent_size(model)], seed=(3, 4))
+        wanted = model(latents) / 2
+        losses = fine_tune(model, latents, lambda made: tf.reduce_mean((made - wanted) ** 2))
+    print(f"fine-tuned from a loss of {losses[0]:.4g} to {losses[-1]:.4g}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
