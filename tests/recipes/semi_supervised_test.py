@@ -72,7 +72,7 @@ def test_run_leaves_exactly_these_files(smoke):
         for epoch in (1, 2)
         for name in ("model.weights.h5", "state.json")
     }
-    assert {path.name for path in (folder / "export").iterdir()} == {"1"}
+    assert {path.name for path in (folder / "export").iterdir()} == {"1", "1.about"}
     with open(folder / "history.csv", newline="") as file:
         assert [(row["epoch"], row["step"]) for row in csv.DictReader(file)] == [
             ("1", "3"),
