@@ -179,9 +179,9 @@ def train(names: Sequence[str], setting: Setting, folder: Path) -> None:
     for number in range(setting.processes):
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
         config = {"cluster": cluster, "task": {"type": "worker", "index": number}}
-        environment = os.environ | {"TF_CONFIG": json.dumps(config)}
-        if setting.processes == 1:
-            environment["TF_CONFIG"] = ""
+        environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
+        if setting.processes > 1:
+            environment["TF_CONFIG"] = json.dumps(config)
         log = open(folder / f"process-{number}.log", "w")  # noqa: SIM115 - until it ends
         process = subprocess.Popen(
             [*command, f"--processes={setting.processes}"],
