@@ -1,6 +1,7 @@
 """What README.md and the other documents tell a newcomer to type, and what they claim, is so."""
 
 import functools
+import importlib.util
 import itertools
 import json
 import os
@@ -73,16 +74,22 @@ def test_python_blocks_of_a_page_run(tmp_path, data_dir, page):
 # === Commands ===
 
 
-def recipe_commands() -> list[list[str]]:
-    """The words of each command of every document that runs a file with Python."""
+def commands() -> list[list[str]]:
+    """The words of each command of every document that runs Python."""
     lines = [
         line
         for document in DOCUMENTS
         for block in blocks(document, "sh")
         for line in block.splitlines()
     ]
-    commands = [shlex.split(line.rpartition("&& ")[2], comments=True) for line in lines]
-    return [command for command in commands if command[:1] == ["python"]]
+    recipes = [line.rpartition("&& ")[2] for line in lines]
+    # Lines within the quotes of a shell script are no commands of their own.
+    typed = [line for line in recipes if line.startswith("python ") and line.count("'") % 2 == 0]
+    return [shlex.split(line.partition(" $(")[0], comments=True) for line in typed]
+
+
+def recipe_commands() -> list[list[str]]:
+    return [command for command in commands() if command[1] != "-m"]
 
 
 @functools.cache
@@ -97,13 +104,19 @@ def shared_flags() -> str:
 
 
 def test_commands_name_recipes_that_exist_and_flags_that_parse():
-    commands = recipe_commands()
-    assert ["python", "recipes/semi_supervised.py"] in commands
-    for command in commands:
+    typed = recipe_commands()
+    assert ["python", "recipes/semi_supervised.py"] in typed
+    for command in typed:
         assert (REPOSITORY / command[1]).is_file(), command
-    flags = {word.partition("=")[0] for command in commands for word in command if "--" in word}
+    flags = {word.partition("=")[0] for command in typed for word in command if "--" in word}
     for flag in flags - {"--help"}:
         assert re.search(rf"{flag}\b|--\[no\]{flag[2:]}\b", shared_flags()), flag
+
+
+def test_commands_name_modules_that_exist():
+    named = {command[2] for command in commands() if command[1] == "-m"}
+    assert "export" in named
+    assert all(importlib.util.find_spec(module) for module in named)
 
 
 def test_commands_set_hyper_parameters_that_the_recipe_has():

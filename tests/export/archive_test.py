@@ -23,9 +23,8 @@ def test_the_root_of_the_archive_is_that_of_the_saved_model(folder, tmp_path):
     with tarfile.open(path) as tar:
         assert tar.getnames() == files_in(folder / "1")
         tar.extractall(tmp_path / "unpacked", filter="data")
-    assert (
-        tf.saved_model.load(str(tmp_path / "unpacked")).generate(2, 1, 1.0)["images"].shape[0] == 2
-    )
+    loaded = tf.saved_model.load(str(tmp_path / "unpacked"))
+    assert loaded.generate(2, 1, 1.0)["images"].shape[0] == 2
 
 
 def test_equal_exports_give_equal_bytes_and_no_owner(folder, tmp_path):
