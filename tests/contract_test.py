@@ -204,6 +204,7 @@ def test_an_update_of_one_player_changes_no_weight_of_the_others(model, case):
         optimizer.learning_rate = RATE  # that of the tests to come
 
 
+@cases_of(every_day=EVERY_DAY)
 def test_the_graph_shows_each_player_s_update_in_its_scope(model, case):
     spec = tf.nest.map_structure(tf.type_spec_from_value, case.batch(4))
     graph = graph_of_step(model, spec)

@@ -191,6 +191,7 @@ def test_a_split_is_decoded_once_for_all_who_load_it(load, data_dir):
         assert decoding.call_count == 3
 
 
+@pytest.mark.slow
 def test_importing_the_package_imports_neither_tfds_nor_mlxtend():
     command = (
         "import sys; import zoo.datasets; "

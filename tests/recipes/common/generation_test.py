@@ -156,6 +156,7 @@ def test_export_generates_what_the_last_grid_shows(name, smoke):
         np.testing.assert_allclose(shown / 255, image, atol=0.51 / 255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vanilla_mnist"], indirect=True, scope="module")
 def test_finished_run_is_reported_again_by_resume(name, smoke, data_dir):
     folder, ended = smoke
@@ -221,6 +222,7 @@ def test_each_measure_that_can_be_watched_knows_which_way_is_better(data_dir, mo
         assert way in ("min", "max")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("watched", ["mean_confidence", "classifier_score"])
 def test_measures_of_classes_are_refused_where_there_are_none(watched, data_dir, monkeypatch):
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(data_dir))

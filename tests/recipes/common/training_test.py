@@ -206,6 +206,7 @@ def test_damaged_checkpoint_is_set_aside(half, unbroken, tmp_path, name, capsys)
     assert contents(again) == contents(newest_checkpoint(half))
 
 
+@pytest.mark.slow
 def test_run_that_stopped_on_quality_stays_stopped(tmp_path):
     # So small a rate changes no answer, so no epoch is better than the first.
     changes = {"early_stopping_patience": 1, "learning_rate": 1e-30}
@@ -218,6 +219,7 @@ def test_run_that_stopped_on_quality_stays_stopped(tmp_path):
     assert contents(tmp_path / "run" / "checkpoints") == before
 
 
+@pytest.mark.slow
 def test_run_that_breaks_says_so(tmp_path):
     outcome = trained(tmp_path / "run", epochs=3, learning_rate=1e30)
     assert outcome.is_broken and outcome.history == [] and outcome.epochs == 0
