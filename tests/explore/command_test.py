@@ -98,7 +98,7 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(run, tmp_path,
     assert "no_such_set" in refused(capsys, "probe", str(run), "--dataset=no_such_set", out)
     assert "can't be shared equally" in refused(capsys, "probe", str(run), "--num_labels=7", out)
     vanilla = saved_run(tmp_path / "vanilla", compiled(zoo.VanillaGAN((28, 28, 1))))
-    assert "reads a network's convolutions" in refused(capsys, "probe", str(vanilla), out)
+    assert "Features are of a network's convolutions" in refused(capsys, "probe", str(vanilla), out)
     assert not (tmp_path / "out").exists() and not (vanilla / "explore").exists()
     assert "nothing is overwritten" in refused(
         capsys, "probe", str(run), *QUICK_PROBE, f"--out={vanilla}"

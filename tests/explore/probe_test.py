@@ -94,7 +94,7 @@ def test_the_same_seed_finds_the_same_whatever_was_drawn_before(model, digits) -
 def test_what_can_not_be_probed_is_refused(model, digits, data_dir) -> None:
     with pytest.raises(ValueError, match="a discriminator or a critic of images"):
         zoo.explore.probe(keras.Sequential([keras.Input((3,))]), digits)
-    with pytest.raises(ValueError, match="reads a network's convolutions"):
+    with pytest.raises(ValueError, match="Features are of a network's convolutions"):
         zoo.explore.probe(zoo.VanillaGAN((28, 28, 1)), digits, **QUICK)
     with pytest.raises(ValueError, match=r"takes images of shape \(32, 32, 3\)"):
         zoo.explore.probe(zoo.DCGAN((32, 32, 3), base_filters=2), digits, **QUICK)
