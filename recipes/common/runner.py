@@ -150,8 +150,8 @@ def build_model(
 def _steps_in_a_call(values: HyperParameters, data: RunData) -> dict[str, int]:
     """Returns how many train steps Keras takes in one call, if the recipe lets one choose."""
     wanted = vars(values).get("steps_per_execution")
-    if wanted is None or tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        return {}  # several replicas can't
+    if wanted is None:
+        return {}
     # Keras would overrun an epoch of which it is no divisor.
     taken = largest_divisor(data.steps_per_epoch, wanted)
     if taken != wanted:
