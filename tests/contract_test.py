@@ -313,8 +313,12 @@ def test_two_replicas_equal_one(case, two_replicas):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=tolerance, err_msg=a.path)
 
 
-def waves(shape, seed=None, minval=0.0, maxval=1.0, dtype=tf.float32) -> tf.Tensor:
-    """Numbers within these bounds, in place of random ones, of which XLA draws others."""
+def waves(
+    shape, seed=None, minval=0.0, maxval=1.0, dtype=tf.float32, *, mean=None, stddev=1.0, name=None
+) -> tf.Tensor:
+    """Numbers in place of random ones, of which XLA draws others: even or, by a mean, normal."""
+    if mean is not None:
+        minval, maxval = mean - stddev, mean + stddev
     places = tf.range(tf.reduce_prod(shape))
     shares = 0.5 + 0.49 * tf.sin(0.37 * tf.cast(places, tf.float32))
     low, high = tf.cast(minval, tf.float32), tf.cast(maxval, tf.float32)

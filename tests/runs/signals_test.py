@@ -30,9 +30,12 @@ class Send(keras.callbacks.Callback):
 
 @pytest.fixture(autouse=True)
 def _handlers_are_given_back():
+    # What a shell starts in the background ignores Ctrl-C.
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     yield
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    signal.signal(signal.SIGINT, outside)
 
 
 def stopped(folder: Path, send: keras.callbacks.Callback, **options) -> RunCheckpoint:
