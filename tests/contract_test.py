@@ -337,10 +337,15 @@ def test_xla_trains_what_a_plain_graph_does(case, monkeypatch):
         model.fit(repeated(case.batch(4), 3), verbose=0)
         return model
 
+    keras.utils.set_random_seed(SEED)
+    start = case.build_without_noise().get_weights()
     plain, compiled_by_xla = trained(False), trained(True)
     assert compiled_by_xla.jit_compile
+    # What rounds otherwise is a share of the steps, which are long in CycleGAN's smallest game.
+    moved = max(np.abs(a.numpy() - b).max() for a, b in zip(plain.weights, start, strict=True))
+    tolerance = max(1e-5, min(1e-3 * moved, 1e-3))
     for a, b in zip(plain.weights, compiled_by_xla.weights, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-4, err_msg=a.path)
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=tolerance, err_msg=a.path)
 
 
 def test_refuses_images_that_nobody_scaled(model, case):
