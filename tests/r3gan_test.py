@@ -173,6 +173,7 @@ def test_there_is_no_normalisation():
 # === Learning ===
 
 
+@pytest.mark.slow
 def test_learns_only_if_the_discriminator_does():
     keras.utils.set_random_seed(1)
     model = zoo.R3GAN(IMAGE_SHAPE, latent_dim=8, filters=16, average_decay=0.9)

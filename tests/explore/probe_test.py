@@ -43,6 +43,7 @@ def findings(model, digits, weights_before) -> Findings:
     return zoo.explore.probe(model, digits, **QUICK)
 
 
+@pytest.mark.slow
 def test_a_discriminator_that_knows_digits_tells_them(findings: Findings) -> None:
     means = {name: scores["mean"] for name, scores in findings.facts["scores"].items()}
     names = ["discriminator", "untrained discriminator", "raw pixels", "supervised network"]

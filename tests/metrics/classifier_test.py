@@ -137,6 +137,7 @@ def remove_facts(path):
     path.with_suffix(".json").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [cut_short, exchange_weights, remove_facts])
 def test_a_damaged_one_is_trained_anew(dir_with_classifier, briefly_trained, capfd, damage):
     damage(next((dir_with_classifier / FOLDER).glob("*.keras")))
@@ -244,6 +245,7 @@ class WideArrows(Arrows):
     SHAPE = (16, 24, 3)
 
 
+@pytest.mark.slow
 @ignore_what_tfds_warns_of
 @pytest.mark.parametrize(("name", "num_turns"), [("arrows", 4), ("wide_arrows", 2)])
 def test_a_set_without_labels_is_told_apart_by_rotations(tmp_path, name, num_turns):

@@ -77,6 +77,7 @@ def evaluate(model, batch_size, images=REAL):
 # === Replicas ===
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one(pixels, two_replicas):
     """41 images in batches of 8 leave one in the last: a replica's share of it is empty."""
     one = evaluate(Copier([make(pixels) for make in MAKERS.values()]), 8, REAL[:41])

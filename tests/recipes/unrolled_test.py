@@ -11,6 +11,7 @@ from recipes.unrolled import RECIPE, preset
 from tests.recipes.command import run_recipe
 
 
+@pytest.mark.slow
 def test_stacks_are_made_and_their_modes_counted(tmp_path: Path, data_dir: Path):
     ended = run_recipe(
         "unrolled",
