@@ -1,33 +1,20 @@
 """What is the same for every game of several players: `AdversarialModel`. It plays none itself."""
 
-import difflib
-import functools
-import inspect
-import itertools
 import math
 import types
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
-from zoo.common import batches, distribution, objectives
-from zoo.common.checks import (
-    as_integer,
-    check_brightness,
-    check_image_range,
-    without_numpy_scalars,
-)
+from zoo.common import batches, distribution, objectives, training_data
+from zoo.common.callbacks import prepared_callbacks
+from zoo.common.checks import as_integer, check_image_range
+from zoo.common.constructors import with_python_numbers
 from zoo.common.exported_functions import ReusableCall
 from zoo.common.layers import ReplicaSeedGenerator
-from zoo.common.learning_rates import (
-    JointOptimizer,
-    RateLog,
-    check_callbacks,
-    refuse_foreign_optimizer,
-)
-from zoo.common.monitors import NotANumberIsWorst, check_monitors
+from zoo.common.learning_rates import JointOptimizer, refuse_foreign_optimizer
 from zoo.common.noise import DecayingGaussianNoise
 from zoo.common.probes import Probe
 
@@ -45,33 +32,6 @@ def _copy_of(network: keras.Model) -> keras.Model:
     copy.set_weights(network.get_weights())  # clone_model draws new ones
     copy.trainable = False
     return copy
-
-
-def _refuse_unknown(variant: type, names) -> None:
-    """Refuses what no constructor takes; `input_shape` Keras would take, and leave unused."""
-    signatures = [inspect.signature(each.__init__) for each in variant.__mro__[:-1]]
-    known = {name for signature in signatures for name in signature.parameters}
-    for name in names:
-        if name not in known:
-            own = inspect.signature(variant.__init__).parameters
-            own = [each for each in own if each not in ("self", "kwargs")]
-            alike = [each for each in own if each.split("_")[-1] == name.split("_")[-1]]
-            near = difflib.get_close_matches(name, alike or own, n=1)
-            advice = f"is `{near[0]}` meant?" if near else f"it takes {', '.join(own)}."
-            raise ValueError(f"{variant.__name__} takes no `{name}`; {advice} Received: {name}=...")
-
-
-def _with_python_numbers(initialize: Callable) -> Callable:
-    @functools.wraps(initialize)
-    def initialize_with_python_numbers(self, *arguments, **named_arguments):
-        _refuse_unknown(type(self), named_arguments)
-        arguments = map(without_numpy_scalars, arguments)
-        named = {name: without_numpy_scalars(value) for name, value in named_arguments.items()}
-        initialize(self, *arguments, **named)
-
-    # Keras looks at the arguments too, and not behind a wrapper.
-    initialize_with_python_numbers.__signature__ = inspect.signature(initialize)
-    return initialize_with_python_numbers
 
 
 COMPILE_ARGUMENTS = ("run_eagerly", "steps_per_execution", "jit_compile")
@@ -111,7 +71,7 @@ class AdversarialModel(keras.Model):
         """Has the constructor of each variant take numbers of NumPy's as it does Python's."""
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
-            cls.__init__ = _with_python_numbers(cls.__init__)
+            cls.__init__ = with_python_numbers(cls.__init__)
 
     def __init__(self, *, average_decay: float = 0.0, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
@@ -416,88 +376,14 @@ class AdversarialModel(keras.Model):
         Raises:
             ValueError: if structure, size or kind are another, or images not in [-1, 1].
         """
-        self._check_against(self.batch_spec, batch, method)
+        training_data.check_batch(self, self.batch_spec, batch, method)
 
     def check_evaluation_batch(self, batch, method: str = "evaluate") -> None:
         """Refuses a batch that `test_step` can't take, as `check_batch` does for `train_step`."""
-        self._check_against(self.evaluation_spec, batch, method)
-
-    def _check_against(self, spec, batch, method: str) -> None:
-        batches.refuse_empty(batch, batch, method)
-        batches.check_form(batch, spec, method)
-        batches.check_lengths(batch, self._has_separate_parts(spec), method)
-        check_image_range(batch)
-
-    def _has_separate_parts(self, spec) -> bool:
-        """Tells whether arrays of this form go each through passes of their own."""
-        is_pair = isinstance(spec, tuple) and spec == self.batch_spec
-        return is_pair and self.rows_of_epoch((1,) * len(spec)) is not None
+        training_data.check_batch(self, self.evaluation_spec, batch, method)
 
     def check_num_images(self, num_images: int) -> None:
         """Refuses to evaluate on fewer images than that takes; a variant says how many."""
-
-    def _checked(self, x, y, batch_size, spec, check: Callable, method: str):
-        """Returns all that Keras is to take as `x`, after a look at its first batch."""
-        if batch_size is not None:
-            as_integer("batch_size", batch_size)
-        batches.check_source(x, method)
-        if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
-            if y is not None:
-                raise ValueError(
-                    "The batches of a dataset or generator hold all that is trained on. Received: "
-                    f"y beside x={type(x).__name__}"
-                )
-            data = x
-        else:
-            data = batches.unpacked((x, y))
-        first_batch, data = batches.with_first_batch(data, batch_size)
-        batches.refuse_empty(first_batch, data, method)
-        if first_batch is not None:
-            check(first_batch, method)
-            batches.check_lengths(data, self._has_separate_parts(spec), method)
-            if not getattr(data, "is_scaled", False):
-                others = batches.further_batches(data, batch_size)
-                check_brightness(itertools.chain([first_batch], others))
-        return data
-
-    def _checked_evaluation(self, x, y, batch_size):
-        check, spec = self.check_evaluation_batch, self.evaluation_spec
-        data = self._checked(x, y, batch_size, spec, check, "evaluate")
-        num_images = batches.known_rows(data)
-        if num_images is not None:
-            self.check_num_images(num_images)
-        return data
-
-    def _training_data(self, data, batch_size, shuffle: bool):
-        """Returns what Keras trains on: arrays that it is not to pair row by row as a dataset."""
-        seed = int(self.stream_seed("order", self.step)[0]) % 2**31
-        if isinstance(data, tuple) and batches.are_arrays(data):
-            num_rows = self.rows_of_epoch(tuple(len(tf.nest.flatten(part)[0]) for part in data))
-            if num_rows is not None:
-                return batches.separate_passes(data, num_rows, batch_size, shuffle, seed)
-        return self._data_for_replicas(data, batch_size, shuffle, seed)
-
-    def _data_for_replicas(self, data, batch_size, shuffle: bool = False, seed: int | None = None):
-        """Returns data of which every replica has a share of every batch."""
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        is_array = data is not None and batches.are_arrays(data)
-        if is_array and (replicas > 1 or len(set(map(len, tf.nest.flatten(data)))) > 1):
-            data = batches.one_pass(data, batch_size, shuffle, seed)
-        if replicas > 1 and isinstance(data, tf.data.Dataset):
-            data = batches.filled_for_replicas(data, replicas)
-        return data
-
-    def _refuse_weights(self, class_weight=None, sample_weight=None) -> None:
-        if class_weight is not None:
-            raise ValueError(
-                f"The losses of {type(self).__name__} take no class_weight; draw rare classes "
-                f"oftener instead. Received: class_weight={class_weight!r}"
-            )
-        if sample_weight is not None:
-            raise ValueError(
-                f"{type(self).__name__} takes no sample_weight; draw what shall count more oftener "
-                f"instead. Received: sample_weight of type {type(sample_weight).__name__}"
-            )
 
     def _step_on_batch(self, step: Callable, spec, method: str) -> Callable:
         def step_on_batch(data):
@@ -564,39 +450,18 @@ class AdversarialModel(keras.Model):
                 for what is not logged, or is `SwapEMAWeights`.
         """
         self._assert_compile_called("fit")
-        self._refuse_weights(class_weight=class_weight, sample_weight=sample_weight)
+        training_data.refuse_weights(self, class_weight=class_weight, sample_weight=sample_weight)
         for player, optimizer in self.optimizers.items():
             self._refuse_frozen(player)
             refuse_foreign_optimizer(player, optimizer, self.trainable_variables_of(player))
         batches.refuse_endless(x, arguments.get("steps_per_epoch"), "fit", "steps_per_epoch")
-        given = self._checked(x, y, batch_size, self.batch_spec, self.check_batch, "fit")
-        data = self._training_data(given, batch_size, shuffle)
-        if data is not given and validation_split:
-            raise ValueError(
-                "Arrays that go through passes of their own, or to several replicas, are not "
-                f"split; give validation_data. Received: validation_split={validation_split}"
-            )
-        if validation_split and batches.are_arrays(data):
-            num_rows = len(tf.nest.flatten(data)[0])
-            self.check_num_images(num_rows - math.floor(num_rows * (1 - validation_split)))
+        data = training_data.for_training(self, x, y, batch_size, shuffle, validation_split)
         if validation_data is not None:
-            steps = arguments.get("validation_steps")
-            batches.refuse_endless(validation_data, steps, "fit", "validation_steps")
-            size = arguments.get("validation_batch_size") or batch_size
-            validation_data = self._checked_evaluation(validation_data, None, size)
-            validation_data = self._data_for_replicas(validation_data, size)
-            validation_data = batches.untuned(validation_data, size)
-            validation_data = (distribution.shared_out(validation_data, self.distribute_strategy),)
-        check_callbacks(callbacks, self.optimizers)
-        evaluated = {f"val_{name}" for name in self.evaluation_logs}
-        validates = validation_data is not None or validation_split
-        logs = {*self.running_means, *(evaluated if validates else ())}
-        if self.objective is not None:
-            logs -= {*objectives.OUTPUT_LOGS} - {*self.objective.logs}
-        check_monitors(callbacks, logs, evaluated)
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = keras.tree.flatten(callbacks or [])
-            callbacks = [NotANumberIsWorst(callbacks), RateLog(callbacks), *callbacks]
+            validation_data = training_data.for_validation(
+                self, validation_data, batch_size, arguments
+            )
+        validates = validation_data is not None or bool(validation_split)
+        callbacks = prepared_callbacks(self, callbacks, validates)
         # Keras warns of its own default where it can't shuffle.
         can_shuffle = isinstance(data, keras.utils.PyDataset) or batches.are_arrays(data)
         shuffle = bool(shuffle and can_shuffle)
@@ -630,18 +495,16 @@ class AdversarialModel(keras.Model):
                 `steps` is missing.
         """
         self._assert_compile_called("evaluate")
-        self._refuse_weights(sample_weight=sample_weight)
+        training_data.refuse_weights(self, sample_weight=sample_weight)
         if not arguments.get("_use_cached_eval_dataset"):  # within `fit`, which has looked
             batches.refuse_endless(x, arguments.get("steps"), "evaluate", "steps")
-            x = self._checked_evaluation(x, y, batch_size)
-            x = batches.untuned(self._data_for_replicas(x, batch_size), batch_size)
-            x = distribution.shared_out(x, self.distribute_strategy)
+            x = training_data.for_evaluation(self, x, y, batch_size)
         return super().evaluate(x, batch_size=batch_size, verbose=verbose, **arguments)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Takes one step on a batch, after a look at it; see `fit`."""
         self._assert_compile_called("train_on_batch")
-        self._refuse_weights(class_weight=class_weight, sample_weight=sample_weight)
+        training_data.refuse_weights(self, class_weight=class_weight, sample_weight=sample_weight)
         batch = batches.unpacked((x, y))
         self.check_batch(batch, "train_on_batch")
         return super().train_on_batch(batch, return_dict=return_dict)
@@ -649,7 +512,7 @@ class AdversarialModel(keras.Model):
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Evaluates a batch, after a look at it; see `evaluate`."""
         self._assert_compile_called("test_on_batch")
-        self._refuse_weights(sample_weight=sample_weight)
+        training_data.refuse_weights(self, sample_weight=sample_weight)
         batch = batches.unpacked((x, y))
         self.check_evaluation_batch(batch, "test_on_batch")
         return super().test_on_batch(batch, return_dict=return_dict)
