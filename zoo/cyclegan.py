@@ -350,11 +350,9 @@ class CycleGAN(AdversarialModel):
 
     def _refuse_size(self, shape) -> None:
         size = tuple(shape[1:3])
-        nearest = (
-            tuple(max(1, round(side / divisor)) * divisor for side in size)
-            for divisor in (2, 4, 8, 16, 32, 64)
-        )
-        works = next(filter(self._keeps, nearest), self.image_shape[:2])
+        divisor = max(map(multiple_of_sides, self.translators))
+        nearest = tuple(max(1, round(side / divisor)) * divisor for side in size)
+        works = nearest if self._keeps(nearest) else self.image_shape[:2]
         raise ValueError(
             f"Images of {size[0]} by {size[1]} pixels would come back in another size, for the "
             f"generators halve and double it; crop, pad or resize them, such as to {works[0]} by "
