@@ -169,6 +169,34 @@ def search(
     Raises:
         RunFailedError: if every trial failed; the message is the last one's.
     """
+    oracle = _oracle_in(folder, space, trials, method, values.seed)
+    earlier = {name: _kept(folder, name) for name in oracle.trials}
+    done = {name: trial for name, trial in earlier.items() if trial is not None}
+    watched, better = "", "min"
+    quiet = not sys.stderr.isatty()
+    with tqdm(total=trials, initial=len(done), unit="trial", disable=quiet) as bar:
+        while (asked := _next_trial(oracle)).status != "STOPPED":
+            chosen = dict(asked.hyperparameters.values)
+            path = folder / "trials" / asked.trial_id
+            arguments = arguments_of(preset, vars(dataclasses.replace(values, **chosen)))
+            if (path / "config.json").exists():  # begun before an interruption
+                arguments = ["--resume"]
+            try:
+                make_run(recipe.name, [f"--workdir={path}", *arguments], bar.set_postfix_str)
+                watched, better, score = best_of(RunFolder.open(path))
+                trial = Trial(chosen, score, str(path))
+            except RunFailedError as error:
+                trial = Trial(chosen, None, str(path), str(error))
+            _keep(folder, asked.trial_id, trial)
+            _tell(oracle, asked, trial, better)
+            done[asked.trial_id] = trial
+            bar.update()
+            bar.write(_told(trial, watched))
+    return _ranked(list(done.values()), watched, better)
+
+
+def _oracle_in(folder: Path, space: Space, trials: int, method: str, seed: int) -> Any:
+    """Returns KerasTuner's oracle, which chooses what to try, as the folder left it."""
     import keras_tuner
 
     parameters = keras_tuner.HyperParameters()
@@ -188,7 +216,7 @@ def search(
         max_trials=trials,
         hyperparameters=parameters,
         tune_new_entries=False,
-        seed=values.seed,
+        seed=seed,
         max_consecutive_failed_trials=trials + 1,  # at some rates any game breaks
     )
     # As KerasTuner's `Tuner` does, which would print the stack of each trial that fails.
@@ -196,34 +224,23 @@ def search(
     oracle._set_project_dir(str(folder), "search")
     if (folder / "search" / "oracle.json").exists():
         oracle.reload()
-    earlier = {name: _kept(folder, name) for name in oracle.trials}
-    done = {name: trial for name, trial in earlier.items() if trial is not None}
-    watched, better = "", "min"
-    quiet = not sys.stderr.isatty()
-    with tqdm(total=trials, initial=len(done), unit="trial", disable=quiet) as bar:
-        while (asked := _next_trial(oracle)).status != "STOPPED":
-            chosen = dict(asked.hyperparameters.values)
-            path = folder / "trials" / asked.trial_id
-            arguments = arguments_of(preset, vars(dataclasses.replace(values, **chosen)))
-            if (path / "config.json").exists():  # begun before an interruption
-                arguments = ["--resume"]
-            try:
-                make_run(recipe.name, [f"--workdir={path}", *arguments], bar.set_postfix_str)
-                watched, better, score = best_of(RunFolder.open(path))
-                trial = Trial(chosen, score, str(path))
-                cost = score if better == "min" else -score
-                oracle.update_trial(asked.trial_id, {"cost": cost})
-                asked.status = "COMPLETED"
-            except RunFailedError as error:
-                trial = Trial(chosen, None, str(path), str(error))
-                asked.status = "FAILED"
-            _keep(folder, asked.trial_id, trial)
-            oracle.end_trial(asked)
-            oracle.save()  # `end_trial` does so before it knows that this one has ended
-            done[asked.trial_id] = trial
-            bar.update()
-            bar.write(_told(trial, watched))
-    made = list(done.values())
+    return oracle
+
+
+def _tell(oracle: Any, asked: Any, trial: Trial, better: str) -> None:
+    """Tells the oracle how a trial ended that it asked for."""
+    if trial.score is None:
+        asked.status = "FAILED"
+    else:
+        cost = trial.score if better == "min" else -trial.score
+        oracle.update_trial(asked.trial_id, {"cost": cost})
+        asked.status = "COMPLETED"
+    oracle.end_trial(asked)
+    oracle.save()  # `end_trial` does so before it knows that this one has ended
+
+
+def _ranked(made: list[Trial], watched: str, better: str) -> tuple[str, str, list[Trial]]:
+    """Returns the measure, which way is better, and the trials, the best first."""
     good = [trial for trial in made if trial.score is not None]
     if not good:
         raise RunFailedError(f"all {len(made)} trials failed, the last one: {made[-1].failure}")

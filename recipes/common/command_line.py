@@ -13,7 +13,7 @@ import sys
 import time
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from absl import app, flags, logging
@@ -62,7 +62,6 @@ def define_flags(
         datasets_help: which other names the recipe takes.
         **own_numbers: the help of each further integer flag, a hyper-parameter of that name.
     """
-    quick, paper = (preset(name, dataset) for name in PRESETS)
     flags.DEFINE_string("dataset", dataset, f"Data set to train on: {datasets_help}.")
     flags.DEFINE_enum(
         "preset",
@@ -70,6 +69,37 @@ def define_flags(
         PRESETS,
         "quick fits a small machine; paper has the paper's every number.",
     )
+    quick, paper = (preset(name, dataset) for name in PRESETS)
+    _define_numbers(quick, paper, dataset, own_numbers)
+    flags.DEFINE_string(
+        "workdir", None, "Folder to leave the run in. By default a new one under runs/."
+    )
+    flags.DEFINE_bool(
+        "resume",
+        False,
+        "Continue the run in --workdir where it stopped, with its own hyper-parameters.",
+    )
+    _define_saving()
+    _define_machinery()
+    flags.DEFINE_bool(
+        "smoke",
+        False,
+        f"Run every stage on a few steps, to see that all works; {SMOKE_EPOCHS} epochs unless "
+        "--epochs says otherwise.",
+    )
+    others = (f"{name}={value}" for name, value in vars(quick).items() if name not in FLAGS)
+    flags.DEFINE_multi_string(
+        "set",
+        [],
+        "name=value: any other hyper-parameter; may be repeated. By default the preset's; in quick "
+        f"for {dataset}: {', '.join(others)}.",
+    )
+
+
+def _define_numbers(
+    quick: HyperParameters, paper: HyperParameters, dataset: str, own_numbers: Mapping[str, str]
+) -> None:
+    """Defines the integers, whose help tells what the presets have."""
 
     def define_number(name: str, help_text: str, lower_bound: int) -> None:
         values = [f"{getattr(value, name)}" for value in (quick, paper)]
@@ -82,15 +112,10 @@ def define_flags(
     define_number("seed", "Seed of weights, latents, noise and order of the images.", lower_bound=0)
     for name, help_text in own_numbers.items():
         define_number(name, help_text, lower_bound=0)
-    flags.DEFINE_string(
-        "workdir", None, "Folder to leave the run in. By default a new one under runs/."
-    )
-    flags.DEFINE_bool(
-        "resume",
-        False,
-        "Continue the run in --workdir where it stopped, with its own hyper-parameters.",
-    )
-    _define_saving()
+
+
+def _define_machinery() -> None:
+    """Defines what computes, and how."""
     flags.DEFINE_enum(
         "strategy",
         "auto",
@@ -109,19 +134,6 @@ def define_flags(
         "jit", "auto", JITS, "Train with XLA; auto does so on one GPU. Evaluation is without."
     )
     flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras dtype policy of the networks.")
-    flags.DEFINE_bool(
-        "smoke",
-        False,
-        f"Run every stage on a few steps, to see that all works; {SMOKE_EPOCHS} epochs unless "
-        "--epochs says otherwise.",
-    )
-    others = (f"{name}={value}" for name, value in vars(quick).items() if name not in FLAGS)
-    flags.DEFINE_multi_string(
-        "set",
-        [],
-        "name=value: any other hyper-parameter; may be repeated. By default the preset's; in quick "
-        f"for {dataset}: {', '.join(others)}.",
-    )
 
 
 def _define_saving() -> None:

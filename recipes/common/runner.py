@@ -1,9 +1,10 @@
 """Runs a recipe: from its flags to its model, from training to scores, table and page."""
 
+import functools
 import hashlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,53 @@ def train_and_report(
     family = recipe.family
     monitor = values.monitor or family.monitor
     mode = _better(model, monitor)
-    outcome = training.fit(
+    outcome = _train(recipe, values, data, model, folder, monitor, mode, saving)
+    best = family.best
+    if values.monitor:
+        best = f"the {'least' if mode == 'min' else 'largest'} {values.monitor}"
+    results = {
+        **family.score(values, data, model, outcome),
+        "weights": outcome.describe_weights(bool(values.average_decay), best),
+        "stop_reason": outcome.stop_reason,
+        "watched": monitor,
+        "better": mode,
+        "is_broken": outcome.is_broken,
+        "epochs": outcome.epochs,
+        "smoke": values.smoke,
+    }
+    if not is_chief(model.distribute_strategy):
+        return results
+    report = functools.partial(_report, recipe, values, data, model, folder, outcome)
+    folder.write_results(results)
+    training.draw_training(folder, outcome)
+    report(results)
+    # They are taken of the networks alone, so that one worker can do it.
+    further = {} if outcome.is_broken else family.further_scores(values, data, model)
+    if further:
+        results |= further
+        folder.write_results(results)
+        report(results, family.write_pictures(data, model, folder.path))
+    if not (values.smoke or outcome.is_broken):  # it takes seconds, and what broke may give NaN
+        export.verify(folder.export)
+    print(training.format_table(family.columns, family.table(values, results)))
+    ending = f"Stopped: {outcome.stop_reason}. Everything is in {folder.path}; "
+    lines = (_protocol_line(results), f"{ending}open {folder.report_html}")
+    print("\n".join(filter(None, lines)))
+    return results
+
+
+def _train(
+    recipe: Recipe,
+    values: HyperParameters,
+    data: RunData,
+    model: AdversarialModel,
+    folder: RunFolder,
+    monitor: str,
+    mode: str,
+    saving: training.Saving | None,
+) -> training.Outcome:
+    family = recipe.family
+    return training.fit(
         model,
         data.train_from,
         folder,
@@ -222,56 +269,30 @@ def train_and_report(
         resume_command=command_line.resume_command(folder),
     )
 
-    writes = is_chief(model.distribute_strategy)
 
-    def write_and_report(results: dict[str, Any]) -> None:
-        if not writes:
-            return
-        folder.write_results(results)
-        training.export_and_report(
-            model,
-            folder,
-            outcome,
-            title=f"{recipe.title} on {values.dataset}",
-            headline=family.headline(results),
-            table=family.table(values, results),
-            resume_command=command_line.resume_command(folder, "--epochs=..."),
-            pictures=pictures,
-            notice=_joined(data.stand_in, _protocol_line(results), family.samples_note),
-            data_license=data.license,
-        )
-
-    pictures: list[tuple[Path, str]] = []
-    best = family.best
-    if values.monitor:
-        best = f"the {'least' if mode == 'min' else 'largest'} {values.monitor}"
-    results = {
-        **family.score(values, data, model, outcome),
-        "weights": outcome.describe_weights(bool(values.average_decay), best),
-        "stop_reason": outcome.stop_reason,
-        "watched": monitor,
-        "better": mode,
-        "is_broken": outcome.is_broken,
-        "epochs": outcome.epochs,
-        "smoke": values.smoke,
-    }
-    write_and_report(results)
-    # They are taken of the networks alone, so that one worker can do it.
-    skips = outcome.is_broken or not writes
-    further = {} if skips else family.further_scores(values, data, model)
-    if further:
-        results |= further
-        pictures += family.write_pictures(data, model, folder.path)
-        write_and_report(results)
-    if not writes:
-        return results
-    if not (values.smoke or outcome.is_broken):  # it takes seconds, and what broke may give NaN
-        export.verify(folder.export)
-    print(training.format_table(family.columns, family.table(values, results)))
-    ending = f"Stopped: {outcome.stop_reason}. Everything is in {folder.path}; "
-    lines = (_protocol_line(results), f"{ending}open {folder.report_html}")
-    print("\n".join(filter(None, lines)))
-    return results
+def _report(
+    recipe: Recipe,
+    values: HyperParameters,
+    data: RunData,
+    model: AdversarialModel,
+    folder: RunFolder,
+    outcome: training.Outcome,
+    results: dict[str, Any],
+    pictures: Sequence[tuple[Path, str]] = (),
+) -> None:
+    family = recipe.family
+    training.export_and_report(
+        model,
+        folder,
+        outcome,
+        title=f"{recipe.title} on {values.dataset}",
+        headline=family.headline(results),
+        table=family.table(values, results),
+        resume_command=command_line.resume_command(folder, "--epochs=..."),
+        pictures=pictures,
+        notice=_joined(data.stand_in, _protocol_line(results), family.samples_note),
+        data_license=data.license,
+    )
 
 
 def _better(model: AdversarialModel, monitor: str) -> str:

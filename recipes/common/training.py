@@ -34,6 +34,7 @@ from zoo.runs import (
     StopOnSignal,
     fit_from,
 )
+from zoo.runs.checkpoints import RunState
 from zoo.runs.folder import RunFolder
 from zoo.runs.training_state import optimizers_of, steps_done
 from zoo.runs.workers import ReplicaCount, callbacks_of
@@ -149,8 +150,6 @@ def fit(
     saving = saving or Saving()
     strategy = model.distribute_strategy
     writes = is_chief(strategy)
-    history_csv = run.history_csv if writes else None
-    history = HistoryFile(history_csv)
     on_quality = None
     if patience is not None:
         taken_on = dataclasses.asdict(stamp) if stamp else None
@@ -158,31 +157,12 @@ def fit(
     health = HealthMonitor(data_from(0), run.health_json)
     states = {"health": health, "replicas": ReplicaCount(strategy)}
     states |= {"stop_on_quality": on_quality} if on_quality else {}
-    state, stop = None, None
-    with chief_first(strategy):  # which sets aside what is damaged
-        if run.latest_checkpoint is not None:
-            if writes:
-                run.lock()
-            with _warnings_as_lines():
-                state = RunCheckpoint.restore(model, run.checkpoints, states)
-            history = HistoryFile(history_csv, state.history)
-            stop = state.states.get("stop_on_quality")
-            _refuse_other_stamp(monitor, stop, stamp)
-    require_agreement(
-        strategy,
-        steps_done(model),
-        "the step to go on from",
-        "Give them one --workdir, on a disk that all see.",
-    )
+    state, stop = _restored(model, run, states, monitor, stamp)
     # An unbroken run would have gone no further either.
     has_stopped = stop is not None and stop["wait"] >= patience
-    # An overflow, which loss scaling skips, makes these infinite.
-    scaled = [
-        f"{player}_gradient_norm"
-        for player, optimizer in optimizers_of(model).items()
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    ]
-    on_non_finite = StopOnNonFinite(ignore=tuple(scaled))
+    history_csv = run.history_csv if writes else None
+    history = HistoryFile(history_csv, state.history if state else ())
+    on_non_finite = StopOnNonFinite(ignore=_norms_that_may_overflow(model))
     samples = SampleGrid(run.samples, num_images=num_samples, draw=draw_samples)
     # What one worker traces, or looks for, alone would put it out of step with the others.
     by_itself = not has_workers(strategy)
@@ -234,17 +214,65 @@ def fit(
         on_signal.release()
     if has_stopped:
         on_quality.stop_reason = on_quality.standstill()
-    reasons = [c.stop_reason for c in (on_non_finite, on_quality) if c and c.stop_reason]
-    if on_non_finite.stop_reason and run.latest_checkpoint is not None:
-        reasons[0] += f"; the last good checkpoint is {run.latest_checkpoint.name}"
     return Outcome(
-        stop_reason=reasons[0] if reasons else f"all {counted(epochs, 'epoch')} done",
+        stop_reason=_stop_reason(run, epochs, on_non_finite, on_quality),
         epochs=len(history.rows),
         history=history.rows,
         is_broken=on_non_finite.stop_reason is not None,
         # A run that broke within its first epoch has none.
         keeps_best=on_quality is not None and on_quality.best_weights is not None,
     )
+
+
+def _restored(
+    model: AdversarialModel,
+    run: RunFolder,
+    states: Mapping[str, Any],
+    monitor: str,
+    stamp: Stamp | None,
+) -> tuple[RunState | None, Mapping[str, Any] | None]:
+    """Returns the newest checkpoint, which is loaded, and what early stopping said in it."""
+    strategy = model.distribute_strategy
+    state, stop = None, None
+    with chief_first(strategy):  # which sets aside what is damaged
+        if run.latest_checkpoint is not None:
+            if is_chief(strategy):
+                run.lock()
+            with _warnings_as_lines():
+                state = RunCheckpoint.restore(model, run.checkpoints, states)
+            stop = state.states.get("stop_on_quality")
+            _refuse_other_stamp(monitor, stop, stamp)
+    require_agreement(
+        strategy,
+        steps_done(model),
+        "the step to go on from",
+        "Give them one --workdir, on a disk that all see.",
+    )
+    return state, stop
+
+
+def _norms_that_may_overflow(model: AdversarialModel) -> tuple[str, ...]:
+    """Names the logs that an overflow, which loss scaling skips, makes infinite."""
+    return tuple(
+        f"{player}_gradient_norm"
+        for player, optimizer in optimizers_of(model).items()
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    )
+
+
+def _stop_reason(
+    run: RunFolder,
+    epochs: int,
+    on_non_finite: StopOnNonFinite,
+    on_quality: StopOnQuality | None,
+) -> str:
+    if on_non_finite.stop_reason:
+        newest = run.latest_checkpoint
+        saved = f"; the last good checkpoint is {newest.name}" if newest is not None else ""
+        return f"{on_non_finite.stop_reason}{saved}"
+    if on_quality is not None and on_quality.stop_reason:
+        return on_quality.stop_reason
+    return f"all {counted(epochs, 'epoch')} done"
 
 
 def _refuse_other_stamp(monitor: str, stop: Mapping[str, Any] | None, stamp: Stamp | None) -> None:
@@ -289,6 +317,13 @@ def _devices(strategy: tf.distribute.Strategy) -> str:
     return f"{found}{shared}"
 
 
+def draw_training(run: RunFolder, outcome: Outcome) -> None:
+    """Draws how a training went: its curves, and the animation of its samples."""
+    if outcome.history:
+        report_page.write_curves(outcome.history, run.curves_png)
+    report_page.write_gif(run.samples, run.samples_gif)
+
+
 def export_and_report(
     model: AdversarialModel,
     run: RunFolder,
@@ -302,7 +337,7 @@ def export_and_report(
     data_license: str = "",
     pictures: Sequence[tuple[Path, str]] = (),
 ) -> None:
-    """Writes what a run leaves at its end: export, curves, animation and the report page.
+    """Writes what a run leaves at its end: the export, and the page of all that is in its folder.
 
     Args:
         model: trained.
@@ -325,9 +360,6 @@ def export_and_report(
             details=export.details_of_run(run.path, data_license=data_license, notice=notice),
             verify=False,
         )
-    if outcome.history:
-        report_page.write_curves(outcome.history, run.curves_png)
-    report_page.write_gif(run.samples, run.samples_gif)
     report_page.write_report(
         run,
         title=title,
