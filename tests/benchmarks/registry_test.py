@@ -54,7 +54,9 @@ def test_record_without_a_distance_is_refused(name: str) -> None:
 
 
 def test_record_without_scores_of_classes_is_complete() -> None:
-    refuse_incomplete(generated_record_of(class_scores={}))
+    record = generated_record_of(class_scores={})
+    assert not {"mean_confidence", "class_imbalance"} & record.scores.keys()
+    refuse_incomplete(record)
 
 
 def test_all_that_is_absent_is_named() -> None:

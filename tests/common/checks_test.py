@@ -31,7 +31,10 @@ def test_unscaled_images_are_refused(images, pixels):
     "images", [np.linspace(-1, 1, 16), np.linspace(1 / 255, 1, 16), np.zeros(16), -np.ones(16)]
 )
 def test_scaled_images_are_accepted(images):
-    check_image_range((images.reshape(1, 4, 4, 1), np.full((1, 7), 99.0)))
+    images, others = images.reshape(1, 4, 4, 1), np.full((1, 7), 99.0)
+    check_image_range((images, others))
+    with pytest.raises(ValueError, match="scaled to"):  # if the others were images
+        check_image_range((images, others[..., np.newaxis, np.newaxis]))
 
 
 def photos(*levels: float) -> list[np.ndarray]:
@@ -139,6 +142,8 @@ def test_points_may_end_in_anything():
     latents = keras.Input((2,))
     points = keras.Model(latents, keras.layers.Activation("sigmoid")(latents))
     check_network("generator", points, (2,), (2,))
+    with pytest.raises(ValueError, match="generator"):
+        check_network("generator", points, (2,), (3,))
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,10 @@ def test_measures_of_several_logs_may_be_watched(fit, model):
     images = keras.Input((28, 28, 1))
     pixels = keras.Model(images, keras.layers.Flatten()(images))
     model.set_quality_measures([metrics.PrecisionRecall(pixels, np.int64(1), np.int64(4))])
+    stopping = EarlyStopping("val_recall", mode="max")
     try:
-        fit(EarlyStopping("val_recall", mode="max"), validation_data=ramp_images(4))
+        recalls = fit(stopping, validation_data=ramp_images(4)).history["val_recall"]
+        assert [stopping.best] == recalls
     finally:
         model.set_quality_measures(CASE.quality_measures())
 
@@ -140,4 +142,6 @@ def test_nothing_but_nan_stops_a_run_and_brings_no_weights_back(fit, model):
 
 def test_rates_that_a_callback_sets_may_be_watched(fit):
     constant = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)
-    fit(constant, EarlyStopping("generator_learning_rate", mode="min"))
+    stopping = EarlyStopping("generator_learning_rate", mode="min")
+    rates = fit(constant, stopping).history["generator_learning_rate"]
+    assert [stopping.best] == rates == pytest.approx([1e-3])

@@ -119,6 +119,7 @@ def test_the_open_data_set_gives_the_same(load, tiles_dir):
     tiles = datasets.open("spotted_tiles", data_dir=tiles_dir)
     options = {"shuffle": True, "repeat": True, "batch_size": 16, "seed": 3}
     asked = _take(tiles.attributes(**options), 3)
+    assert len(asked) == 3
     _assert_equal_batches(asked, _take(load(with_attributes=True, **options), 3))
 
 

@@ -70,10 +70,14 @@ def test_claims_of_one_process_are_one_and_end_with_it(tmp_path: Path) -> None:
 
 
 def test_a_folder_made_anew_is_locked_anew(tmp_path: Path) -> None:
+    file = tmp_path / locking.LOCK_FILE
     old = FolderLock(tmp_path)
-    (tmp_path / locking.LOCK_FILE).unlink()
-    FolderLock(tmp_path)
-    assert old is not None and (tmp_path / locking.LOCK_FILE).exists()
+    file.unlink()
+    new = FolderLock(tmp_path)
+    old.sign()  # the file that is gone
+    assert file.read_text() == ""
+    new.sign()
+    assert file.read_text().startswith(f"process {os.getpid()} on ")
 
 
 @pytest.mark.parametrize("fcntl", [None, "refused"])
