@@ -114,7 +114,7 @@ GENERATION_LOGS = frozenset({"frechet_distance", "kernel_distance"})
 
 def generation_measures(image_shape=(28, 28, 1)) -> tuple[keras.metrics.Metric, ...]:
     images = keras.Input(image_shape)
-    features = layers.AveragePooling2D(14)(images)
+    features = layers.AveragePooling2D(min(14, *image_shape[:2]))(images)
     extractor = keras.Model(images, layers.Flatten()(features))
     return (metrics.FrechetDistance(extractor), metrics.KernelDistance(extractor, block_size=4))
 

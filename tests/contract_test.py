@@ -270,7 +270,7 @@ def test_logs_start_anew_each_epoch(model, case):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@cases_of(every_day=EVERY_DAY)
+@cases_of(every_day=("three_players",))
 def test_trains_in_mixed_precision(case, policy):
     keras.config.set_dtype_policy(policy)
     try:
@@ -295,7 +295,7 @@ def test_trains_in_mixed_precision(case, policy):
     assert scaled == [is_scaled] * len(model.players)
 
 
-@cases_of(every_day=EVERY_DAY)
+@cases_of(every_day=("vanilla_gan",))
 def test_two_replicas_equal_one(case, two_replicas):
     def trained(strategy) -> AdversarialModel:
         with strategy.scope():
@@ -466,7 +466,7 @@ def arguments_of(signature, size: int, case: Case, image_shape) -> dict[str, np.
     return {spec.name: known[spec.name]() for spec in signature.input_signature}
 
 
-@cases_of(every_day=(*EVERY_DAY, "cyclegan", "semi_supervised_gan"))
+@cases_of(every_day=("three_players", "cyclegan", "semi_supervised_gan"))
 def test_export_stands_alone(case, tmp_path, stands_alone):
     model = build(case)
     export.save(model, tmp_path, verify=False)

@@ -132,6 +132,7 @@ def test_global_average_pooling_leaves_one_weight_a_filter():
 # === Learning ===
 
 
+@pytest.mark.slow
 def test_learns_only_if_the_discriminator_does():
     keras.utils.set_random_seed(1)
     model = zoo.DCGAN((28, 28, 1), latent_dim=8, base_filters=4)

@@ -272,6 +272,7 @@ def test_default_optimizers_have_no_momentum():
 # === Learning ===
 
 
+@pytest.mark.slow
 def test_learns_only_if_the_discriminator_does():
     keras.utils.set_random_seed(1)
     model = zoo.FaceGAN(IMAGE_SHAPE, latent_dim=8, filters=16, average_decay=0.9)

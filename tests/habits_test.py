@@ -25,8 +25,10 @@ from zoo.common.adversarial import AdversarialModel
 
 ALL_CASES = (*CASES, three_players.CASE)
 STEPS = 5
-# All habits of all variants take minutes; of two, one of images alone, they are always tried.
-EVERY_DAY = ("semi_supervised_gan", "vanilla_gan")
+# All habits of all variants take minutes; of these they are always tried.
+EVERY_DAY = ("three_players", "vanilla_gan")
+# What the base class does for all: these have batches of every form.
+FORMS = ("cyclegan", "semi_supervised_gan", "three_players", "vanilla_gan")
 
 
 def if_asked(*cases: Case) -> pytest.MarkDecorator:
@@ -38,7 +40,13 @@ def if_asked(*cases: Case) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", chosen, indirect=True, scope="module")
 
 
-@pytest.fixture(params=ALL_CASES, ids=lambda case: case.name, scope="module")
+@pytest.fixture(
+    params=[
+        pytest.param(case, id=case.name, marks=[] if case.name in FORMS else [pytest.mark.slow])
+        for case in ALL_CASES
+    ],
+    scope="module",
+)
 def case(request) -> Case:
     return request.param
 

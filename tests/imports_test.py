@@ -113,19 +113,30 @@ def test_one_file_imports_tfgan() -> None:
 
 
 @pytest.fixture(scope="module")
-def added_by_zoo() -> set[str]:
-    """The modules that `import zoo` adds to those that Keras brings."""
+def keras_before_zoo() -> subprocess.CompletedProcess:
+    """A process that imports Keras, with oneDNN off, and then the zoo; it prints what that adds."""
     script = (
+        "import os; os.environ['TF_ENABLE_ONEDNN_OPTS'] = '0'\n"
         "import sys, keras\n"
+        "del os.environ['TF_ENABLE_ONEDNN_OPTS']\n"
         "before = set(sys.modules)\n"
         "import zoo\n"
         "print(*set(sys.modules) - before)"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, cwd=REPOSITORY
-    )
-    assert finished.returncode == 0, finished.stderr
-    return set(finished.stdout.split())
+    command = [sys.executable, "-W", "always::UserWarning", "-c", script]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=REPOSITORY)
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    return finished
+
+
+@pytest.fixture(scope="module")
+def added_by_zoo(keras_before_zoo) -> set[str]:
+    """The modules that `import zoo` adds to those that Keras brings."""
+    return set(keras_before_zoo.stdout.split())
+
+
+def test_warns_of_a_tensorflow_that_came_first_without_onednn(keras_before_zoo) -> None:
+    assert "Import zoo first" in keras_before_zoo.stderr
 
 
 def test_importing_zoo_adds_nothing_slow_to_keras(added_by_zoo: set[str]) -> None:

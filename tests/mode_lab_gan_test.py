@@ -102,7 +102,7 @@ def small_model(unrolled_steps: int, optimizer, noise: float = 0.0, **arguments)
 POINTS = 2.0 * ramp_images(6, (2,))
 
 
-@pytest.mark.parametrize("penalty", ["none", "r1_r2"])
+@pytest.mark.parametrize("penalty", [pytest.param("none", marks=pytest.mark.slow), "r1_r2"])
 def test_the_gradient_is_the_slope_of_the_loss_after_real_steps(penalty):
     """Against differences: D trained for K more steps by Keras itself, then G's loss."""
     rate = 2.0
@@ -311,6 +311,7 @@ def test_the_first_layer_bends_all_over_the_plane():
         assert np.mean(distances > 0.5 * extent) > 0.1
 
 
+@pytest.mark.slow
 def test_learns_only_if_the_discriminator_does():
     keras.utils.set_random_seed(1)
     model = zoo.ModeLabGAN(

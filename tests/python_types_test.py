@@ -212,7 +212,7 @@ def test_recipes_take_paths_for_data_sets(recipe, pictures):
         assert dataclasses.replace(of_path, dataset=pictures) == of_path
 
 
-@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize("kind", [pytest.param(str, marks=pytest.mark.slow), Path])
 def test_runs_take_paths_and_texts(kind, tmp_path):
     model, settings = dense_gan(), {"epochs": runs.HyperParameter(1)}
     model.compile()
@@ -243,7 +243,7 @@ def test_runs_take_paths_and_texts(kind, tmp_path):
         assert int(runs.load_model(kind(run.path), checkpoint).step) == 3
 
 
-@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize("kind", [pytest.param(str, marks=pytest.mark.slow), Path])
 def test_models_are_saved_and_exported_under_paths_and_texts(kind, tmp_path):
     model = dense_gan()
     model.compile()

@@ -96,8 +96,12 @@ def smooth_model(optimizer, unrolled_steps: int = 3) -> zoo.UnrolledGAN:
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: keras.optimizers.SGD(1.0, momentum=0.5), lambda: keras.optimizers.Adam(0.1, 0.5)],
-    ids=["momentum", "adam"],
+    [
+        pytest.param(
+            lambda: keras.optimizers.SGD(1.0, momentum=0.5), id="momentum", marks=pytest.mark.slow
+        ),
+        pytest.param(lambda: keras.optimizers.Adam(0.1, 0.5), id="adam"),
+    ],
 )
 def test_the_gradient_is_the_slope_of_what_d_loses_after_real_steps(make):
     """D takes K steps by Keras's own optimizer, which begins with the moments that it has."""
@@ -144,7 +148,8 @@ def test_the_gradient_is_the_slope_of_what_d_loses_after_real_steps(make):
 # === What it leaves alone ===
 
 
-def test_the_discriminator_and_its_optimizer_are_as_without_bit_for_bit():
+@pytest.mark.parametrize("run_eagerly", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_the_discriminator_and_its_optimizer_are_as_without_bit_for_bit(run_eagerly):
     def after_two_steps(unrolled_steps: int) -> zoo.UnrolledGAN:
         keras.utils.set_random_seed(3)
         model = zoo.UnrolledGAN(
@@ -155,7 +160,7 @@ def test_the_discriminator_and_its_optimizer_are_as_without_bit_for_bit():
             unrolled_steps=unrolled_steps,
         )
         # G at rest, so that D is shown the same images.
-        model.compile(generator_optimizer=keras.optimizers.SGD(0.0))
+        model.compile(generator_optimizer=keras.optimizers.SGD(0.0), run_eagerly=run_eagerly)
         model.fit(ramp_images(8, (8, 8, 1)), batch_size=4, shuffle=False, verbose=0)
         return model
 
@@ -198,6 +203,7 @@ def test_scales_are_the_paper_s():
 # === Learning ===
 
 
+@pytest.mark.slow
 def test_learns_only_if_the_discriminator_does():
     keras.utils.set_random_seed(1)
     latents, images = keras.Input((4,)), keras.Input((2, 2, 1))

@@ -132,6 +132,7 @@ def test_default_optimizers_are_the_papers():
 # === Learning ===
 
 
+@pytest.mark.slow
 def test_learns_only_if_the_critic_does():
     keras.utils.set_random_seed(1)
     model = zoo.WGANGP(

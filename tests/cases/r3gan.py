@@ -15,7 +15,7 @@ from tests.case import (
 
 def _small_r3gan() -> zoo.R3GAN:
     return zoo.R3GAN(
-        (16, 16, 1),
+        (8, 8, 1),
         latent_dim=7,
         filters=8,
         augmentation="colour,shift,cutout",
@@ -43,8 +43,8 @@ CASE = Case(
     variant=zoo.R3GAN,
     build=_small_r3gan,
     build_without_noise=_small_r3gan,
-    batch=lambda batch_size: ramp_images(batch_size, (16, 16, 1)),
-    evaluation_batch=lambda batch_size: ramp_images(batch_size, (16, 16, 1)),
+    batch=lambda batch_size: ramp_images(batch_size, (8, 8, 1)),
+    evaluation_batch=lambda batch_size: ramp_images(batch_size, (8, 8, 1)),
     inputs=ramp_latents,
     full_sizes=(
         (zoo.R3GAN, _r3gan_sizes((256, 128, 64, 32, 16), 1, None)),
@@ -55,7 +55,7 @@ CASE = Case(
     ),
     training_logs=OUTPUTS | {"real_gradient_penalty", "generated_gradient_penalty"},
     evaluation_logs=GENERATION_LOGS,
-    quality_measures=lambda: generation_measures((16, 16, 1)),
+    quality_measures=lambda: generation_measures((8, 8, 1)),
     bad_arguments=(
         ({"image_shape": (64, 64)}, r"`image_shape` .* Received: image_shape=\(64, 64\)"),
         ({"image_shape": (64, 128, 3)}, r"square. Received: image_shape=\(64, 128, 3\)"),

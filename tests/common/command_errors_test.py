@@ -28,7 +28,17 @@ def test_error_becomes_one_line(capsys, monkeypatch, error, line):
 TOO_LARGE = (10**8, 10**8)
 
 
-# Where memory is short, TensorFlow waits ten seconds for more.
+def run_out_of_memory():
+    """Says what `tf.zeros(TOO_LARGE)` does, but for ten seconds in which it waits for memory."""
+    raise tf.errors.ResourceExhaustedError(
+        None,
+        None,
+        "{{function_node __wrapped__Fill_device_/job:localhost/replica:0/task:0/device:CPU:0}} OOM "
+        "when allocating tensor with shape[100000000,100000000] and type float on "
+        "/job:localhost/replica:0/task:0/device:CPU:0 by allocator mklcpu [Op:Fill] name: ",
+    )
+
+
 @pytest.mark.parametrize(
     ("ask_for", "line"),
     [
@@ -38,8 +48,14 @@ TOO_LARGE = (10**8, 10**8)
             "batches, images, networks or image pools need less.",
             marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             tf.function(lambda: tf.random.uniform(TOO_LARGE), autograph=False),
+            "Not enough memory for a tensor of shape [100000000,100000000] on CPU:0; smaller "
+            "batches, images, networks or image pools need less.",
+            marks=pytest.mark.slow,
+        ),
+        (
+            run_out_of_memory,
             "Not enough memory for a tensor of shape [100000000,100000000] on CPU:0; smaller "
             "batches, images, networks or image pools need less.",
         ),

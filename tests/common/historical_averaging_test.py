@@ -41,8 +41,15 @@ def distance_from_equilibrium(weight: float, is_alternating: bool, rate=0.02, st
     return np.hypot(float(x) - 1.0, float(y) - 1.0)
 
 
-@pytest.mark.parametrize("is_alternating", [False, True])
-@pytest.mark.parametrize("weight", [0.05, 0.1])
+@pytest.mark.parametrize(
+    ("weight", "is_alternating"),
+    [
+        (0.05, True),
+        (0.1, False),
+        pytest.param(0.05, False, marks=pytest.mark.slow),
+        pytest.param(0.1, True, marks=pytest.mark.slow),
+    ],
+)
 def test_the_game_ends_at_its_equilibrium(weight, is_alternating):
     assert distance_from_equilibrium(weight, is_alternating) < 0.002
 
@@ -53,6 +60,7 @@ def test_without_a_pull_the_game_does_not_end():
     assert not distance_from_equilibrium(0.0, is_alternating=False) < 10.0
 
 
+@pytest.mark.slow
 def test_a_pull_too_strong_slows_the_game_down():
     assert 0.05 < distance_from_equilibrium(1.0, is_alternating=True) < 0.2
 

@@ -41,7 +41,9 @@ def test_leaves_no_estimator_in_tensorflow() -> None:
 
 
 # With and without XLA the import comes in Python that is traced; XLA compiles what this leaves.
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+# Without XLA, tests/zoo_test.py asks the same of a process that it has.
+@pytest.mark.slow
+@pytest.mark.parametrize("jit_compile", [False, True])
 def test_first_use_may_come_while_a_graph_is_traced(jit_compile: bool) -> None:
     script = FIRST_USE_IN_A_GRAPH.format(jit_compile=jit_compile)
     finished = subprocess.run(

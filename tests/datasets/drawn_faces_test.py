@@ -175,7 +175,7 @@ def test_attributes_occur_as_often_as_documented():
         for name, percent in re.findall(r"\| `(\w+)` \| ([\d.]+) % \|", readme)
     }
     assert documented.keys() == set(appearance.ATTRIBUTE_NAMES)
-    num_faces = 6000
+    num_faces = 2000
     faces = [
         appearance.attributes(appearance.sample_appearance("train", index))
         for index in range(num_faces)

@@ -107,10 +107,10 @@ def test_epochs_are_permutations_when_a_batch_holds_many_of_them(load, index_of)
 
 def test_no_epoch_comes_near_the_stored_order(load, index_of):
     dataset = load("train[:100]", shuffle=True, repeat=True, batch_size=100)
-    epochs = index_of(np.concatenate(_take(dataset, 1000))).reshape(1000, 100)
+    epochs = index_of(np.concatenate(_take(dataset, 400))).reshape(400, 100)
     correlations = [np.corrcoef(epoch, np.arange(100))[0, 1] for epoch in epochs]
     # The correlation of a random order has a standard deviation of 0.1.
-    assert 0.09 < np.std(correlations) < 0.11
+    assert 0.085 < np.std(correlations) < 0.115
     assert np.abs(correlations).max() < 0.5
 
 
@@ -232,7 +232,7 @@ def test_replicas_share_each_batch(load, two_replicas):
         np.testing.assert_array_equal(np.concatenate(parts), expected)
 
 
-@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.parametrize("repeat", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_fit_on_two_replicas_sees_every_image_in_every_epoch(load, repeat, two_replicas):
     with two_replicas.scope():
         model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])

@@ -220,8 +220,15 @@ def test_images_that_are_not_finite_give_nan(pixels, images, make, bad):
     assert np.isfinite(value_of(measure, images(REAL), images(GENERATED)))
 
 
-@pytest.mark.parametrize("make", [metrics.FrechetDistance, metrics.KernelDistance])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("make", "jit_compile"),
+    [
+        (metrics.FrechetDistance, False),
+        (metrics.KernelDistance, False),
+        (metrics.KernelDistance, True),
+        pytest.param(metrics.FrechetDistance, True, marks=pytest.mark.slow),
+    ],
+)
 def test_a_compiled_update_and_result_equal_eager_ones(pixels, images, make, jit_compile):
     measure = make(pixels)
     expected = value_of(measure, images(REAL), images(GENERATED), 20)

@@ -30,6 +30,7 @@ def smoke(tmp_path_factory) -> tuple[Path, Ended]:
     return cwd / "run", ended
 
 
+@pytest.mark.slow
 def test_table_results_and_history_agree(smoke):
     folder, ended = smoke
     results = json.loads((folder / "results.json").read_text())
@@ -47,6 +48,7 @@ def test_table_results_and_history_agree(smoke):
     assert {f"val_{measure}" for measure in measures} | {"gradient_penalty"} <= rows[0].keys()
 
 
+@pytest.mark.slow
 def test_pictures_of_the_plane_become_a_film(smoke):
     folder, _ = smoke
     pictures = {path.name for path in (folder / "samples").iterdir()}
@@ -57,6 +59,7 @@ def test_pictures_of_the_plane_become_a_film(smoke):
         assert film.n_frames == 3
 
 
+@pytest.mark.slow
 def test_the_export_gives_points(smoke):
     loaded = export.load(smoke[0] / "export")
     points = loaded.generate(np.int32(5), np.int64(0), np.float32(1.0))["points"]
@@ -112,8 +115,10 @@ def test_every_method_can_be_built():
         RECIPE.check(values)
         names = ("penalty", "packing", "minibatch_kernels", "replay_size", "unrolled_steps")
         arguments = {name: getattr(values, name) for name in names}
-        RECIPE.model(**arguments, generator_width=2, discriminator_width=2)
-        values.compile_arguments()
+        model = RECIPE.model(**arguments, generator_width=2, discriminator_width=2)
+        model.compile(**values.compile_arguments())
+        built = {name: getattr(model, name) for name in ("packing", "unrolled_steps")}
+        assert built == {name: arguments[name] for name in built}
 
 
 def test_a_published_number_belongs_to_one_plain_setting():

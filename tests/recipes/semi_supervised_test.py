@@ -208,12 +208,16 @@ def test_interrupted_run_goes_on(recipe, tmp_path, monkeypatch):
     ],
 )
 def test_refused_before_anything_is_written(recipe, tmp_path, arguments, message):
-    for workdir in ([], [f"--workdir={tmp_path}/run"]):
-        ended = recipe(*arguments, *workdir)
-        assert (ended.code, ended.out) == (2, "")
-        assert ended.err.count("\n") == 1
-        assert ended.err.startswith(f"semi_supervised.py: error: {message}")
-        assert list(tmp_path.iterdir()) == []
+    ended = recipe(*arguments, f"--workdir={tmp_path}/run")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.count("\n") == 1
+    assert ended.err.startswith(f"semi_supervised.py: error: {message}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refused_before_a_folder_of_its_own_is_made(recipe, tmp_path):
+    assert recipe("--set=learning_rate=0").code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 # === Presets ===

@@ -83,8 +83,17 @@ def test_what_is_no_space_is_refused(text, message):
         tune.space_of([text], VALUES)
 
 
-@pytest.mark.parametrize("better", ["min", "max"])
-def test_the_best_come_first_and_a_search_by_a_model_draws_near(tmp_path, better):
+@pytest.mark.parametrize(("better", "method"), [("min", "bayesian"), ("max", "random")])
+def test_the_best_come_first(tmp_path, better, method):
+    watched, way, trials = searched(tmp_path, 4, StandIn(better), method)
+    assert (watched, way) == ("val_score", better)
+    costs = [trial.score if better == "min" else -trial.score for trial in trials]
+    assert costs == sorted(costs) and len(set(costs)) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("better", ["max", "min"])
+def test_a_search_by_a_model_draws_near(tmp_path, better):
     watched, way, trials = searched(tmp_path, 16, StandIn(better))
     assert (watched, way) == ("val_score", better)
     costs = [trial.score if better == "min" else -trial.score for trial in trials]

@@ -19,17 +19,26 @@ from zoo.runs.health import STATES, HealthMonitor
 from zoo.runs.probing import gradient_halves, measure, probe_batch
 from zoo.runs.training_state import state_variables
 
+# All trainings take minutes; of these, each of another kind, it is always asked.
+EVERY_DAY = ("generator_constant", "collapse", "spots")
+LOOKED_AT_EVERY_DAY = ("cyclegan", "semi_supervised_gan", "three_players", "vanilla_gan")
 
-def further_seeds(*names: str) -> list:
-    """Each name with seed 0, and with two more if asked for slow tests."""
-    seeds = [pytest.param(name, seed, marks=pytest.mark.slow) for name in names for seed in (1, 2)]
-    return [*((name, 0) for name in names), *seeds]
+
+def at_seeds(*names: str) -> list:
+    """Each name with three seeds; but for those of every day, and their first, only if asked."""
+    return [
+        pytest.param(
+            name, seed, marks=[] if name in EVERY_DAY and seed == 0 else [pytest.mark.slow]
+        )
+        for name in names
+        for seed in (0, 1, 2)
+    ]
 
 
 # === Trainings ===
 
 
-@pytest.mark.parametrize(("name", "seed"), further_seeds(*ILL))
+@pytest.mark.parametrize(("name", "seed"), at_seeds(*ILL))
 def test_an_ill_is_named_once_and_when_the_page_says(name, seed, capsys):
     state = state_of(name)
     monitor = train(ILL[name], seed, until=state)
@@ -46,7 +55,7 @@ def test_an_ill_is_named_once_and_when_the_page_says(name, seed, capsys):
     assert line.endswith(f"{finding['seen']}. {finding['remedy']}")
 
 
-@pytest.mark.parametrize(("name", "seed"), further_seeds(*HEALTHY))
+@pytest.mark.parametrize(("name", "seed"), at_seeds(*HEALTHY))
 def test_nothing_is_named_in_a_healthy_training(name, seed, capsys):
     assert train(HEALTHY[name], seed).findings == []
     assert capsys.readouterr().err == ""
@@ -74,7 +83,17 @@ def data(number: int = 12) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices(images(number)).batch(4)
 
 
-@pytest.mark.parametrize("case", (*CASES, THREE_PLAYERS), ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case,
+            id=case.name,
+            marks=[] if case.name in LOOKED_AT_EVERY_DAY else [pytest.mark.slow],
+        )
+        for case in (*CASES, THREE_PLAYERS)
+    ],
+)
 def test_a_look_at_any_variant_changes_nothing_of_it(case):
     keras.utils.set_random_seed(3)
     model = case.build()

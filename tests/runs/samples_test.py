@@ -41,8 +41,26 @@ def test_grid_refuses_other_shapes(shape: tuple[int, ...]) -> None:
         image_grid(np.zeros(shape, "float32"))
 
 
+def play(callback: SampleGrid, epochs: int, steps_per_epoch: int, steps_in_a_call: int = 1):
+    """Tells a callback of steps and epochs as `fit` does, without training."""
+    model = make_model(steps_per_execution=steps_in_a_call)
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch in range(epochs):
+        callback.on_epoch_begin(epoch)
+        for last in range(steps_in_a_call - 1, steps_per_epoch, steps_in_a_call):
+            model.step.assign_add(steps_in_a_call)
+            callback.on_train_batch_end(last, {})
+        callback.on_epoch_end(epoch, {})
+    callback.on_train_end()
+
+
+def black(num_images: int, seed: int) -> np.ndarray:
+    return np.full((num_images, 2, 2, 1), -1, "float32")
+
+
 def test_pictures_at_steps_1_2_5_and_epochs(tmp_path: Path) -> None:
-    make_model().fit(make_images(120), epochs=9, verbose=0, callbacks=[SampleGrid(tmp_path, 4)])
+    play(SampleGrid(tmp_path, 4, draw=black), epochs=9, steps_per_epoch=120)
     steps = [0, 100, 200, 500, 1000]
     assert names_in(tmp_path) == [f"epoch-{epoch:04d}.png" for epoch in range(1, 10)] + [
         f"step-{step:07d}.png" for step in steps
@@ -50,8 +68,8 @@ def test_pictures_at_steps_1_2_5_and_epochs(tmp_path: Path) -> None:
 
 
 def test_several_steps_per_execution_draw_once_passed(tmp_path: Path) -> None:
-    model = make_model(steps_per_execution=30)
-    model.fit(make_images(240), verbose=0, callbacks=[SampleGrid(tmp_path, 4)])
+    callback = SampleGrid(tmp_path, 4, draw=black)
+    play(callback, epochs=1, steps_per_epoch=240, steps_in_a_call=30)
     assert names_in(tmp_path) == [
         "epoch-0001.png",
         "step-0000000.png",
@@ -61,8 +79,7 @@ def test_several_steps_per_execution_draw_once_passed(tmp_path: Path) -> None:
 
 
 def test_later_epochs_every_tenth(tmp_path: Path) -> None:
-    callback = SampleGrid(tmp_path, 1)
-    make_model().fit(make_images(1), epochs=121, verbose=0, callbacks=[callback])
+    play(SampleGrid(tmp_path, 1, draw=black), epochs=121, steps_per_epoch=1)
     epochs = [name for name in names_in(tmp_path) if name.startswith("epoch")]
     assert epochs == [f"epoch-{epoch:04d}.png" for epoch in [*range(1, 101), 110, 120]]
 

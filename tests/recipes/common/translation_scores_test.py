@@ -27,7 +27,7 @@ NOTHING, BLACK, WHITE = (
 
 @pytest.fixture(scope="module")
 def classifier(data_dir):
-    return metrics.load_classifier("drawn_horse2zebra/tiny", data_dir=data_dir, training_steps=10)
+    return metrics.load_classifier("drawn_horse2zebra/tiny", data_dir=data_dir, training_steps=1)
 
 
 def test_generator_that_does_nothing_scores_as_doing_nothing(classifier):
