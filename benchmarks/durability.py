@@ -65,8 +65,8 @@ POISONED_STEP = 8
 # Longest that a training is left alone before it is killed.
 LONGEST_WAIT = 0.4
 # Epochs of a few steps each, of two workers; one is killed after so many of them.
-WORKERS_EPOCHS = 60
-LOST_AFTER_EPOCHS = 5
+WORKERS_EPOCHS = 20
+LOST_AFTER_EPOCHS = 3
 MEMORY_STEPS = 2000
 PARTS = 16
 
