@@ -39,9 +39,25 @@ def test_each_function_but_generate_is_a_file(converted):
     for conversion in converted.values():
         assert conversion.path.stat().st_size == conversion.size
     out = converted["classify", "onnx"].path.parent.parent
-    assert sorted(os.listdir(out / "onnx")) == ["classify.onnx", "from_latents.onnx"]
-    names = ["from_latents.dynamic.tflite", "from_latents.float16.tflite"]
+    assert sorted(os.listdir(out / "onnx")) == ["README.md", "classify.onnx", "from_latents.onnx"]
+    names = ["README.md", "from_latents.dynamic.tflite", "from_latents.float16.tflite"]
     assert sorted(os.listdir(out / "litert")) == names
+
+
+def test_the_card_beside_tells_what_was_measured_and_left_out(converted):
+    conversion = converted["classify", "onnx"]
+    card = (conversion.path.parent / "README.md").read_text()
+    row = f"| classify.onnx | `classify` | {conversion.size:,} | {conversion.difference:.1e} |"
+    assert row in card
+    assert "these files do not" in card
+
+
+def test_files_have_none_of_the_checks(converted):
+    """A pixel of 255 and a NaN are answered to."""
+    images = np.full((1, 28, 28, 1), 255, "float32")
+    images[0, 0, 0, 0] = np.nan
+    session = InferenceSession(converted["classify", "onnx"].path)
+    assert session.run(["probabilities"], {"images": images})[0].shape == (1, 10)
 
 
 def test_onnx_runtime_gives_what_the_export_gives(folder, converted):
@@ -78,8 +94,9 @@ def test_half_precision_takes_less_room(folder, tmp_path, converted):
 
 def test_what_cannot_be_converted_is_named(folder, tmp_path):
     out = tmp_path / "out"
-    with pytest.raises(export.ConversionError, match="`generate`.*draws.*Convert `from_latents`"):
-        export.convert(folder, out, functions=["generate"])
+    for name in ("generate", "draw_latents"):
+        with pytest.raises(export.ConversionError, match=f"`{name}`.*draws.*Convert `from_la"):
+            export.convert(folder, out, functions=[name])
     with pytest.raises(ValueError, match="no function 'a_to_b'.* 'classify'"):
         export.convert(folder, out, functions=["a_to_b"])
     with pytest.raises(ValueError, match="'onnx', .*Received: 'coreml'"):
