@@ -251,6 +251,12 @@ def _reason(error: Exception) -> str:
         set(re.findall(r"'?tf\.(\w+)'? op is neither|Flex ops: ([\w, ]+)", str(error)))
     )
     operations = [name for names in unknown for name in names if name]
+    if operations == ["Conv2D"]:
+        # Which it has, for known channels.
+        return (
+            "it does not know the shapes that convolutions are given, such as after "
+            "keras.layers.UpSampling2D. Put a keras.layers.Reshape there, which tells them."
+        )
     if operations:
         return f"it has no operation for {', '.join(operations)}."
     return first_line(error)

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import os
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from onnxruntime import InferenceSession
 
 import export
+import zoo
 from tests.case import Case
 from tests.cases import CASES
 from tests.cases.semi_supervised_gan import CASE as SEMI_SUPERVISED
@@ -143,6 +145,28 @@ def test_a_missing_library_is_named(module, kind, extra, folder, tmp_path, monke
     )
     with pytest.raises(ImportError, match=rf"{module}: pip install 'keras-gan-zoo\[{extra}\]'"):
         export.convert(folder, tmp_path / "out", [kind])
+
+
+def enlarging_generator() -> keras.Model:
+    """Repeats pixels twice, which hides their number from LiteRT."""
+    latents = keras.Input((2,))
+    x = keras.layers.Reshape((7, 7, 2))(keras.layers.Dense(7 * 7 * 2)(latents))
+    for _ in range(2):
+        x = keras.layers.Conv2D(2, 3, padding="same")(keras.layers.UpSampling2D()(x))
+    images = keras.layers.Conv2D(1, 3, padding="same", activation="tanh")(x)
+    return keras.Model(latents, images)
+
+
+@pytest.mark.slow
+def test_networks_that_repeat_pixels_are_converted_if_their_shapes_are_told(tmp_path):
+    ours = zoo.WGANGP((28, 28, 1), latent_dim=2, filters=2)
+    export.save(ours, tmp_path / "ours", verify=False)
+    (conversion,) = export.convert(tmp_path / "ours", tmp_path / "out", ["litert_float32"])
+    assert conversion.difference < 5e-6
+    other = zoo.VanillaGAN(latent_dim=2, generator=enlarging_generator())
+    export.save(other, tmp_path / "other", verify=False)
+    with pytest.raises(export.ConversionError, match="does not know the shapes.*UpSampling2D"):
+        export.convert(tmp_path / "other", tmp_path / "none", ["litert_float32"])
 
 
 @pytest.mark.slow
