@@ -277,9 +277,9 @@ digests, which `export.load` begins with; `verify` is `export.verify`, most of w
 a process and of TensorFlow in it. Times of calls are medians; for each image, in ms, at batch 1 /
 64: the live model (`predict_on_batch`), the export, and ONNX Runtime and LiteRT in single
 precision. `checks` is what it adds to the processor time of a call to refuse values out of range,
-in per cent, by calls with and without in turns: 3 % more or less is noise where a call takes long,
-for there are few of them then. The converted functions do not check. Networks are those that a
-variant is built with by default, with the weights that they begin with.
+in per cent, by calls with and without in turns; where a call takes long there are few of them, and
+5 % more or less is noise. The converted functions do not check. Networks are those that a variant
+is built with by default, with the weights that they begin with.
 
 At batch 1 most of a small network's time is that of TensorFlow's call, of 0.5 ms and more, which
 ONNX Runtime and LiteRT do not have.
