@@ -31,11 +31,15 @@ import export
 from benchmarks.registry import RECIPES
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.command_errors import one_line_errors
+from zoo.common.exports import check_files
 from zoo.common.files import write_atomically
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "exports.md"
+_ROOT = Path(__file__).resolve().parent.parent
+PAGE = _ROOT / "docs" / "exports.md"
+# Where rows are kept, so that not all need be measured at once.
+ROWS = _ROOT / "benchmarks" / "exports.json"
 BATCH_SIZES = (1, 64)
-# Calls after the first are repeated for so long, and three times at least.
+# Calls after the first are repeated for so long, and three times at least if they are no longer.
 _SECONDS = 1.0
 _FREE_SIDE = 64
 
@@ -62,8 +66,8 @@ with np.load(folder + "/batches.npz") as batches:
         output, first = timed(run)
         times.setdefault("first", first)
         np.save(folder + "/output_" + size + ".npy", output)
-        took, start = [], time.perf_counter()
-        while len(took) < 3 or time.perf_counter() - start < float(seconds):
+        took, most = [], float(seconds)
+        while not took or sum(took) < most or len(took) < 3 and took[0] < most:
             took.append(timed(run)[1])
         times[size] = float(np.median(took))
 print(json.dumps(times))
@@ -80,9 +84,12 @@ class Row:
         image_shape: of its images.
         size: of the SavedModel in bytes.
         parity: largest absolute difference between the model and its export in another process.
+        check, verify: to compare its files with the manifest, as `export.load` does, and for
+            `export.verify`.
         load, first: to load it, and for the first call, of one image.
         live, alone, onnx, litert: for a call of the model, of the export, of ONNX Runtime and of
             LiteRT in single precision.
+        checks: what the checks of values add to the processor time of a call, as a share of it.
         processor: on which.
     """
 
@@ -91,12 +98,15 @@ class Row:
     image_shape: tuple[int, ...]
     size: int
     parity: float
+    check: float
+    verify: float
     load: float
     first: float
     live: dict[int, float]
     alone: dict[int, float]
     onnx: dict[int, float]
     litert: dict[int, float]
+    checks: dict[int, float]
     processor: str
 
 
@@ -126,14 +136,56 @@ def measure(model: AdversarialModel, seconds: float = _SECONDS) -> Row:
             image_shape=tuple(model.image_shape),
             size=sum(path.stat().st_size for path in version.rglob("*") if path.is_file()),
             parity=max(_difference(function, batches[size], folder, size) for size in batches),
+            check=_seconds_of(check_files, version),
+            verify=_seconds_of(export.verify, version),
             load=times["load"],
             first=times["first"],
             live=_timed(model.predict_on_batch, _scaled(spec, batches), seconds),
             alone={size: times[str(size)] for size in BATCH_SIZES},
             onnx=_timed(_onnx_call(onnx.path), batches, seconds),
             litert=_timed(_litert_call(litert.path), batches, seconds),
+            checks=_share_of_checks(model, name, batches, seconds),
             processor=processor_name(),
         )
+
+
+def _seconds_of(call: Callable[..., object], *arguments) -> float:
+    start = time.perf_counter()
+    call(*arguments)
+    return time.perf_counter() - start
+
+
+def _share_of_checks(
+    model: AdversarialModel, name: str, batches: Mapping[int, np.ndarray], seconds: float
+) -> dict[int, float]:
+    """Calls the function with checks and without in turns, and compares processor times.
+
+    These tell more than seconds, of which threads that wait for each other take now more, now less.
+    """
+    functions = [
+        model.export_signatures(checks)[name].get_concrete_function() for checks in (True, False)
+    ]
+    shares = {}
+    for size, batch in batches.items():
+        inputs = tf.constant(batch)
+        for function in functions:
+            function(inputs)
+        took, rounds = np.zeros(2), []
+        while _goes_on(rounds, 3 * seconds):
+            start = time.process_time()
+            # Each is the first as often as the other.
+            for which in (0, 1) if len(rounds) % 2 else (1, 0):
+                before = time.process_time()
+                functions[which](inputs)
+                took[which] += time.process_time() - before
+            rounds.append(time.process_time() - start)
+        shares[size] = float(took[0] / took[1]) - 1.0
+    return shares
+
+
+def _goes_on(took: Sequence[float], seconds: float) -> bool:
+    """Whether to repeat a call: for so long, and three times unless that takes far longer."""
+    return not took or sum(took) < seconds or (len(took) < 3 and took[0] < seconds)
 
 
 def _measured_function(signatures: Mapping[str, Any]) -> str:
@@ -198,11 +250,8 @@ def _timed(
     for size, batch in batches.items():
         call(batch)
         took: list[float] = []
-        begin = time.perf_counter()
-        while len(took) < 3 or time.perf_counter() - begin < seconds:
-            start = time.perf_counter()
-            call(batch)
-            took.append(time.perf_counter() - start)
+        while _goes_on(took, seconds):
+            took.append(_seconds_of(call, batch))
         medians[size] = float(np.median(took))
     return medians
 
@@ -223,9 +272,18 @@ def processor_name() -> str:
 _HEAD = """# Exports, measured
 
 Made by `python -m benchmarks.exports`. Parity is the largest absolute difference between the model
-and its export in a process without the zoo. Times are medians; for each image, in ms, at batch
-1 / 64: the live model (`predict_on_batch`), the export, and ONNX Runtime and LiteRT in single
-precision.
+and its export in a process without the zoo. `check` is the comparison of all files with their
+digests, which `export.load` begins with; `verify` is `export.verify`, most of which is the start of
+a process and of TensorFlow in it. Times of calls are medians; for each image, in ms, at batch 1 /
+64: the live model (`predict_on_batch`), the export, and ONNX Runtime and LiteRT in single
+precision. `checks` is what it adds to the processor time of a call to refuse values out of range,
+in per cent, by calls with and without in turns; where a call takes long there are few of them, and
+5 % more or less is noise. The converted functions do not check. Networks are those that a variant
+is built with by default, with the weights that they begin with.
+
+At batch 1 most of a small network's time is that of TensorFlow's call, of 0.5 ms and more, which
+ONNX Runtime and LiteRT do not have. LiteRT is slower where convolutions are transposed, for its
+fast kernels (XNNPACK) take none of them: DCGAN's generator is as fast without these kernels.
 
 """
 
@@ -233,8 +291,8 @@ precision.
 def render(rows: Sequence[Row]) -> str:
     """Returns the page."""
     columns = [
-        "variant", "function", "images", "MB", "parity", "load, s", "first call, s",
-        "live", "export", "ONNX Runtime", "LiteRT", "processor",
+        "variant", "function", "images", "MB", "parity", "check, s", "verify, s", "load, s",
+        "first call, s", "live", "export", "ONNX Runtime", "LiteRT", "checks, %", "processor",
     ]  # fmt: skip
     lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
@@ -248,9 +306,12 @@ def _cells(row: Row) -> list[str]:
         "×".join(map(str, row.image_shape)),
         f"{row.size / 1e6:.1f}",
         f"{row.parity:.0e}",
+        f"{row.check:.3f}",
+        f"{row.verify:.1f}",
         f"{row.load:.2f}",
         f"{row.first:.2f}",
         *(_per_image(times) for times in (row.live, row.alone, row.onnx, row.litert)),
+        " / ".join(f"{100 * share:+.1f}" for share in row.checks.values()),
         row.processor,
     ]
 
@@ -259,20 +320,36 @@ def _per_image(times: dict[int, float]) -> str:
     return " / ".join(f"{1e3 * seconds / size:.3g}" for size, seconds in times.items())
 
 
+def read_rows(path: Path) -> dict[str, Row]:
+    """Reads the rows that `main` kept, by variant; none if there is no such file."""
+    if not path.is_file():
+        return {}
+    rows = {}
+    for fields in json.loads(path.read_text(encoding="utf-8")):
+        for name, value in fields.items():
+            if isinstance(value, dict):
+                fields[name] = {int(size): number for size, number in value.items()}
+        rows[fields["variant"]] = Row(**fields)
+    return rows
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures the variants and writes the page."""
+    """Measures variants, and writes the page of these and of those that were measured before."""
     models = {recipe.model.__name__: recipe.model for recipe in RECIPES.values()}
     parser = argparse.ArgumentParser("benchmarks.exports", description=__doc__)
     parser.add_argument("--variants", nargs="+", choices=sorted(models), default=sorted(models))
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="to repeat a call for")
     parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("--rows", type=Path, default=ROWS, help="where rows are kept")
     values = parser.parse_args(arguments)
     with one_line_errors():
-        rows = []
+        rows = read_rows(values.rows)
         for name in values.variants:
-            rows.append(measure(models[name](), values.seconds))
-            print(" ".join(_cells(rows[-1])), flush=True)
-        write_atomically(values.out, render(rows))
+            rows[name] = measure(models[name](), values.seconds)
+            print(" ".join(_cells(rows[name])), flush=True)
+            kept = [dataclasses.asdict(rows[each]) for each in sorted(rows)]
+            write_atomically(values.rows, json.dumps(kept, indent=1) + "\n")
+            write_atomically(values.out, render([rows[each] for each in sorted(rows)]))
     print(f"The table is in {values.out}")
 
 

@@ -13,18 +13,11 @@ def generate(model, number: int = 8, seed: int = 0) -> tf.Tensor:
     return model.generate(number, seed, 1.0)["images"]
 
 
-def latent_size(model) -> int:
-    """Tells how many numbers an image is made of."""
-    return model.signatures["from_latents"].structured_input_signature[1]["latents"].shape[-1]
-
-
 def walk(model, steps: int = 8) -> tf.Tensor:
-    """Goes from one latent to another, along the sphere on which normal latents lie."""
-    start, end = tf.random.stateless_normal([2, latent_size(model)], seed=(1, 2))
+    """Goes straight from one latent to another."""
+    start, end = model.draw_latents(2, 1)["latents"]
     share = tf.linspace(0.0, 1.0, steps)[:, None]
-    direction = (1 - share) * start + share * end
-    latents = direction * tf.norm(start) / tf.norm(direction, axis=1, keepdims=True)
-    return model.from_latents(latents)["images"]
+    return model.from_latents((1 - share) * start + share * end)["images"]
 
 
 def classify(model, images: tf.Tensor) -> list[str]:
@@ -66,7 +59,7 @@ def main(folder: str) -> None:
         )
     else:
         # To make darker images.
-        latents = tf.random.stateless_normal([16, latent_size(model)], seed=(3, 4))
+        latents = model.draw_latents(16, 2)["latents"]
         wanted = model(latents) / 2
         losses = fine_tune(model, latents, lambda made: tf.reduce_mean((made - wanted) ** 2))
     print(f"fine-tuned from a loss of {losses[0]:.4g} to {losses[-1]:.4g}")

@@ -17,7 +17,7 @@ from export.description import describe
 from export.shipping import ship
 from zoo import runs
 from zoo.common import archives, exports
-from zoo.common.command_errors import end, one_line_errors
+from zoo.common.commands import parser_of, say
 
 _PROGRAM = "export"
 _MOST_SAMPLES = 1024
@@ -99,7 +99,7 @@ def _add_convert(parser: argparse.ArgumentParser) -> Answer:
     _add_export(parser)
     parser.add_argument("out", metavar="OUT", type=_path, help="folder to make")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, help="left out, all")
-    parser.add_argument("--functions", nargs="+", help="signatures; left out, all but generate")
+    parser.add_argument("--functions", nargs="+", help="left out, all signatures that draw nothing")
 
     def answer(values: argparse.Namespace) -> str:
         conversions = convert(values.export, values.out, values.formats, values.functions)
@@ -214,29 +214,8 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Answer]]] = 
     "unpack": ("unpack the .tar.gz of an export, whole and within bounds", _add_unpack),
     "ship": ("pack an export in half precision, to come with the zoo", _add_ship),
 }
-# This one has options of its own.
 _TRANSLATE = "translate"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        _PROGRAM,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (does, add_options) in _COMMANDS.items():
-        command = commands.add_parser(
-            name,
-            help=does,
-            description=does[0].upper() + does[1:] + ".",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-            allow_abbrev=False,
-        )
-        command.set_defaults(answer=add_options(command))
-    commands.add_parser(_TRANSLATE, help="translate a folder of pictures", add_help=False)
-    return parser
+_WITH_OPTIONS_OF_THEIR_OWN = {_TRANSLATE: "translate a folder of pictures"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -250,12 +229,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if arguments[:1] == [_TRANSLATE]:
         translation.main(arguments[1:], f"{_PROGRAM} {_TRANSLATE}")
         return
-    values = _parser().parse_args(arguments)
-    try:
-        with one_line_errors(ValueError, RuntimeError, OSError, ImportError):
-            print(values.answer(values))
-    except KeyboardInterrupt:
-        end(130, "interrupted.")
+    parser = parser_of(_PROGRAM, __doc__, _COMMANDS, elsewhere=_WITH_OPTIONS_OF_THEIR_OWN)
+    values = parser.parse_args(arguments)
+    kinds = (ValueError, RuntimeError, OSError, ImportError)
+    say(lambda: values.answer(values), *kinds, interrupted="interrupted.")
 
 
 if __name__ == "__main__":

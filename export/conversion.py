@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo.common.exports import load
+from zoo.common.exports import load, version_of
 from zoo.common.files import replaced_folder
 from zoo.common.messages import first_line, listed
 
@@ -43,10 +43,27 @@ _MOST_ROUNDING = 1e-3
 # In half precision and eight bits what is lost depends on the weights: it is measured and told.
 _MAY_DIFFER = ("litert_float16", "litert_dynamic")
 
+# Of no format's: they draw.
+_DRAWING = ("generate", "draw_latents")
 _NO_DRAWS = (
-    "it draws its latents without state, for which neither ONNX nor LiteRT has an operation. "
+    "it draws latents without state, for which neither ONNX nor LiteRT has an operation. "
     "Convert `from_latents`, and draw latents where it runs."
 )
+
+
+_CARD = """# Converted functions of an export
+
+Of its version {version}, by `export.convert`. Differences are the largest to the outputs of the
+export, over batches of 1, 3 and 8 of random inputs.
+
+| file | function | bytes | differs by |
+| --- | --- | --- | --- |
+{rows}
+
+The export refuses what is out of range, and these files do not: wrong pixels, such as those in
+[0, 255], NaN, or an empty batch are answered to. Images go in and come out in [0, 1]. Outputs that
+are texts are left out: the classes of `classify` are the lines of the export's `labels.txt`.
+"""
 
 
 class ConversionError(ValueError):
@@ -102,7 +119,7 @@ def convert(
     output have an input's name, so there `images` made of `images` are `images_out`. Two things
     stay behind: outputs that are texts, so that `classify` gives `probabilities` alone and its
     classes are the lines of the export's `labels.txt`; and what only refuses bad inputs, so that
-    pixels out of [0, 1] are answered to.
+    pixels out of [0, 1] are answered to. `README.md` says so beside the files.
 
     Args:
         folder: of an export, as for `export.load`.
@@ -110,14 +127,14 @@ def convert(
         formats: of `FORMATS`: "onnx", "litert_float32", "litert_float16" (weights in half
             precision) and "litert_dynamic" (large weights in 8 bits). Defaults to all. "onnx"
             needs `pip install 'keras-gan-zoo[onnx]'`, the others `keras-gan-zoo[litert]`.
-        functions: names of signatures. Defaults to all but `generate`.
+        functions: names of signatures. Defaults to all but those that draw.
 
     Returns:
         One `Conversion` for each function and format.
 
     Raises:
-        ConversionError: if a function can't be expressed in a format, as `generate` in none, or
-            gives other outputs there; nothing is then written.
+        ConversionError: if a function can't be expressed in a format, as those that draw in none,
+            or gives other outputs there; nothing is then written.
         ValueError: if a format or function is not known, or the export is damaged.
         ImportError: if a library is missing.
         FileExistsError: if `out` exists.
@@ -145,7 +162,16 @@ def convert(
                 conversions.append(
                     Conversion(name, kind, out / path.name, len(content), difference)
                 )
+        (temporary / "README.md").write_text(_card(version_of(folder), conversions), "utf-8")
     return conversions
+
+
+def _card(version: Path, conversions: Sequence[Conversion]) -> str:
+    rows = [
+        f"| {each.path.name} | `{each.function}` | {each.size:,} | {each.difference:.1e} |"
+        for each in conversions
+    ]
+    return _CARD.format(version=version.name, rows="\n".join(rows))
 
 
 # === What is asked for ===
@@ -174,11 +200,12 @@ def _require_libraries(formats: Sequence[str]) -> None:
 def _known_functions(
     signatures: Mapping[str, Any], functions: Sequence[str] | None
 ) -> tuple[str, ...]:
-    known = [name for name in signatures if name not in ("serving_default", "generate")]
+    known = [name for name in signatures if name not in ("serving_default", *_DRAWING)]
     if functions is None:
         functions = known
-    if "generate" in functions:
-        raise ConversionError(f"`generate` can't be converted: {_NO_DRAWS}")
+    for name in _DRAWING:
+        if name in functions:
+            raise ConversionError(f"`{name}` can't be converted: {_NO_DRAWS}")
     unknown = [name for name in functions if name not in known]
     if unknown or not functions:
         raise ValueError(
@@ -224,6 +251,12 @@ def _reason(error: Exception) -> str:
         set(re.findall(r"'?tf\.(\w+)'? op is neither|Flex ops: ([\w, ]+)", str(error)))
     )
     operations = [name for names in unknown for name in names if name]
+    if operations == ["Conv2D"]:
+        # Which it has, for known channels.
+        return (
+            "it does not know the shapes that convolutions are given, such as after "
+            "keras.layers.UpSampling2D. Put a keras.layers.Reshape there, which tells them."
+        )
     if operations:
         return f"it has no operation for {', '.join(operations)}."
     return first_line(error)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo import datasets
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.latent_model import LatentModel
 from zoo.runs import RunFolder
@@ -24,6 +25,13 @@ from zoo.runs.samples import save_picture
 CARD, README, PICTURE = "model_card.md", "README.md", "samples.png"
 _PUBLISHER = "keras-gan-zoo"
 _GRID, _PICTURE_SEED = 4, 0
+# Smaller grids are enlarged, each pixel to a square.
+_LEAST_SIDE = 512
+_CHECKS = (
+    "Each refuses what is out of these ranges, another shape, an empty batch and what is no "
+    "number. What that costs is measured in docs/exports.md of keras-gan-zoo. Functions that "
+    "`export.convert` makes for other runtimes leave these checks out."
+)
 # Of `results.json`, what is no score.
 _COUNTS = ("epochs", "num_images")
 
@@ -91,6 +99,8 @@ def details_of_run(folder: str | os.PathLike[str], **further: Any) -> Details:
         "weights": results.get("weights", ""),
         "picture": pictures[-1] if pictures else None,
     }
+    if "data_license" not in further:
+        told["data_license"] = datasets.license_of(told["dataset"])
     return Details(**{**told, **further})
 
 
@@ -210,7 +220,7 @@ def _signatures(manifest: Mapping[str, Any]) -> str:
         (f"`{name}`", _described(form["inputs"]), _described(form["outputs"]))
         for name, form in manifest["signatures"].items()
     ]
-    return "\n".join(["## Signatures", "", *_table(("name", "takes", "gives"), rows)])
+    return "\n".join(["## Signatures", "", *_table(("name", "takes", "gives"), rows), "", _CHECKS])
 
 
 def _described(forms: Mapping[str, Any]) -> str:
@@ -243,7 +253,7 @@ def _scores(details: Details) -> str:
 
 def _training(model: AdversarialModel, manifest: Mapping[str, Any], details: Details) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in manifest["versions"].items())
-    license = details.data_license or "not stated; see what the data allow before you publish"
+    license = details.data_license or "not known; see what the data allow before you publish"
     lines = [
         "## Training and licence",
         "",
@@ -286,7 +296,9 @@ def _write_picture(model: AdversarialModel, details: Details, path: Path) -> boo
         rows = images.reshape(_GRID, _GRID, height, width, channels).transpose(0, 2, 1, 3, 4)
         # The networks of a run that broke may give what is no number.
         pixels = np.clip(np.rint((np.nan_to_num(rows) + 1.0) * 127.5), 0, 255).astype(np.uint8)
-        save_picture(pixels.reshape(_GRID * height, _GRID * width, channels), path)
+        grid = pixels.reshape(_GRID * height, _GRID * width, channels)
+        times = -(-_LEAST_SIDE // min(grid.shape[:2]))
+        save_picture(grid.repeat(times, axis=0).repeat(times, axis=1), path)
     elif details.picture is not None:
         path.write_bytes(details.picture.read_bytes())
     return can_draw or details.picture is not None

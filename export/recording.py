@@ -30,6 +30,7 @@ def write_record(
     version: Path,
     about: Path,
     version_number: int,
+    trained_on: str,
 ) -> dict[str, Any]:
     """Calls each function, and writes what it gave and a manifest of the files of the SavedModel.
 
@@ -40,6 +41,7 @@ def write_record(
         version: folder of the SavedModel, written already.
         about: folder to write to.
         version_number: as which it is exported.
+        trained_on: name of the data set; "" if it is not known.
 
     Returns:
         What the manifest says.
@@ -69,6 +71,7 @@ def write_record(
         "format": MANIFEST_FORMAT,
         "model": type(model).__name__,
         "version": version_number,
+        "trained_on": trained_on,
         "versions": _versions(),
         "signatures": forms,
         "call": form_of_call,

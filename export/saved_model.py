@@ -31,22 +31,21 @@ def save(
     """Exports `model` as a SavedModel at `folder/<version>/`, the layout that TF Serving reads.
 
     Images go in and come out as float32 in [0, 1], batch sizes are free. The signatures are what
-    `model.export_signatures()` gives:
+    `model.export_signatures()` gives, such as
 
     - `generate(num: int32, seed: int64, truncation: float32)` → `images`; truncation below 1 gives
       more typical and less varied ones, see `zoo.common.priors.Prior.truncate`;
-    - `from_latents(latents)` → `images`;
+    - `draw_latents(num, seed)` → `latents`, and between which numbers they lie; `from_latents(
+      latents)` → `images`;
     - `classify(images)` → `probabilities` `(batch, K)` and `labels`, the name of the likeliest
       class of each image; the K names, one a line, are packed as the asset `labels.txt`;
     - `a_to_b(images)` and `b_to_a(images)` → `images`, translated;
-    - with its discriminator, `discriminate(images)` → `logits`, and if it has convolutions
-      `features(images)` → `features` `(batch, n)`: all of them max-pooled to 4×4 and flattened, see
-      `zoo.common.convolution_features`. CycleGAN's two are `discriminate_a`, `features_a`, and
-      `..._b`.
+    - with its discriminator, those of `zoo.common.exported_discriminators`: `discriminate(images)`
+      → `logits`, and if it has convolutions `features(images)` → `features` `(batch, n)`.
 
     They refuse what is out of range: an empty batch, pixels outside [0, 1], a NaN, a negative seed.
-    To look took about 1 ms a call, which is above 2 % of a small dense network's time alone;
-    `model.export_signatures(checks=False)` are the functions without.
+    What that costs is in docs/exports.md; `model.export_signatures(checks=False)` are the functions
+    without.
 
     The root has TF-Hub's reusable interface: `loaded(inputs, training=False)`, which makes images
     of latents, logits of images if the model classifies, and translates A to B;
@@ -56,8 +55,8 @@ def save(
     versions, and the form and the value range of each input and output; `recorded.npz` what
     `export.verify` compares with; `model_card.md` is the card, in TF-Hub's form, `README.md` the
     same for Hugging Face, and `samples.png` its picture: these are to be completed by hand, and not
-    in the manifest. Both folders appear whole or not at all; processes that save at
-    once do not disturb each other. A killed one may leave a hidden folder `.<version>.….partial`.
+    in the manifest. Both folders appear whole or not at all; processes that save at once do not
+    disturb each other. What a killed one leaves, a hidden folder, the next save removes.
 
     Args:
         model: a model of the zoo.
@@ -85,20 +84,20 @@ def save(
     version = as_integer("version", version)
     target = pathlib.Path(folder) / str(version)
     about = target.with_name(f"{version}.about")
+    with _telling_why(target, version), new_folders(about, target) as (about_partial, partial):
+        _fill(model, include_discriminator, details or Details(), version, partial, about_partial)
+        if verify:
+            verification.verify(partial)
+    return target
+
+
+@contextlib.contextmanager
+def _telling_why(target: pathlib.Path, version: int) -> Iterator[None]:
+    """Says which export can't be written, and what to do."""
     try:
         if target.exists():
             raise FileExistsError
-        with new_folders(about, target) as (about_partial, partial):
-            signatures, call = model.export_signatures(), model.export_call()
-            if include_discriminator:
-                signatures |= discriminator_signatures(model)
-            _write(model, signatures, call, partial)
-            manifest = recording.write_record(
-                model, signatures, call, partial, about_partial, version
-            )
-            write_card(model, version, manifest, details or Details(), about_partial)
-            if verify:
-                verification.verify(partial)
+        yield
     except OSError as error:
         if isinstance(error, FileExistsError) and target.exists():
             raise FileExistsError(
@@ -110,7 +109,25 @@ def save(
             f"can't write an export to {target}: {error.strerror or error}; name a folder that can "
             "be written",
         ) from error
-    return target
+
+
+def _fill(
+    model: AdversarialModel,
+    include_discriminator: bool,
+    details: Details,
+    version: int,
+    folder: pathlib.Path,
+    about: pathlib.Path,
+) -> None:
+    """Writes the SavedModel, and what is about it."""
+    signatures, call = model.export_signatures(), model.export_call()
+    if include_discriminator:
+        signatures |= discriminator_signatures(model)
+    _write(model, signatures, call, folder)
+    manifest = recording.write_record(
+        model, signatures, call, folder, about, version, details.dataset
+    )
+    write_card(model, version, manifest, details, about)
 
 
 class _Reusable(tf.Module):

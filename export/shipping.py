@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.archive import pack
+from zoo import datasets
 from zoo.common import exports, pretrained
 from zoo.common.files import sha256_of, write_atomically
 
@@ -31,7 +32,7 @@ def ship(
     Args:
         folder: of an export, as for `export.load`.
         name: `<variant>/<data>`, such as "face_gan/drawn_faces".
-        trained_on: the data set.
+        trained_on: the data set, whose licence goes along.
         shipped: the folder to write to. Defaults to that which comes with the zoo.
 
     Returns:
@@ -59,6 +60,7 @@ def ship(
             name=name,
             model=manifest.body["model"],
             trained_on=trained_on,
+            data_license=datasets.license_of(trained_on) or "not known",
             size=package.stat().st_size,
             difference=_difference(exports.load(version), exports.load(copy)),
             digest=sha256_of(package),

@@ -27,8 +27,8 @@ def verify(folder: str | os.PathLike[str]) -> None:
     Its files are compared with their digests. Then a fresh process, which has no copy of the zoo
     and no GPU, loads it, and calls each signature and the model itself with batches of 1, 3 and 8:
     what they give must be what was recorded, within 1e-4 of the largest output, or 1e-2 of a model
-    that computes in half precision. To start the process and TensorFlow takes most of the time: 20
-    to 40 s on two cores that were busy with other work.
+    that computes in half precision. To start the process and TensorFlow takes most of the time: 6
+    to 10 s on two idle cores (docs/exports.md), 20 to 40 s and more on busy ones.
 
     Args:
         folder: as for `export.load`.

@@ -65,9 +65,15 @@ def _normalized(x):
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9, synchronized=True)(x))
 
 
+def _enlarged(x):
+    height, width, channels = x.shape[1:]
+    # To repeat pixels hides from converters how many there are.
+    return layers.Reshape((2 * height, 2 * width, channels))(layers.UpSampling2D()(x))
+
+
 def _upsampling_block(x, filters: int):
-    shortcut = _convolution(layers.UpSampling2D()(x), filters, 1, "glorot_uniform")
-    x = _convolution(layers.UpSampling2D()(_normalized(x)), filters)
+    shortcut = _convolution(_enlarged(x), filters, 1, "glorot_uniform")
+    x = _convolution(_enlarged(_normalized(x)), filters)
     return layers.Add()([shortcut, _convolution(_normalized(x), filters)])
 
 

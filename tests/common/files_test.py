@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import signal
+import warnings
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,30 @@ def test_the_first_of_two_that_write_new_folders_has_them(tmp_path: Path) -> Non
         (late[0] / "second").touch()
     assert [path.name for path in paths[0].iterdir()] == ["first"]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_killed_process_left_unfinished_is_removed_and_what_a_living_one_does_is_not(
+    tmp_path: Path,
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of forks of a process with threads
+        process = os.fork()
+    if not process:
+        try:
+            with new_folders(tmp_path / "1") as (folder,):
+                (folder / "half").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert (left / "1" / "half").exists()
+    with new_folders(tmp_path / "2") as (folder,):
+        assert not left.exists()
+        with new_folders(tmp_path / "3"):
+            pass
+        assert folder.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3"]
 
 
 def test_only_leftovers_are_cleaned(tmp_path: Path) -> None:

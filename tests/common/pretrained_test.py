@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shipped(folder, tmp_path_factory):
     shipped = tmp_path_factory.mktemp("weights")
-    ship(folder, NAME, "ramps", shipped)
+    ship(folder, NAME, "mnist_small", shipped)
     return shipped
 
 
@@ -44,7 +44,10 @@ def images_of(loaded) -> np.ndarray:
 
 def test_a_name_gives_what_was_exported_but_for_rounding(folder):
     (entry,) = zoo.pretrained()
-    assert (entry.name, entry.model, entry.trained_on) == (NAME, "SemiSupervisedGAN", "ramps")
+    assert (entry.name, entry.model, entry.trained_on) == (
+        *(NAME, "SemiSupervisedGAN", "mnist_small"),
+    )
+    assert "CC BY-SA 3.0" in entry.data_license
     loaded, exact = zoo.load_pretrained(NAME), export.load(folder)
     difference = np.abs(images_of(loaded) - images_of(exact)).max()
     assert 0 < difference <= 2 * entry.difference < 1e-2
@@ -63,7 +66,7 @@ def test_a_package_takes_about_half_the_room(folder, shipped):
 
 
 def test_shipping_again_gives_the_same_bytes(folder, shipped, tmp_path):
-    again = ship(folder, NAME, "ramps", tmp_path)
+    again = ship(folder, NAME, "mnist_small", tmp_path)
     assert (again,) == tuple(zoo.pretrained())
 
 

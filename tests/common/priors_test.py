@@ -80,3 +80,10 @@ def test_a_prior_is_rebuilt_from_its_config(prior):
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_bounds_are_those_of_each_part_and_others_are_those_of_the_type():
+    assert Uniform(2, 0.0, 3.0).bounds() == ([0.0, 0.0], [3.0, 3.0])
+    lowest, highest = Concatenation((Uniform(1), Normal(2), Uniform(1, 0.0, 1.0))).bounds()
+    largest = float(np.finfo(np.float32).max)
+    assert lowest == [-1.0, -largest, -largest, 0.0] and highest == [1.0, largest, largest, 1.0]

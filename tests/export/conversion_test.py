@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import os
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from onnxruntime import InferenceSession
 
 import export
+import zoo
 from tests.case import Case
 from tests.cases import CASES
 from tests.cases.semi_supervised_gan import CASE as SEMI_SUPERVISED
@@ -39,9 +41,25 @@ def test_each_function_but_generate_is_a_file(converted):
     for conversion in converted.values():
         assert conversion.path.stat().st_size == conversion.size
     out = converted["classify", "onnx"].path.parent.parent
-    assert sorted(os.listdir(out / "onnx")) == ["classify.onnx", "from_latents.onnx"]
-    names = ["from_latents.dynamic.tflite", "from_latents.float16.tflite"]
+    assert sorted(os.listdir(out / "onnx")) == ["README.md", "classify.onnx", "from_latents.onnx"]
+    names = ["README.md", "from_latents.dynamic.tflite", "from_latents.float16.tflite"]
     assert sorted(os.listdir(out / "litert")) == names
+
+
+def test_the_card_beside_tells_what_was_measured_and_left_out(converted):
+    conversion = converted["classify", "onnx"]
+    card = (conversion.path.parent / "README.md").read_text()
+    row = f"| classify.onnx | `classify` | {conversion.size:,} | {conversion.difference:.1e} |"
+    assert row in card
+    assert "these files do not" in card
+
+
+def test_files_have_none_of_the_checks(converted):
+    """A pixel of 255 and a NaN are answered to."""
+    images = np.full((1, 28, 28, 1), 255, "float32")
+    images[0, 0, 0, 0] = np.nan
+    session = InferenceSession(converted["classify", "onnx"].path)
+    assert session.run(["probabilities"], {"images": images})[0].shape == (1, 10)
 
 
 def test_onnx_runtime_gives_what_the_export_gives(folder, converted):
@@ -78,8 +96,9 @@ def test_half_precision_takes_less_room(folder, tmp_path, converted):
 
 def test_what_cannot_be_converted_is_named(folder, tmp_path):
     out = tmp_path / "out"
-    with pytest.raises(export.ConversionError, match="`generate`.*draws.*Convert `from_latents`"):
-        export.convert(folder, out, functions=["generate"])
+    for name in ("generate", "draw_latents"):
+        with pytest.raises(export.ConversionError, match=f"`{name}`.*draws.*Convert `from_la"):
+            export.convert(folder, out, functions=[name])
     with pytest.raises(ValueError, match="no function 'a_to_b'.* 'classify'"):
         export.convert(folder, out, functions=["a_to_b"])
     with pytest.raises(ValueError, match="'onnx', .*Received: 'coreml'"):
@@ -126,6 +145,28 @@ def test_a_missing_library_is_named(module, kind, extra, folder, tmp_path, monke
     )
     with pytest.raises(ImportError, match=rf"{module}: pip install 'keras-gan-zoo\[{extra}\]'"):
         export.convert(folder, tmp_path / "out", [kind])
+
+
+def enlarging_generator() -> keras.Model:
+    """Repeats pixels twice, which hides their number from LiteRT."""
+    latents = keras.Input((2,))
+    x = keras.layers.Reshape((7, 7, 2))(keras.layers.Dense(7 * 7 * 2)(latents))
+    for _ in range(2):
+        x = keras.layers.Conv2D(2, 3, padding="same")(keras.layers.UpSampling2D()(x))
+    images = keras.layers.Conv2D(1, 3, padding="same", activation="tanh")(x)
+    return keras.Model(latents, images)
+
+
+@pytest.mark.slow
+def test_networks_that_repeat_pixels_are_converted_if_their_shapes_are_told(tmp_path):
+    ours = zoo.WGANGP((28, 28, 1), latent_dim=2, filters=2)
+    export.save(ours, tmp_path / "ours", verify=False)
+    (conversion,) = export.convert(tmp_path / "ours", tmp_path / "out", ["litert_float32"])
+    assert conversion.difference < 5e-6
+    other = zoo.VanillaGAN(latent_dim=2, generator=enlarging_generator())
+    export.save(other, tmp_path / "other", verify=False)
+    with pytest.raises(export.ConversionError, match="does not know the shapes.*UpSampling2D"):
+        export.convert(tmp_path / "other", tmp_path / "none", ["litert_float32"])
 
 
 @pytest.mark.slow

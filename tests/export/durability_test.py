@@ -108,6 +108,8 @@ def test_after_a_kill_there_is_the_whole_version_or_none(tmp_path):
     assert left["whole"] + left["none"] == 20
     for version in (1, 2):
         assert check_files(tmp_path / str(version)).body["version"] == version
+    # The last save has cleared up what the killed ones left.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "1.about", "2", "2.about"]
     assert export.load(tmp_path).generate(2, 1, 1.0)["images"].shape == (2, 28, 28, 1)
 
 

@@ -111,6 +111,7 @@ def test_the_card_tells_scores_with_their_stamps_and_the_training(about):
     assert "- Weights: weights of the last step" in card
     assert r'| `objective` | "a\|b" |' in card and "| `seed` | 3 |" in card
     assert "`num`: int32 (), from 1 to 100000; `seed`: int64 (), from 0;" in card
+    assert "Each refuses what is out of these ranges" in card and "docs/exports.md" in card
 
 
 def test_the_python_of_the_card_runs(about, monkeypatch):
@@ -133,9 +134,11 @@ def test_hugging_face_finds_its_front_matter_first(about):
 
 def test_the_picture_shows_what_the_model_makes(about):
     pixels = np.asarray(Image.open(about / "samples.png"))
-    assert pixels.shape == (4 * 28, 4 * 28)
+    assert pixels.shape == (560, 560), "each pixel as a square of 5, to be seen"
     expected = (small_model().generate(16, seed=0)[5, ..., 0] + 1) * 127.5
-    np.testing.assert_allclose(pixels[28:56, 28:56], expected, atol=1)
+    for row, column in ((0, 0), (4, 2)):
+        seen = pixels[140 + row : 280 : 5, 140 + column : 280 : 5]
+        np.testing.assert_allclose(seen, expected, atol=1)
 
 
 def test_a_model_alone_gives_less_and_a_translator_takes_its_picture_from_the_run(run, tmp_path):
@@ -144,7 +147,7 @@ def test_a_model_alone_gives_less_and_a_translator_takes_its_picture_from_the_ru
     card = (tmp_path / "alone" / "1.about" / "model_card.md").read_text()
     assert metadata_of(card)["module-type"] == "image-style-transfer"
     assert "# Module keras-gan-zoo/cycle-gan/1" in card
-    assert "## Scores" not in card and "samples.png" not in card and "not stated" in card
+    assert "## Scores" not in card and "samples.png" not in card and "not known; see" in card
     assert "model(inputs)" in card and "generate" not in card
     assert not (tmp_path / "alone" / "1.about" / "samples.png").exists()
 
@@ -152,6 +155,10 @@ def test_a_model_alone_gives_less_and_a_translator_takes_its_picture_from_the_ru
     Image.new("L", (8, 8), 77).save(run.samples / "epoch-0004.png")
     assert export.details_of_run(run.path).picture == run.samples / "epoch-0004.png"
     (run.samples / "epoch-0004.png").unlink()
+
+
+def test_the_licence_of_the_data_is_that_of_their_builder(run):
+    assert "CC BY-SA 3.0" in export.details_of_run(run.path).data_license
 
 
 def test_names_that_are_no_address_are_refused():

@@ -127,6 +127,13 @@ def test_latents_become_the_images_that_generate_makes_of_them(model, folder):
     np.testing.assert_allclose(images, (model.generate(4, seed=9) + 1) / 2, atol=1e-6)
 
 
+def test_latents_are_drawn_as_generate_draws_them_and_their_bounds_told(model, folder):
+    drawn = export.load(folder).draw_latents(4, 9)
+    np.testing.assert_array_equal(drawn["latents"], model.latents_for(4, seed=9))
+    lowest, highest = model.prior.bounds()
+    np.testing.assert_array_equal([drawn["lowest"], drawn["highest"]], [lowest, highest])
+
+
 def test_a_loaded_model_may_be_called_at_once(folder):
     images = export.load(folder).generate(2, 1, 1.0)["images"]
     assert images.shape == (2, 28, 28, 1)
@@ -226,6 +233,9 @@ def test_images_that_cannot_be_judged_are_refused(loaded, images, message):
 def test_what_cannot_be_generated_is_refused(loaded, arguments, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         loaded.generate(*arguments)
+    if arguments[2] == 1.0:
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            loaded.draw_latents(*arguments[:2])
 
 
 def test_latents_that_are_no_latents_are_refused(loaded):
@@ -240,13 +250,14 @@ def test_latents_that_are_no_latents_are_refused(loaded):
 
 
 def test_functions_without_checks_have_no_assertions(model):
-    """Which is what other runtimes are given."""
+    """And the others no branches, which cost more than the checks."""
     for checks in (True, False):
         functions = model.export_signatures(checks).values()
         traces = [function.get_concrete_function() for function in functions]
         traces += model.export_call(checks).traces
         kinds = [{each.type for each in trace.graph.get_operations()} for trace in traces]
         assert ["Assert" in each for each in kinds] == [checks] * len(kinds)
+        assert not set().union(*kinds) & {"If", "StatelessIf"}
 
 
 # === Folders ===

@@ -32,7 +32,7 @@ def test_the_manifest_tells_what_the_functions_take_and_give(folder):
     assert manifest["model"] == "VanillaGAN" and manifest["version"] == 1
     assert manifest["versions"]["tensorflow"] == tf.__version__
     assert set(manifest["signatures"]) == {
-        *("generate", "from_latents", "serving_default", "discriminate"),
+        *("generate", "from_latents", "draw_latents", "serving_default", "discriminate"),
     }
     generate = manifest["signatures"]["generate"]
     assert generate["inputs"]["num"] == {"dtype": "int32", "shape": [], "range": [1, 100_000]}

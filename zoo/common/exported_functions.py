@@ -70,14 +70,14 @@ def reusable(function: Callable[[Any, bool], tf.Tensor], inputs: Any) -> Reusabl
 def require_images(images: tf.Tensor) -> tf.Tensor:
     """Returns the images, or stops where there are none or a pixel is not in [0, 1]."""
     images = require_rows(images, "images")
-    is_in_range = (images >= -_TOLERANCE) & (images <= 1.0 + _TOLERANCE)  # false for NaN
+    lowest, highest = tf.reduce_min(images), tf.reduce_max(images)  # NaN if one pixel is
     return _checked(
         images,
-        tf.reduce_all(is_in_range),
+        (lowest >= -_TOLERANCE) & (highest <= 1.0 + _TOLERANCE),
         "Images must have pixels in [0, 1], of bytes images / 255, and none that is not a number. "
         "Received: pixels from, to",
-        tf.reduce_min(images),
-        tf.reduce_max(images),
+        lowest,
+        highest,
     )
 
 
@@ -109,13 +109,14 @@ def require_rows(batch: tf.Tensor, name: str) -> tf.Tensor:
     # Who calls by a signature, as TF Serving does, may hand over any shape; that of the tensor
     # itself is what the function declares, and a comparison with that would be optimised away.
     shape = tf.shape(tf.compat.v1.placeholder_with_default(batch, None))
-    sides = tf.concat([shape, tf.zeros(len(wanted), tf.int32)], axis=0)[: len(wanted)]
-    is_any = [size is None for size in wanted]
-    fits = tf.reduce_all(is_any | (sides == [size or 0 for size in wanted]))
+    # No side is -1: so many sides there must be, and after them none.
+    sides = tf.concat([shape, [-1] * (len(wanted) + 1)], axis=0)[: len(wanted) + 1]
+    least = [*(size or 1 for size in wanted), -1]
+    most = [*(size or tf.int32.max for size in wanted), -1]
     form = ", ".join(["batch", *("any" if size is None else str(size) for size in wanted[1:])])
     return _checked(
         batch,
-        (tf.size(shape) == len(wanted)) & fits & (sides[0] > 0),
+        tf.reduce_all((sides >= least) & (sides <= most)),
         f"`{name}` must have the shape ({form}), batch one or more. Received: shape",
         shape,
     )
@@ -149,7 +150,8 @@ def require_truncation(truncation: tf.Tensor) -> tf.Tensor:
 
 
 def _checked(tensor: tf.Tensor, condition: tf.Tensor, message: str, *received) -> tf.Tensor:
+    # The operation itself: `tf.debugging.Assert` puts a branch around it, which costs more.
+    check = tf.raw_ops.Assert(condition=condition, data=[message, *received], summarize=8)
     # Nothing that takes the tensor begins before the check is through.
-    check = tf.debugging.Assert(condition, [message, *received], summarize=8)
     with tf.control_dependencies([check]):
         return tf.identity(tensor)

@@ -89,6 +89,15 @@ def version_of(folder: str | os.PathLike[str]) -> Path:
     return newest
 
 
+def is_export(folder: str | os.PathLike[str]) -> bool:
+    """Whether `load` would find a SavedModel there."""
+    try:
+        version_of(folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def about_of(version: Path) -> Path:
     """Returns the folder beside a version that tells of it; exports of others have none."""
     version = Path(os.path.abspath(version))  # whose name `.` and `..` don't have

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PARTIAL_SUFFIX = ".partial"
+# Of folders that are locked as long as their process lives.
+_LOCKED_SUFFIX = f".new{_PARTIAL_SUFFIX}"
 
 
 def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
@@ -72,7 +74,8 @@ def new_folders(*paths: str | os.PathLike[str]) -> Iterator[list[Path]]:
 
     The last is what counts: the others are in place before it, so where it is, all are. Where it is
     not, a kill may have left the others, and they are replaced. Processes that write the same
-    folders at once do not disturb each other: the first to end has them.
+    folders at once do not disturb each other: the first to end has them. What a killed process left
+    unfinished in the parent is removed.
 
     Args:
         *paths: new folders in one parent, which is made if it is missing.
@@ -86,21 +89,19 @@ def new_folders(*paths: str | os.PathLike[str]) -> Iterator[list[Path]]:
     """
     *others, last = map(Path, paths)
     last.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{last.name}.", suffix=_PARTIAL_SUFFIX, dir=last.parent
-    ) as partial:
-        filled = [Path(partial) / path.name for path in (*others, last)]
+    with _locked_partial(last) as partial:
+        filled = [partial / path.name for path in (*others, last)]
         for folder in filled:
             folder.mkdir()
         yield filled
-        _sync_tree(Path(partial))
+        _sync_tree(partial)
         with _locked(last.parent):
             if os.path.lexists(last):
                 raise FileExistsError(f"{last} exists already")
             # Those before the last are left by a kill, or the last would be there.
             for folder, path in zip(filled, (*others, last), strict=True):
                 if path.exists():
-                    remove_folder(path)
+                    os.rename(path, partial / f"old {path.name}")
                 os.rename(folder, path)
         _sync_folder(last.parent)
 
@@ -116,6 +117,34 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _locked_partial(path: Path) -> Iterator[Path]:
+    """Gives a temporary folder beside `path`, and removes those of processes that were killed."""
+    with contextlib.ExitStack() as lock:
+        with _locked(path.parent):
+            for entry in path.parent.glob(f".*{_LOCKED_SUFFIX}"):
+                _remove_unlocked(entry)
+            partial = tempfile.mkdtemp(
+                prefix=f".{path.name}.", suffix=_LOCKED_SUFFIX, dir=path.parent
+            )
+            lock.enter_context(_locked(Path(partial)))
+        try:
+            yield Path(partial)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove_unlocked(folder: Path) -> None:
+    # Where there are no locks nothing tells who is alive, and it stays.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+        finally:
+            os.close(descriptor)
 
 
 def remove_folder(path: str | os.PathLike[str]) -> None:

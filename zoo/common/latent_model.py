@@ -365,15 +365,15 @@ class LatentModel(AdversarialModel):
         `self.generate(num, seed)`; see `Prior.truncate` for less. `from_latents(latents)` gives
         those of latents. With a condition they are `generate(condition, seed, truncation)`, one
         image a row, and `from_latents(latents, condition)`. Points they give as `points`.
+        `draw_latents(num, seed)` gives the `latents` of which `generate` makes its images, and
+        between which numbers they lie, `lowest` and `highest`; see `Prior.bounds`.
 
         Args:
             checks: as for `AdversarialModel.export_signatures`.
         """
         num = tf.TensorSpec((), tf.int32, name="num")
-        common = [
-            tf.TensorSpec((), tf.int64, name="seed"),
-            tf.TensorSpec((), tf.float32, name="truncation"),
-        ]
+        seed = tf.TensorSpec((), tf.int64, name="seed")
+        common = [seed, tf.TensorSpec((), tf.float32, name="truncation")]
         images_name = "images" if len(self.image_shape) == 3 else "points"
 
         def generated(num_images, seed, truncation, *condition):
@@ -407,7 +407,19 @@ class LatentModel(AdversarialModel):
             def from_latents(latents, condition):
                 return made(latents, condition)
 
-        return {"generate": generate, "from_latents": from_latents, "serving_default": generate}
+        @tf.function(input_signature=[num, seed], autograph=False)
+        def draw_latents(num, seed):
+            if checks:
+                num, seed = require_number(num), require_seed(seed)
+            lowest, highest = map(tf.constant, self.prior.bounds())
+            return {"latents": self.latents_for(num, seed), "lowest": lowest, "highest": highest}
+
+        return {
+            "generate": generate,
+            "from_latents": from_latents,
+            "draw_latents": draw_latents,
+            "serving_default": generate,
+        }
 
     def export_call(self, checks: bool = True) -> ReusableCall:
         """Returns what the export's root does when called: latents to images in [0, 1].

@@ -37,6 +37,7 @@ class Pretrained:
         name: by which it is loaded, such as "vanilla_gan/mnist_small".
         model: its class.
         trained_on: its data set.
+        data_license: of that, in words; "not known" where its builder states none.
         size: of its package, in bytes.
         difference: largest absolute difference between what its functions gave before its weights
             were rounded to half precision, and after.
@@ -47,6 +48,7 @@ class Pretrained:
     name: str
     model: str
     trained_on: str
+    data_license: str
     size: int
     difference: float
     digest: str
@@ -60,6 +62,11 @@ def pretrained() -> list[Pretrained]:
         return []
     entries = json.loads(index.read_text(encoding="utf-8"))
     return [Pretrained(name, **entry) for name, entry in sorted(entries.items())]
+
+
+def is_known(source: str) -> bool:
+    """Whether it is a name of `pretrained()`, or a handle that a library downloads."""
+    return source.startswith(tuple(_HUBS)) or source in {each.name for each in pretrained()}
 
 
 def load_pretrained(source: str) -> Any:

@@ -7,6 +7,7 @@ noise, digit, style = prior.split(latents)
 
 import abc
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -44,6 +45,13 @@ class Prior(abc.ABC):
         Samples get more typical and less varied as `truncation` falls. Categories have no centre
         and stay as they are.
         """
+
+    def bounds(self) -> tuple[list[float], list[float]]:
+        """Returns the lowest and highest of each number of z, `latent_dim` of both.
+
+        Where there are none, the least and the largest number of float32.
+        """
+        return [tf.float32.min] * self.latent_dim, [tf.float32.max] * self.latent_dim
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make this prior again."""
@@ -113,6 +121,9 @@ class Uniform(Prior):
     def truncate(self, latents: tf.Tensor, truncation) -> tf.Tensor:
         centre = (self.lowest + self.highest) / 2
         return centre + truncation * (latents - centre)
+
+    def bounds(self) -> tuple[list[float], list[float]]:
+        return [self.lowest] * self.latent_dim, [self.highest] * self.latent_dim
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -184,6 +195,10 @@ class Concatenation(Prior):
     def truncate(self, latents: tf.Tensor, truncation) -> tf.Tensor:
         pieces = zip(self.parts, self.split(latents), strict=True)
         return tf.concat([part.truncate(piece, truncation) for part, piece in pieces], axis=-1)
+
+    def bounds(self) -> tuple[list[float], list[float]]:
+        lowest, highest = zip(*(part.bounds() for part in self.parts), strict=True)
+        return [*itertools.chain(*lowest)], [*itertools.chain(*highest)]
 
     def get_config(self) -> dict[str, Any]:
         return {"parts": [keras.saving.serialize_keras_object(part) for part in self.parts]}

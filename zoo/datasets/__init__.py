@@ -15,7 +15,7 @@ To see which modes of its data a generator drops, there are data whose modes are
 `ring_of_gaussians`, `grid_of_gaussians` and `DigitStacks`.
 """
 
-from zoo.datasets.catalogue import stands_in_for
+from zoo.datasets.catalogue import license_of, stands_in_for
 from zoo.datasets.dataset import ImageDataset, open
 from zoo.datasets.description import DatasetDescription
 from zoo.datasets.few_labels import few_label_split
@@ -43,6 +43,7 @@ __all__ = [
     "describe",
     "few_label_split",
     "grid_of_gaussians",
+    "license_of",
     "load",
     "load_few_labels",
     "load_unpaired",

@@ -108,6 +108,20 @@ def find_builder(name: str, data_dir: DataDir) -> tfds.core.DatasetBuilder:
         raise ValueError(f"Can't make the data set {name!r}: {first_line(error)}") from error
 
 
+def license_of(name: str) -> str:
+    """Returns the licence of a data set as its builder states it, without preparing any of it.
+
+    Returns:
+        In words; "" if it states none, or the images are a folder's or drawn without a builder.
+    """
+    if not name or name.startswith("folder:"):
+        return ""
+    try:
+        return find_builder(name, None).info.as_proto.redistribution_info.license
+    except ValueError:
+        return ""
+
+
 def base_name(name: str) -> str:
     """Drops what TFDS allows after a name: `name/config:version`."""
     return re.split("[/:]", name, maxsplit=1)[0]

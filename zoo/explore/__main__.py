@@ -3,8 +3,13 @@
 Each command writes a JSON and pictures to a new folder, RUN/explore/COMMAND unless --out names
 another, whole or not at all, and says in one line where. `python -m zoo.explore COMMAND --help`
 tells what a command takes.
+
+RUN may be an export too, a folder, a .tar.gz or a name of zoo.pretrained(), and --out must then be
+named: probe takes one that was saved with its discriminator; walk, arithmetic, project, neighbours
+and edit one that makes images of latents.
 """
 
+import abc
 import argparse
 import itertools
 import os
@@ -13,45 +18,85 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-
+import zoo
 from zoo import explore, metrics, runs
-from zoo.common.command_errors import end, one_line_errors
+from zoo.common import exports
+from zoo.common.commands import parser_of, say
+from zoo.common.pretrained import is_known
+from zoo.explore.exported import image_shape_of
 from zoo.explore.latents import PATHS
-from zoo.explore.subjects import Data, first_images, latent_model, open_images, require_split
+from zoo.explore.subjects import (
+    Data,
+    first_images,
+    generates,
+    latent_model,
+    open_images,
+    require_split,
+)
 
 _PROGRAM = "zoo.explore"
 Answer = Callable[["Subject", argparse.Namespace], explore.Findings]
 
 
-class Subject:
-    """A run that is asked: its folder, its model, and images for it.
+class Subject(abc.ABC):
+    """What is asked: a model, and images for it.
 
     Args:
-        path: the run's folder.
-        checkpoint: as for `zoo.runs.load_model`.
-        dataset: name of the images, or None for those of the run.
+        model: the model, or a loaded export.
+        image_shape: of its images.
+        dataset: name of the images, or None for those that it was trained on.
     """
 
-    def __init__(self, path: str, checkpoint: str, dataset: str | None) -> None:
-        self.run = runs.RunFolder.open(path)
-        self.model: keras.Model = runs.load_model(path, checkpoint)
+    def __init__(self, model: Any, image_shape: tuple[int, ...], dataset: str | None) -> None:
+        self.model = model
+        self._image_shape = image_shape
         self._dataset = dataset
 
     def data(self) -> Data:
         """Opens the images, at the model's size."""
         if self._dataset is not None:
-            return open_images(self._dataset, self.model.image_shape)
-        name = self._value_of("dataset")
-        if name is None:
-            raise ValueError(
-                f"config.json of {self.run.path} names no data set; name one by --dataset."
-            )
-        return open_images(name, self.model.image_shape, **self._image_options())
+            return open_images(self._dataset, self._image_shape)
+        name, options = self.trained_on()
+        if not name:
+            raise ValueError(f"{self.where()} names no data set; name one by --dataset.")
+        return open_images(name, self._image_shape, **options)
 
     def classifier(self, data: Data, steps: int | None = None) -> metrics.Classifier:
         """Loads the classifier of these images, or trains it now."""
         return metrics.load_classifier(data.images.name, training_steps=steps, **data.options)
+
+    @abc.abstractmethod
+    def where(self) -> str:
+        """Names what tells of it."""
+
+    @abc.abstractmethod
+    def trained_on(self) -> tuple[str | None, dict[str, Any]]:
+        """Returns its data set and how that was opened, as far as is known."""
+
+    @abc.abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Tells which model was asked."""
+
+
+class RunSubject(Subject):
+    """A run that is asked.
+
+    Args:
+        path: the run's folder.
+        checkpoint: as for `zoo.runs.load_model`.
+        dataset: see `Subject`.
+    """
+
+    def __init__(self, path: str, checkpoint: str, dataset: str | None) -> None:
+        self.run = runs.RunFolder.open(path)
+        model = runs.load_model(path, checkpoint)
+        super().__init__(model, model.image_shape, dataset)
+
+    def where(self) -> str:
+        return f"config.json of {self.run.path}"
+
+    def trained_on(self) -> tuple[str | None, dict[str, Any]]:
+        return self._value_of("dataset"), self._image_options()
 
     def _image_options(self) -> dict[str, Any]:
         options = {
@@ -68,13 +113,54 @@ class Subject:
         return parameter and parameter.value
 
     def facts(self) -> dict[str, Any]:
-        """Tells which model was asked."""
         return {
             "recipe": self.run.recipe,
             "trained_on": self._value_of("dataset"),
             "training_seed": self._value_of("seed"),
             "step": int(self.model.step),
         }
+
+
+class ExportSubject(Subject):
+    """An export that is asked, of which there are the functions alone.
+
+    Args:
+        source: as for `zoo.load_pretrained`.
+        checkpoint: "best", for there is but one.
+        dataset: see `Subject`.
+    """
+
+    def __init__(self, source: str, checkpoint: str, dataset: str | None) -> None:
+        if checkpoint != "best":
+            raise ValueError(
+                f"{source} is an export, which has no checkpoints. Received: "
+                f"--checkpoint={checkpoint}"
+            )
+        self._source = source
+        loaded = zoo.load_pretrained(source)
+        super().__init__(loaded, image_shape_of(loaded), dataset)
+
+    def where(self) -> str:
+        return self._source
+
+    def trained_on(self) -> tuple[str | None, dict[str, Any]]:
+        shipped = {each.name: each.trained_on for each in zoo.pretrained()}
+        path = Path(self._source).expanduser()
+        if self._source in shipped or not path.is_dir():
+            return shipped.get(self._source), {}
+        manifest = exports.read_manifest(exports.version_of(path))
+        return (manifest.body.get("trained_on") if manifest else None), {}
+
+    def facts(self) -> dict[str, Any]:
+        return {"export": self._source, "trained_on": self.trained_on()[0]}
+
+
+def _is_export(source: str) -> bool:
+    """Whether this names an export: an archive, a folder of one, or what comes with the zoo."""
+    path = Path(source).expanduser()
+    if (path / "config.json").is_file():  # a run, which may have one
+        return False
+    return path.is_file() or is_known(source) or exports.is_export(path)
 
 
 # === Commands ===
@@ -135,7 +221,7 @@ def _add_neighbours(parser: argparse.ArgumentParser) -> Answer:
     _add_classifier_steps(parser)
 
     def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
-        latent_model(subject.model, "neighbours")
+        generates(subject.model, "neighbours")
         data = subject.data()
         extractor = None
         if values.features:
@@ -152,7 +238,7 @@ def _add_arithmetic(parser: argparse.ArgumentParser) -> Answer:
     _add_classifier_steps(parser)
 
     def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
-        latent_model(subject.model, "arithmetic")
+        generates(subject.model, "arithmetic")
         data = subject.data()
         _require_attributes(data, "arithmetic")
         chosen = _chosen(values, "num_draws", "num_samples", "seed")
@@ -206,7 +292,7 @@ def _add_project(parser: argparse.ArgumentParser) -> Answer:
     _add_classifier_steps(parser)
 
     def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
-        latent_model(subject.model, "project")
+        generates(subject.model, "project")
         data = subject.data()
         extractor = None
         if values.feature_weight:
@@ -236,7 +322,7 @@ def _add_edit(parser: argparse.ArgumentParser) -> Answer:
     _add_classifier_steps(parser)
 
     def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
-        latent_model(subject.model, "edit")
+        generates(subject.model, "edit")
         if values.stroke:
             chosen = _chosen(values, "smoothness", "iterations", "seed")
             return explore.edit_by_strokes(subject.model, values.stroke, **chosen)
@@ -296,31 +382,14 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Answer]]] = 
 }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        _PROGRAM,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+def _add_shared(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help="folder of a run, or an export")
+    command.add_argument(
+        "--checkpoint", default="best", help="best, newest, or the folder of one checkpoint"
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (question, add_options) in _COMMANDS.items():
-        command = commands.add_parser(
-            name,
-            help=question,
-            description=question[0].upper() + question[1:] + ".",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-            allow_abbrev=False,
-        )
-        command.add_argument("run", metavar="RUN", help="folder of a run")
-        command.add_argument(
-            "--checkpoint", default="best", help="best, newest, or the folder of one checkpoint"
-        )
-        command.add_argument("--dataset", help="images, if not those that the run was trained on")
-        command.add_argument("--seed", type=int, default=0, help="of all that is drawn")
-        command.add_argument("--out", help="folder to write to, which must not exist yet")
-        command.set_defaults(answer=add_options(command))
-    return parser
+    command.add_argument("--dataset", help="images, if not those that the run was trained on")
+    command.add_argument("--seed", type=int, default=0, help="of all that is drawn")
+    command.add_argument("--out", help="folder to write to, which must not exist yet")
 
 
 def _folder_for(arguments: argparse.Namespace) -> Path:
@@ -332,6 +401,10 @@ def _folder_for(arguments: argparse.Namespace) -> Path:
                 f"--out={folder} exists already, and nothing is overwritten. Name another folder."
             )
         return folder
+    if _is_export(arguments.run):
+        raise ValueError(
+            "Nothing is written into an export, which is as it was saved. Name a folder by --out."
+        )
     first = Path(arguments.run).expanduser() / "explore" / arguments.command
     numbered = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
     return next(path for path in itertools.chain([first], numbered) if not os.path.lexists(path))
@@ -344,17 +417,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: of the command line. Defaults to those of the process.
     """
     sys.argv[0] = _PROGRAM  # what an error is introduced by
-    values = _parser().parse_args(arguments)
-    try:
-        with one_line_errors():
-            folder = _folder_for(values)
-            subject = Subject(values.run, values.checkpoint, values.dataset)
-            findings = values.answer(subject, values)
-            findings = findings.with_facts(subject.facts())
-            findings.save(folder)
-    except KeyboardInterrupt:
-        end(130, "interrupted; nothing was written.")
-    print(f"{findings.headline} Pictures and numbers are in {folder}")
+    values = parser_of(_PROGRAM, __doc__, _COMMANDS, shared=_add_shared).parse_args(arguments)
+    kinds = (ValueError, RuntimeError, OSError, ImportError)
+    say(lambda: _answer(values), *kinds, interrupted="interrupted; nothing was written.")
+
+
+def _answer(values: argparse.Namespace) -> str:
+    folder = _folder_for(values)
+    if _is_export(values.run):
+        subject = ExportSubject(values.run, values.checkpoint, values.dataset)
+    else:
+        subject = RunSubject(values.run, values.checkpoint, values.dataset)
+    findings = values.answer(subject, values).with_facts(subject.facts())
+    findings.save(folder)
+    return f"{findings.headline} Pictures and numbers are in {folder}"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from zoo.explore.attributes import Attributes, rows_with, shown
 from zoo.explore.findings import Findings
 from zoo.explore.latents import inside
 from zoo.explore.pictures import rows_picture
-from zoo.explore.subjects import images_of, latent_model, progress
+from zoo.explore.subjects import generates, images_of, name_of, progress
 from zoo.metrics.classifier import Classifier
 
 # As many latents as the paper takes the mean of.
@@ -74,7 +74,7 @@ def arithmetic(
     """Adds and subtracts means of latents, and asks a classifier what the results show.
 
     Args:
-        model: one that makes images of latents.
+        model: one that makes images of latents, or a loaded export of one.
         classifier: that knows the attributes of such images.
         sums: what to add. Defaults to smile, glasses and sex.
         num_draws: of nine latents for each sum. Defaults to 200.
@@ -90,7 +90,7 @@ def arithmetic(
         ValueError: if the model makes no images of latents alone, the classifier does not know an
             attribute, too few samples show a concept, or an argument is out of range.
     """
-    model = latent_model(model, "arithmetic")
+    model = generates(model, "arithmetic")
     check_positive_integers(num_draws=num_draws, num_samples=num_samples)
     attributes = Attributes(classifier, "arithmetic")
     for each in sums:
@@ -99,7 +99,7 @@ def arithmetic(
     latents = np.asarray(model.latents_for(num_samples, seed))
     probabilities = attributes.of_latents(model, latents)
     facts: dict[str, Any] = {
-        "model": type(model).__name__,
+        "model": name_of(model),
         "classifier": attributes.description,
         "seed": seed,
         "num_samples": num_samples,

@@ -6,16 +6,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.common.latent_model import LatentModel
 from zoo.explore.latents import inside
-from zoo.explore.subjects import BATCH_SIZE, progress
+from zoo.explore.subjects import BATCH_SIZE, Generates, progress
 
 # Costs of each image: latents, images that they make, rows of the batch → `(batch,)`.
 Cost = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def descend(
-    model: LatentModel,
+    model: Generates,
     start,
     cost: Cost,
     *,

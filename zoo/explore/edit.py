@@ -24,7 +24,7 @@ from zoo.explore.descent import descend
 from zoo.explore.findings import Findings
 from zoo.explore.latents import inside
 from zoo.explore.pictures import rows_picture
-from zoo.explore.subjects import images_of, latent_model
+from zoo.explore.subjects import generates, images_of, name_of
 from zoo.metrics.classifier import Classifier
 
 # Places on the way along a direction, up to the mean distance of latents from 0; and those shown.
@@ -70,7 +70,7 @@ def edit_by_strokes(
     """Paints on generated images, and finds the images nearest to that which the generator makes.
 
     Args:
-        model: one that makes images of latents.
+        model: one that makes images of latents, or a loaded export of one.
         strokes: what is painted; of two at one place, the later.
         smoothness: w. Defaults to 5, as in the paper.
         num_images: images that are edited, all alike. Defaults to 8.
@@ -85,7 +85,7 @@ def edit_by_strokes(
         ValueError: if the model makes no images of latents alone, there are no strokes or they have
             another number of channels, or an argument is out of range.
     """
-    model = latent_model(model, "edit")
+    model = generates(model, "edit")
     check_positive_integers(num_images=num_images, iterations=iterations)
     check_not_negative(smoothness=smoothness)
     mask, colours = _painted(strokes, model.image_shape)
@@ -119,7 +119,7 @@ def edit_by_strokes(
         command="edit",
         headline=f"The error under the strokes falls from {error_before:.4f} to {after:.4f}.",
         facts={
-            "model": type(model).__name__,
+            "model": name_of(model),
             "strokes": [dataclasses.asdict(stroke) for stroke in strokes],
             "num_images": num_images,
             "iterations": iterations,
@@ -180,7 +180,7 @@ def edit_by_attribute(
     The direction is that of a logistic regression on other samples, from latents to the attribute.
 
     Args:
-        model: one that makes images of latents.
+        model: one that makes images of latents, or a loaded export of one.
         classifier: that knows the attributes of such images.
         attribute: to give, or to take away.
         present: whether to give it. Defaults to True.
@@ -199,7 +199,7 @@ def edit_by_attribute(
         ValueError: if the model makes no images of latents alone, the classifier does not know the
             attribute, all or none of the samples have it, or an argument is out of range.
     """
-    model = latent_model(model, "edit")
+    model = generates(model, "edit")
     check_positive_integers(num_images=num_images, num_samples=num_samples, num_shown=num_shown)
     attributes = Attributes(classifier, "edit")
     column = attributes.index(attribute)
@@ -231,7 +231,7 @@ def edit_by_attribute(
         command="edit",
         headline=f"{share:.0%} of {len(start)} images {verb} {attribute} on the way.",
         facts={
-            "model": type(model).__name__,
+            "model": name_of(model),
             "classifier": attributes.description,
             "attribute": attribute,
             "present": present,

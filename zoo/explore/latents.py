@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from zoo.common.priors import Concatenation, Prior, Uniform
+from zoo.common.priors import Prior
 
 
 def linear(start, end, shares) -> np.ndarray:
@@ -67,10 +67,4 @@ def inside(prior: Prior, latents) -> tf.Tensor:
         prior: of the model.
         latents: float32 `(..., latent_dim)`.
     """
-    latents = tf.convert_to_tensor(latents, tf.float32)
-    if isinstance(prior, Uniform):
-        return tf.clip_by_value(latents, prior.lowest, prior.highest)
-    if isinstance(prior, Concatenation):
-        pieces = zip(prior.parts, prior.split(latents), strict=True)
-        return tf.concat([inside(part, piece) for part, piece in pieces], axis=-1)
-    return latents
+    return tf.clip_by_value(tf.convert_to_tensor(latents, tf.float32), *prior.bounds())

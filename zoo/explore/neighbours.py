@@ -16,8 +16,9 @@ from zoo.explore.pictures import rows_picture
 from zoo.explore.subjects import (
     BATCH_SIZE,
     first_images,
+    generates,
     images_of,
-    latent_model,
+    name_of,
     progress,
     require_split,
 )
@@ -40,7 +41,7 @@ def neighbours(
     """Finds the training images that lie nearest to generated ones.
 
     Args:
-        model: one that makes images of latents.
+        model: one that makes images of latents, or a loaded export of one.
         images: a data set with a split "train", and "test" or "validation".
         feature_extractor: images → features in which distances are taken, such as those of
             `zoo.metrics.load_classifier`. Defaults to None, pixels.
@@ -58,7 +59,7 @@ def neighbours(
         ValueError: if the model makes no images of latents alone, the data set lacks a split, or an
             argument is out of range.
     """
-    model = latent_model(model, "neighbours")
+    model = generates(model, "neighbours")
     check_positive_integers(
         num_shown=num_shown, num_neighbours=num_neighbours, num_images=num_images
     )
@@ -78,7 +79,7 @@ def neighbours(
     of_generated, of_real = distances[: len(generated), 0], distances[len(generated) :, 0]
     share = float(np.mean(of_generated < np.quantile(of_real, 0.05)))
     facts = {
-        "model": type(model).__name__,
+        "model": name_of(model),
         "dataset": images.name,
         "held_out_split": held_out,
         "distances_in": "pixels" if feature_extractor is None else feature_extractor.name,

@@ -26,6 +26,7 @@ from zoo.common.checks import (
 )
 from zoo.common.convolution_features import ConvolutionFeatures
 from zoo.datasets.few_labels import choose_labelled
+from zoo.explore.exported import ExportedFeatures, is_export
 from zoo.explore.findings import Findings
 from zoo.explore.pictures import bars_picture
 from zoo.explore.subjects import (
@@ -73,7 +74,10 @@ def probe(
     """Classifies images by a linear classifier on the features of a model's discriminator.
 
     Args:
-        model: a game with a discriminator, or critic, that has convolutions.
+        model: a game with a discriminator, or critic, that has convolutions; or a loaded export
+            that has `features`. An export is compared with raw pixels alone, for it has no network
+            to begin anew; and its batch norms keep the averages of their training, where those of a
+            model are given the mean and the variance of these images.
         images: labelled images of the model's size, with a split "train" and a split "test". C is
             chosen on "validation", or without one on the last tenth of "train", of which then
             nothing else is used.
@@ -94,27 +98,49 @@ def probe(
     """
     check_positive_integers(num_labels=num_labels, num_draws=num_draws, max_epochs=max_epochs)
     check_not_negative_integers(num_supervised_draws=num_supervised_draws, seed=seed)
+    if is_export(model):
+        return _probe_export(ExportedFeatures(model, "probe"), images, num_labels, num_draws, seed)
     network = discriminator_of(model, "probe")
-    _check_images(network, images)
+    _check_images(network.input_shape[1:], images)
     task = _Task.of(images, num_labels)
     kinds = {
         OURS: _adapted_features(copy_of(network), task),
         UNTRAINED: _adapted_features(untrained_copy(network, seed), task),
         PIXELS: _raw_pixels,
     }
-    scores = {
-        name: _linear_scores(name, features, task, num_draws, seed)
-        for name, features in kinds.items()
-    }
+    scores = _scores_of(kinds, task, num_draws, seed)
     if num_supervised_draws:
         number = min(num_draws, num_supervised_draws)
         scores[SUPERVISED] = _supervised_scores(network, task, number, max_epochs, seed)
-    return _findings(model, kinds[OURS], task, scores, seed)
+    convolutions = list(kinds[OURS].layer_names)
+    return _findings(type(model).__name__, convolutions, task, scores, seed)
+
+
+def _probe_export(
+    features: ExportedFeatures,
+    images: datasets.ImageDataset,
+    num_labels: int,
+    num_draws: int,
+    seed: int,
+) -> Findings:
+    _check_images(features.image_shape, images)
+    task = _Task.of(images, num_labels)
+    scores = _scores_of({OURS: features, PIXELS: _raw_pixels}, task, num_draws, seed)
+    return _findings("export", None, task, scores, seed)
+
+
+def _scores_of(
+    kinds: Mapping[str, Features], task: "_Task", num_draws: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    return {
+        name: _linear_scores(name, features, task, num_draws, seed)
+        for name, features in kinds.items()
+    }
 
 
 def _findings(
-    model: keras.Model,
-    features: ConvolutionFeatures,
+    model: str,
+    convolutions: list[str] | None,
     task: "_Task",
     scores: Mapping[str, dict[str, Any]],
     seed: int,
@@ -123,7 +149,7 @@ def _findings(
     shown = {name: (100 * each.mean(), 100 * each.std()) for name, each in errors.items()}
     others = ", ".join(f"{mean:.1f} % by the {name}" for name, (mean, _) in shown.items())
     facts = {
-        "model": type(model).__name__,
+        "model": model,
         "dataset": task.images.name,
         "train_split": task.train_split,
         "validation_split": task.validation_split,
@@ -131,7 +157,7 @@ def _findings(
         "num_labels": task.num_labels,
         "num_choice_draws": _CHOICE_DRAWS,
         "seed": seed,
-        "convolutions": list(features.layer_names),
+        "convolutions": convolutions,
         "scores": dict(scores),
     }
     title = f"{task.num_labels:,} labels of {task.images.name}"
@@ -143,7 +169,7 @@ def _findings(
     )
 
 
-def _check_images(network: keras.Model, images: datasets.ImageDataset) -> None:
+def _check_images(takes: tuple[int, int, int], images: datasets.ImageDataset) -> None:
     description = images.description
     if description.class_names is None or len(description.class_names) < 2:
         raise ValueError(
@@ -151,7 +177,6 @@ def _check_images(network: keras.Model, images: datasets.ImageDataset) -> None:
             "set that has, such as drawn_house_numbers or svhn_cropped."
         )
     height, width, channels = description.image_shape
-    takes = network.input_shape[1:]
     if (height, width) != takes[:2] or takes[2] % channels:
         raise ValueError(
             f"The discriminator takes images of shape {takes}. Received: {images.name!r}, with "

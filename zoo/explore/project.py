@@ -22,16 +22,16 @@ from keras import layers
 
 from zoo import datasets
 from zoo.common.checks import check_not_negative, check_positive_integers, takes_numpy_scalars
-from zoo.common.latent_model import LatentModel
-from zoo.common.priors import Uniform
 from zoo.explore.descent import Cost, descend
 from zoo.explore.findings import Findings
 from zoo.explore.pictures import curves_picture, rows_picture
 from zoo.explore.subjects import (
     BATCH_SIZE,
+    Generates,
     first_images,
+    generates,
     images_of,
-    latent_model,
+    name_of,
     progress,
     require_split,
     seeded,
@@ -58,7 +58,7 @@ def project(
     """Finds the latents of images that were held out, in three ways; and of generated ones.
 
     Args:
-        model: one that makes images of latents.
+        model: one that makes images of latents, or a loaded export of one.
         images: a data set of the model's size with a split "train", for the network, and "test" or
             "validation", whose first images are projected.
         feature_extractor: φ, images → features. Defaults to None, pixels alone.
@@ -79,7 +79,7 @@ def project(
         ValueError: if the model makes no images of latents alone, the data set lacks a split, a
             weight is given without an extractor, or an argument is out of range.
     """
-    model = latent_model(model, "project")
+    model = generates(model, "project")
     check_positive_integers(
         num_images=num_images, iterations=iterations, network_steps=network_steps, filters=filters
     )
@@ -114,7 +114,7 @@ def project(
     }
     means = {name: float(each.mean()) for name, each in errors.items()}
     facts: dict[str, Any] = {
-        "model": type(model).__name__,
+        "model": name_of(model),
         "dataset": images.name,
         "held_out_split": held_out,
         "features": None if not feature_weight else feature_extractor.name,
@@ -206,7 +206,7 @@ def _cost_of(targets: np.ndarray, features: _Features) -> Cost:
 # === The network ===
 
 
-def build_network(model: LatentModel, filters: int, seed: int) -> keras.Model:
+def build_network(model: Generates, filters: int, seed: int) -> keras.Model:
     """Returns a network images → latents: DCGAN's discriminator, with latents in place of a logit.
 
     Args:
@@ -224,15 +224,15 @@ def build_network(model: LatentModel, filters: int, seed: int) -> keras.Model:
                 x = layers.BatchNormalization(momentum=0.9)(x)
             x = layers.LeakyReLU(negative_slope=0.2)(x)
         x = layers.Dense(model.latent_dim, dtype="float32")(layers.Flatten()(x))
-        if isinstance(model.prior, Uniform):
-            lowest, highest = model.prior.lowest, model.prior.highest
+        lowest, highest = model.prior.bounds()
+        if len({*zip(lowest, highest, strict=True)}) == 1 and highest[0] < tf.float32.max:
             x = layers.Activation("tanh", dtype="float32")(x)
-            x = layers.Rescaling((highest - lowest) / 2, (highest + lowest) / 2)(x)
+            x = layers.Rescaling((highest[0] - lowest[0]) / 2, (highest[0] + lowest[0]) / 2)(x)
         return keras.Model(images, x, name="projection")
 
 
 def train_network(
-    model: LatentModel,
+    model: Generates,
     batches: tf.data.Dataset,
     features: _Features,
     steps: int,

@@ -14,11 +14,41 @@ import tensorflow as tf
 from zoo import datasets
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.latent_model import LatentModel
+from zoo.explore.exported import ExportedGenerator, is_export
 
 BATCH_SIZE = 100
+# What makes images of latents.
+Generates = LatentModel | ExportedGenerator
 
 
 # === Networks ===
+
+
+def generates(model: Any, command: str) -> Generates:
+    """Returns what makes images of latents alone: the model, or the functions of an export.
+
+    Args:
+        model: any model, or loaded export.
+        command: what is asked of it, for the message.
+
+    Raises:
+        ValueError: as `latent_model`, or if the export lacks a function.
+    """
+    return ExportedGenerator(model, command) if is_export(model) else latent_model(model, command)
+
+
+def name_of(model: Generates) -> str:
+    """Names what was asked, for the facts."""
+    return "export" if isinstance(model, ExportedGenerator) else type(model).__name__
+
+
+def refuse_export(model: Any, command: str) -> None:
+    """Raises a ValueError where the functions of an export are too little."""
+    if is_export(model):
+        raise ValueError(
+            f"{command} needs the networks of a model, and an export has functions alone. Name the "
+            "folder of its run."
+        )
 
 
 def latent_model(model: keras.Model, command: str) -> LatentModel:
@@ -31,6 +61,7 @@ def latent_model(model: keras.Model, command: str) -> LatentModel:
     Raises:
         ValueError: if it is another, makes points, or takes a condition beside the latents.
     """
+    refuse_export(model, command)
     if not isinstance(model, LatentModel) or len(model.image_shape) != 3:
         raise ValueError(
             f"{command} needs a model that makes images of latents, such as DCGAN or FaceGAN. "
@@ -55,6 +86,7 @@ def discriminator_of(model: keras.Model, command: str) -> keras.Model:
     Raises:
         ValueError: if there is none, or it judges no images.
     """
+    refuse_export(model, command)
     judges = model.judges if isinstance(model, AdversarialModel) else {}
     network = next(iter(judges.values()), None)
     shape = getattr(network, "input_shape", None)
@@ -91,7 +123,7 @@ def seeded(seed: int) -> Iterator[None]:
         random.setstate(state)
 
 
-def images_of(model: LatentModel, latents) -> np.ndarray:
+def images_of(model: Generates, latents) -> np.ndarray:
     """Returns the images that the generator makes, as `model.generate` does.
 
     Args:

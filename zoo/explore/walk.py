@@ -10,7 +10,7 @@ from zoo.common.checks import check_choice, check_positive_integers, takes_numpy
 from zoo.explore.findings import Findings
 from zoo.explore.latents import PATHS, inside
 from zoo.explore.pictures import rows_picture
-from zoo.explore.subjects import images_of, latent_model, progress
+from zoo.explore.subjects import generates, images_of, name_of, progress
 from zoo.runs.samples import image_grid
 
 
@@ -28,7 +28,7 @@ def walk(
     """Walks from one latent to another along a straight line and along an arc, and makes a film.
 
     Args:
-        model: one that makes images of latents.
+        model: one that makes images of latents, or a loaded export of one.
         path: of the film, "linear" or "spherical". Defaults to "spherical". The picture has both.
         num_walks: pairs of latents in the picture. Defaults to 4.
         num_steps: images from one latent to the other. Defaults to 9, as in the paper.
@@ -45,7 +45,7 @@ def walk(
     Raises:
         ValueError: if the model makes no images of latents alone, or an argument is out of range.
     """
-    model = latent_model(model, "walk")
+    model = generates(model, "walk")
     check_choice("path", path, tuple(PATHS))
     check_positive_integers(
         num_walks=num_walks, num_places=num_places, frames_between=frames_between
@@ -64,7 +64,7 @@ def walk(
     }
     smoothness = {name: _smoothness(images) for name, images in walks.items()}
     facts = {
-        "model": type(model).__name__,
+        "model": name_of(model),
         "seed": seed,
         "num_walks": num_walks,
         "num_steps": num_steps,
