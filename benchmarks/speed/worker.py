@@ -11,10 +11,11 @@ memory that the process had so far.
 import itertools
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
+
+from benchmarks.speed.alone import peak_mb
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -38,12 +39,8 @@ def main(contender: str, variant: str) -> None:
     milliseconds(2)
     print(json.dumps({"gflop": gflop}), flush=True)
     for line in sys.stdin:
-        answer = {"milliseconds": milliseconds(int(line)), "peak_mb": _peak_mb()}
+        answer = {"milliseconds": milliseconds(int(line)), "peak_mb": peak_mb()}
         print(json.dumps(answer), flush=True)
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _of_keras(contender: str, variant: str) -> tuple[float | None, Timer]:
