@@ -10,7 +10,6 @@ from recipes.common import command_line  # first: it keeps TensorFlow's import q
 # isort: split
 import dataclasses
 import math
-import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -74,7 +73,7 @@ def _of_images(batch_size: int, side: int, steps: int) -> Point:
     data, clock = endless(batch_of(model.batch_spec, batch_size)), _Clock()
     before = peak_mb()
     model.fit(data, steps_per_epoch=steps + 2, verbose=0, callbacks=[clock])
-    seconds = statistics.median(np.diff(clock.times[1:]))
+    seconds = float(np.median(np.diff(clock.times[1:])))
     return Point(0, seconds, peak_mb() - before)
 
 
@@ -92,7 +91,8 @@ def of_records(images: int) -> Point:
             return tf.reshape(levels, (-1, SIDE, SIDE, 1)) / 127.5 - 1
 
         data = tf.data.TFRecordDataset(path).shuffle(1000).batch(BATCH_SIZE).map(pixels)
-        return _of_pass(data.prefetch(2), images)
+        batches = tf.data.experimental.assert_cardinality(math.ceil(images / BATCH_SIZE))
+        return _of_pass(data.apply(batches).prefetch(2), images)
 
 
 def of_folder(images: int) -> Point:
