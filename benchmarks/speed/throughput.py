@@ -210,7 +210,7 @@ def table(results: Mapping[str, Any]) -> str:
         cells = [
             f"`{variant}`",
             str(measured["batch_size"]),
-            f"{step:.3g}",
+            f"{step:.3g}" if step < 1000 else f"{step:,.0f}",
             f"{measured['gflop']:.3g}",
             f"{speed:.3g}",
             f"{speed / peak:.0%}",
