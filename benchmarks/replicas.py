@@ -13,7 +13,6 @@ from recipes.common import command_line  # first: it keeps TensorFlow's import q
 import dataclasses
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from absl import flags
 
 import zoo
 from benchmarks.cells import markdown_table
+from benchmarks.free_ports import free_ports
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.command_errors import one_line_errors
 from zoo.common.distribution import is_chief, make_strategy
@@ -123,7 +123,7 @@ class Setting:
 
 
 ONE = Setting()
-SETTINGS = (Setting(replicas=2), Setting(replicas=4), Setting(processes=2))
+SETTINGS = (Setting(replicas=2), Setting(replicas=4), Setting(processes=2), Setting(processes=4))
 
 
 def batch_of(spec):
@@ -172,7 +172,7 @@ def train(names: Sequence[str], setting: Setting, folder: Path) -> None:
         RuntimeError: if one fails, with its last lines.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    ports = _free_ports(setting.processes)
+    ports = free_ports(setting.processes)
     command = [sys.executable, "-m", "benchmarks.replicas", f"--variants={','.join(names)}"]
     command += [f"--folder={folder}", f"--replicas={setting.replicas}"]
     started = []
@@ -198,17 +198,6 @@ def train(names: Sequence[str], setting: Setting, folder: Path) -> None:
         log.close()
     if failed is not None:
         raise RuntimeError(f"{setting.title}: {failed.read_text()[-2000:]}")
-
-
-def _free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def largest_difference(one: Path, other: Path) -> float:

@@ -348,6 +348,31 @@ def test_xla_trains_what_a_plain_graph_does(case, monkeypatch):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=tolerance, err_msg=a.path)
 
 
+@pytest.mark.slow
+def test_several_steps_a_call_train_what_single_ones_do(case):
+    def trained(steps_per_execution: int) -> AdversarialModel:
+        model = build(case, rate=RATE, steps_per_execution=steps_per_execution)
+        train(model, case, steps=4)
+        return model
+
+    assert same(state_of(trained(1)), state_of(trained(2)))
+
+
+@pytest.mark.slow
+def test_xla_trains_with_its_own_noise_and_goes_on_bit_for_bit(case, tmp_path):
+    unbroken = build(case, rate=RATE, jit_compile=True)
+    start = state_of(unbroken)
+    train(unbroken, case, steps=2)
+    assert unbroken.jit_compile and not same(start, state_of(unbroken))
+    unbroken.save_weights(tmp_path / "run.weights.h5")
+    train(unbroken, case, steps=2)
+
+    restored = build(case, rate=RATE, jit_compile=True)
+    restored.load_weights(tmp_path / "run.weights.h5")
+    train(restored, case, steps=2)
+    assert same(state_of(unbroken), state_of(restored))
+
+
 def test_refuses_images_that_nobody_scaled(model, case):
     step = int(model.step)
     unscaled = bytes_of(case.batch(4))

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from tests.runs.small_game import images_from, make_game
 from zoo.runs.training_state import state_variables, steps_done
@@ -25,7 +27,16 @@ def test_model_checkpoint_counts_steps_that_a_call_takes(tmp_path: Path) -> None
         assert steps_done(model) == step
 
 
-def test_backup_and_restore_goes_on_with_the_epoch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_backup_and_restore_goes_on_with_the_epoch(
+    replicas: int, tmp_path: Path, two_replicas: tf.distribute.MirroredStrategy
+) -> None:
+    strategy = two_replicas if replicas == 2 else tf.distribute.get_strategy()
+
+    def game() -> keras.Model:
+        with strategy.scope():
+            return make_game(steps_per_execution=2 if replicas == 1 else 1)
+
     def train(model: keras.Model, folder: Path, *callbacks: keras.callbacks.Callback) -> None:
         backup = keras.callbacks.BackupAndRestore(str(folder), delete_checkpoint=False)
         data = images_from(0).take(6)
@@ -36,10 +47,10 @@ def test_backup_and_restore_goes_on_with_the_epoch(tmp_path: Path) -> None:
             if steps_done(self.model) == 10:
                 raise KeyboardInterrupt
 
-    unbroken, resumed = make_game(steps_per_execution=2), make_game(steps_per_execution=2)
+    unbroken, resumed = game(), game()
     train(unbroken, tmp_path / "unbroken")
     try:
-        train(make_game(steps_per_execution=2), tmp_path / "killed", Kill())
+        train(game(), tmp_path / "killed", Kill())
     except KeyboardInterrupt:
         train(resumed, tmp_path / "killed")
     assert steps_done(resumed) == 18
