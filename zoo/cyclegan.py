@@ -41,6 +41,7 @@ from zoo.common.exported_functions import (
     reusable,
     to_unit_range,
 )
+from zoo.common.optimizers import FusedAdam
 from zoo.common.probes import Probe
 from zoo.common.replay import ImagePool
 from zoo.common.translation_networks import (
@@ -49,6 +50,7 @@ from zoo.common.translation_networks import (
     multiple_of_sides,
     output_convolution,
     residual_features,
+    train_on_both,
 )
 
 ARCHITECTURES = ("residual", *translation_networks.ARCHITECTURES)
@@ -301,7 +303,7 @@ class CycleGAN(AdversarialModel):
 
     def default_optimizers(self):
         """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+        return {player: FusedAdam(2e-4, beta_1=0.5) for player in self.players}
 
     def call(self, images, training=False):
         """Translates images of domain A to domain B."""
@@ -374,13 +376,13 @@ class CycleGAN(AdversarialModel):
         real_a, real_b = data
         with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
-                generated_b = self.generator_ab(real_a, training=True)
-                generated_a = self.generator_ba(real_b, training=True)
+                generated_b, kept_b = self._generated_and_kept(self.generator_ab, real_a, real_b)
+                generated_a, kept_a = self._generated_and_kept(self.generator_ba, real_b, real_a)
                 logits_b = self.discriminator_b(generated_b, training=True)
                 logits_a = self.discriminator_a(generated_a, training=True)
                 adversarial_loss = _squared_error(logits_b, 1.0) + _squared_error(logits_a, 1.0)
                 cycle_loss = self._cycle_loss(real_a, generated_b, real_b, generated_a)
-                identity_loss = self._identity_loss(real_a, real_b)
+                identity_loss = _absolute_error(kept_b, real_b) + _absolute_error(kept_a, real_a)
                 generator_loss = adversarial_loss + self.cycle_weight * (
                     cycle_loss + self.identity_weight * identity_loss
                 )
@@ -391,10 +393,8 @@ class CycleGAN(AdversarialModel):
         shown_b = self.pool_b(generated_b, seed=self.seed_for("pools", draw=1))
         with tf.name_scope("discriminator_player/"):
             with tf.GradientTape() as tape:
-                real_logits_a = self.discriminator_a(real_a, training=True)
-                real_logits_b = self.discriminator_b(real_b, training=True)
-                shown_logits_a = self.discriminator_a(shown_a, training=True)
-                shown_logits_b = self.discriminator_b(shown_b, training=True)
+                real_logits_a, shown_logits_a = train_on_both(self.discriminator_a, real_a, shown_a)
+                real_logits_b, shown_logits_b = train_on_both(self.discriminator_b, real_b, shown_b)
                 # Halved, so that the discriminators learn at half the speed of the generators.
                 discriminator_loss = 0.5 * (
                     _squared_error(real_logits_a, 1.0)
@@ -427,12 +427,11 @@ class CycleGAN(AdversarialModel):
             loss += _absolute_error(self.generator_ab(generated_a, training=True), real_b)
         return loss
 
-    def _identity_loss(self, real_a, real_b):
+    def _generated_and_kept(self, generator, images, images_of_its_domain):
+        """Translates images, and those that are of its domain already, which should stay."""
         if not self.identity_weight:
-            return tf.zeros(())
-        return _absolute_error(self.generator_ab(real_b, training=True), real_b) + _absolute_error(
-            self.generator_ba(real_a, training=True), real_a
-        )
+            return generator(images, training=True), images_of_its_domain
+        return train_on_both(generator, images, images_of_its_domain)
 
     def probe(self, batch, training: bool = False) -> dict[str, Probe]:
         """Returns the translations to either domain beside real images of it."""

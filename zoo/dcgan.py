@@ -29,6 +29,7 @@ from zoo.common.checks import (
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
+from zoo.common.optimizers import FusedAdam
 from zoo.common.packing import check_packs, packed
 from zoo.common.priors import Uniform
 from zoo.common.replay import ImagePool
@@ -238,7 +239,7 @@ class DCGAN(LatentModel):
 
     def default_optimizers(self):
         """Returns Adam at 2e-4 with β₁ 0.5 for both players, as in the paper."""
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+        return {player: FusedAdam(2e-4, beta_1=0.5) for player in self.players}
 
     def check_batch(self, batch, method: str = "fit") -> None:
         """Refuses batches of another structure, image size or range, or that don't fill packs."""

@@ -34,6 +34,7 @@ from zoo.common.checks import (
     check_positive_integers,
 )
 from zoo.common.latent_model import LatentModel
+from zoo.common.optimizers import FusedAdam
 from zoo.common.priors import Normal
 
 # === Networks ===
@@ -225,7 +226,7 @@ class EnergyBasedGAN(LatentModel):
 
     def default_optimizers(self):
         """Returns Adam at 1e-3 for both players, as in the paper's search on MNIST."""
-        return {player: keras.optimizers.Adam(1e-3) for player in self.players}
+        return {player: FusedAdam(1e-3) for player in self.players}
 
     def judgement(self, judge, images):
         """Returns the energy of each image, in place of a logit: the higher, the less real."""

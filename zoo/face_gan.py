@@ -41,6 +41,7 @@ from zoo.common.checks import (
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
+from zoo.common.optimizers import FusedAdam
 from zoo.common.penalties import every_nth_step, zero_centred_gradient_penalty
 from zoo.common.priors import Normal
 
@@ -226,9 +227,7 @@ class FaceGAN(LatentModel):
 
     def default_optimizers(self):
         """Returns Adam at 1e-3 with β₁ 0 and β₂ 0.99 for both players."""
-        return {
-            player: keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for player in self.players
-        }
+        return {player: FusedAdam(1e-3, beta_1=0.0, beta_2=0.99) for player in self.players}
 
     def augment(self, images, draw: int = 0) -> tf.Tensor:
         """Changes each image by a draw of its own.

@@ -33,6 +33,7 @@ from zoo.common.checks import (
 )
 from zoo.common.constraints import WeightClipping
 from zoo.common.latent_model import LatentModel
+from zoo.common.optimizers import FusedAdam
 from zoo.common.priors import Uniform
 
 # Of the author's GLS-GAN.
@@ -219,7 +220,7 @@ class LossSensitiveGAN(LatentModel):
 
     def default_optimizers(self):
         """Returns Adam at 1e-4 with β₁ 0.5 for both players, as in the author's code."""
-        return {player: keras.optimizers.Adam(1e-4, beta_1=0.5) for player in self.players}
+        return {player: FusedAdam(1e-4, beta_1=0.5) for player in self.players}
 
     def margins(self, real_images, generated_images) -> tf.Tensor:
         """Returns Δ of each pair, float32 `(batch, 1)`; no gradient flows to either image."""

@@ -46,6 +46,7 @@ from zoo.common.checks import (
 from zoo.common.latent_model import LatentModel
 from zoo.common.layers import Maxout, initialize_from_data
 from zoo.common.objectives import OUTPUT_LOGS
+from zoo.common.optimizers import FusedAdam
 from zoo.common.packing import packed
 from zoo.common.penalties import (
     images_around,
@@ -362,7 +363,7 @@ class ModeLabGAN(LatentModel):
 
     def default_optimizers(self):
         """Returns Adam at 1e-3 with β₁ 0.5 for both players."""
-        return {player: keras.optimizers.Adam(1e-3, beta_1=0.5) for player in self.players}
+        return {player: FusedAdam(1e-3, beta_1=0.5) for player in self.players}
 
     def compile(self, *optimizers, **arguments):
         """Prepares the model for `fit`; see `LatentModel.compile`.

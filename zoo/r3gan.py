@@ -36,6 +36,7 @@ from zoo.common.checks import (
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
+from zoo.common.optimizers import FusedAdam
 from zoo.common.penalties import zero_centred_gradient_penalty
 from zoo.common.priors import Normal
 
@@ -303,9 +304,7 @@ class R3GAN(LatentModel):
 
     def default_optimizers(self):
         """Returns Adam at 2e-4, the authors' rate, with β₁ 0 and β₂ 0.99, for both players."""
-        return {
-            player: keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.99) for player in self.players
-        }
+        return {player: FusedAdam(2e-4, beta_1=0.0, beta_2=0.99) for player in self.players}
 
     def judge(self, images, draw: int, training: bool = True):
         """Returns D's logits of the images as T changes them.

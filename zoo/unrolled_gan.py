@@ -34,6 +34,7 @@ from zoo.common.checks import (
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
+from zoo.common.optimizers import FusedAdam
 from zoo.common.priors import Normal
 from zoo.common.replicas import global_mean
 from zoo.common.unrolling import LookAhead
@@ -176,7 +177,7 @@ class UnrolledGAN(LatentModel):
     def default_optimizers(self):
         """Returns Adam with β₁ 0.5 and β₂ 0.99, at 1e-4 for G and 2e-4 for D, as in the paper."""
         rates = {"generator": 1e-4, "discriminator": 2e-4}
-        return {p: keras.optimizers.Adam(r, beta_1=0.5, beta_2=0.99) for p, r in rates.items()}
+        return {p: FusedAdam(r, beta_1=0.5, beta_2=0.99) for p, r in rates.items()}
 
     def compile(self, *optimizers, **arguments):
         """Prepares the model for `fit`; see `LatentModel.compile`.

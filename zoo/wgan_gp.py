@@ -30,6 +30,7 @@ from zoo.common.checks import (
     require_parts,
 )
 from zoo.common.latent_model import LatentModel
+from zoo.common.optimizers import FusedAdam
 from zoo.common.penalties import images_between, one_centred_gradient_penalty
 from zoo.common.priors import Normal
 
@@ -269,9 +270,7 @@ class WGANGP(LatentModel):
 
     def default_optimizers(self):
         """Returns Adam at 1e-4 with β₁ 0 and β₂ 0.9 for both players, as in algorithm 1."""
-        return {
-            player: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9) for player in self.players
-        }
+        return {player: FusedAdam(1e-4, beta_1=0.0, beta_2=0.9) for player in self.players}
 
     def check_batch(self, batch, method: str = "fit") -> None:
         """Refuses batches of another structure, image size or range, or too small for k parts."""

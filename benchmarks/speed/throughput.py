@@ -2,10 +2,12 @@
 
     python -m benchmarks.speed.throughput
     python -m benchmarks.speed.throughput --variants=DCGAN,CycleGAN --rounds=5 --seconds=20
+    python -m benchmarks.speed.throughput --variants=WGANGP --torch_python=../torch/bin/python
 
 Contenders live in processes of their own and take turns, a few seconds each: A B C A B C. So a
 machine that slows down slows them all, and what counts is the ratio within a round. Writes
-`benchmarks/speed/results/throughput.json` and the table of docs/speed.md.
+`benchmarks/speed/results/throughput.json` and the table of docs/speed.md, a row as soon as it is
+measured; a row of this commit and this machine is not measured again.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -17,6 +19,7 @@ import datetime
 import importlib.util
 import json
 import math
+import shutil
 import statistics
 import subprocess
 import sys
@@ -32,15 +35,16 @@ from benchmarks.pages import REPOSITORY, replace_block
 from benchmarks.speed.flops import gigaflops_of_products
 from benchmarks.speed.games import GAMES
 from benchmarks.speed.plain_keras import PLAIN
-from benchmarks.speed.worker import OURS, PLAIN_KERAS, TORCH
+from benchmarks.speed.worker import DEFAULT, OURS, PLAIN_KERAS, TORCH
 from zoo.common.command_errors import one_line_errors
 from zoo.common.files import write_atomically
 from zoo.runs.folder import describe_environment
 
 PAGE = Path("docs", "speed.md")
 RESULTS = Path(__file__).resolve().parent / "results" / "throughput.json"
-DEFAULT = "fit"
 _WORKER = "benchmarks.speed.worker"
+# What `compile` may be given is left out of further turns where it is so much slower.
+_HOPELESS = 1.5
 
 
 @dataclasses.dataclass
@@ -50,59 +54,64 @@ class Contender:
     Attributes:
         name: see `benchmarks.speed.worker`.
         process: the worker's.
-        facts: what it said first.
+        gflop: of a step, where it counts them.
+        steps: of a turn.
         rounds: the median milliseconds of a step in each round.
         peak_mb: the most memory it had.
     """
 
     name: str
     process: subprocess.Popen
-    facts: dict[str, Any]
+    gflop: float | None = None
+    steps: int = 0
     rounds: list[float] = dataclasses.field(default_factory=list)
     peak_mb: float = 0.0
 
-    def take(self, steps: int) -> float:
-        """Takes so many steps; returns the median milliseconds of one.
+    def wait(self) -> None:
+        """Waits until it has traced and compiled."""
+        self.gflop = self._answer()["gflop"]
 
-        Raises:
-            RuntimeError: if the worker has ended.
-        """
+    def take(self, steps: int) -> float:
+        """Takes so many steps; returns the median milliseconds of one."""
         print(steps, file=self.process.stdin, flush=True)
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended with {self.process.wait()}.")
-        answer = json.loads(line)
+        answer = self._answer()
         self.peak_mb = answer["peak_mb"]
         return statistics.median(answer["milliseconds"])
 
+    def _answer(self) -> dict[str, Any]:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with {self.process.wait()}; it says why above.")
+        return json.loads(line)
 
-def contenders_of(variant: str) -> list[str]:
-    """Returns the names of what is timed of a variant on this machine."""
+
+def contenders_of(variant: str, torch_python: str | None = None) -> list[str]:
+    """Returns the names of what is timed of a variant on this machine.
+
+    Args:
+        variant: which.
+        torch_python: a Python that has PyTorch, where this one has none.
+    """
     names = list(OURS)
     if variant in PLAIN:
         names.append(PLAIN_KERAS)
-        if importlib.util.find_spec("torch"):
+        if torch_python or importlib.util.find_spec("torch"):
             on_a_gpu = bool(tf.config.list_physical_devices("GPU"))
             names += [name for name, compiled in TORCH.items() if on_a_gpu or not compiled]
     return names
 
 
 @contextlib.contextmanager
-def _started(variant: str, names: Sequence[str]) -> Iterator[list[Contender]]:
+def _started(
+    variant: str, names: Sequence[str], torch_python: str | None
+) -> Iterator[list[Contender]]:
     with contextlib.ExitStack() as stack:
         contenders = []
-        for name in names:
+        for name in names:  # all at once, for most of it is the work of one core
+            python = torch_python if torch_python and name in TORCH else sys.executable
             process = stack.enter_context(
                 subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-W",
-                        "ignore",
-                        "-m",
-                        "benchmarks.speed.worker",
-                        name,
-                        variant,
-                    ],
+                    [python, "-W", "ignore", "-m", _WORKER, name, variant],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
@@ -110,14 +119,19 @@ def _started(variant: str, names: Sequence[str]) -> Iterator[list[Contender]]:
                 )
             )
             stack.callback(process.kill)
-            line = process.stdout.readline()
-            if not line:
-                raise RuntimeError(f"{name} of {variant} did not start; it says why above.")
-            contenders.append(Contender(name, process, json.loads(line)))
+            contenders.append(Contender(name, process))
+        for contender in contenders:
+            contender.wait()
         yield contenders
 
 
-def measure(variant: str, names: Sequence[str], rounds: int, seconds: float) -> dict[str, Any]:
+def measure(
+    variant: str,
+    names: Sequence[str],
+    rounds: int,
+    seconds: float,
+    torch_python: str | None = None,
+) -> dict[str, Any]:
     """Times the contenders of a variant in turn.
 
     Args:
@@ -125,24 +139,28 @@ def measure(variant: str, names: Sequence[str], rounds: int, seconds: float) -> 
         names: of the contenders, among them the default.
         rounds: turns of each.
         seconds: about how long a turn takes.
+        torch_python: a Python that has PyTorch, where this one has none.
 
     Returns:
         What `table` shows.
     """
-    with _started(variant, names) as contenders:
-        steps = {}
+    with _started(variant, names, torch_python) as contenders:
+        first = {contender.name: contender.take(2) for contender in contenders}
         for contender in contenders:
-            contender.take(2)  # traces and compiles
-            steps[contender.name] = max(3, math.ceil(1000 * seconds / contender.take(2)))
+            contender.steps = max(3, math.ceil(1000 * seconds / first[contender.name]))
+        contenders = [
+            contender
+            for contender in contenders
+            if contender.name not in OURS or first[contender.name] < _HOPELESS * first[DEFAULT]
+        ]
         peaks = []
         for _ in range(rounds):
             peaks += gigaflops_of_products()
             for contender in contenders:
-                contender.rounds.append(contender.take(steps[contender.name]))
-    facts = {contender.name: contender.facts for contender in contenders}
+                contender.rounds.append(contender.take(contender.steps))
     return {
         "batch_size": GAMES[variant].batch_size,
-        "gflop": facts[DEFAULT]["gflop"],
+        "gflop": next(c.gflop for c in contenders if c.name == DEFAULT),
         "product_gflops": peaks,
         "contenders": {
             contender.name: {"milliseconds": contender.rounds, "peak_mb": contender.peak_mb}
@@ -173,7 +191,7 @@ def table(results: Mapping[str, Any]) -> str:
     """Returns what was measured, a row a variant."""
     lines = [
         f"On {results['device']}, {results['cpus']} cores, TensorFlow "
-        f"{results['packages']['tensorflow']}, {results['date']}.",
+        f"{results['packages']['tensorflow']}.",
         "",
         "| Variant | Batch | ms a step | GFLOP a step | GFLOP/s | share of the peak |"
         " best setting | × of plain Keras | × of PyTorch | MB |",
@@ -188,11 +206,11 @@ def table(results: Mapping[str, Any]) -> str:
         best = min(ours, key=lambda name: statistics.median(contenders[name]["milliseconds"]))
         setting = "the default"
         if best != DEFAULT:
-            setting = f"{best.partition(', ')[2]}: {_ratio_cell(ratios(measured, DEFAULT, best))}"
+            setting = f"{best}: {_ratio_cell(ratios(measured, DEFAULT, best))}"
         cells = [
             f"`{variant}`",
             str(measured["batch_size"]),
-            f"{step:.3g}",
+            f"{step:.3g}" if step < 1000 else f"{step:,.0f}",
             f"{measured['gflop']:.3g}",
             f"{speed:.3g}",
             f"{speed / peak:.0%}",
@@ -212,6 +230,24 @@ def write_page(results: Mapping[str, Any], repository: Path = REPOSITORY) -> Non
     write_atomically(repository / PAGE, text)
 
 
+def results_so_far(environment: Mapping[str, Any], path: Path = RESULTS) -> dict[str, Any]:
+    """Returns what was measured with this processor or GPU and these packages; else no rows."""
+    here = {
+        "device": environment["devices"][-1],
+        "cpus": environment["cpus"],
+        "packages": environment["packages"],
+    }
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if all(before[name] == fact for name, fact in here.items()):
+            return before
+    return {**here, "variants": {}}
+
+
+def _today() -> str:
+    return datetime.date.today().isoformat()
+
+
 def main() -> None:
     """Measures the variants that are asked for, and keeps what was measured of others here."""
     with one_line_errors():
@@ -219,25 +255,28 @@ def main() -> None:
         unknown = [variant for variant in variants if variant not in GAMES]
         if unknown:
             raise ValueError(f"--variants may be: {', '.join(GAMES)}. Received: {unknown[0]!r}")
+        names = flags.FLAGS.contenders
+        known = (*OURS, PLAIN_KERAS, *TORCH)
+        if names and (DEFAULT not in names or set(names) - set(known)):
+            raise ValueError(
+                f"--contenders may be: {', '.join(known)}; {DEFAULT} among them. Received: {names}"
+            )
+        torch_python = flags.FLAGS.torch_python
+        if torch_python and not shutil.which(torch_python):
+            raise ValueError(f"--torch_python must be a Python. Received: {torch_python!r}")
     environment = describe_environment()
-    results = {
-        "device": environment["devices"][-1],
-        "cpus": environment["cpus"],
-        "packages": environment["packages"],
-        "date": datetime.date.today().isoformat(),
-        "variants": {},
-    }
-    if RESULTS.exists():
-        before = json.loads(RESULTS.read_text(encoding="utf-8"))
-        if before["device"] == results["device"]:
-            results["variants"] = before["variants"]
+    commit = environment["git_commit"]
+    results = results_so_far(environment)
+    rows = results["variants"]
     for variant in tqdm(variants, unit=" variant"):
-        results["variants"][variant] = measure(
-            variant, contenders_of(variant), flags.FLAGS.rounds, flags.FLAGS.seconds
-        )
+        if commit and rows.get(variant, {}).get("git_commit") == commit:
+            continue
+        chosen = [n for n in contenders_of(variant, torch_python) if not names or n in names]
+        measured = measure(variant, chosen, flags.FLAGS.rounds, flags.FLAGS.seconds, torch_python)
+        rows[variant] = {"git_commit": commit, "date": _today(), **measured}
         RESULTS.parent.mkdir(exist_ok=True)
         write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
-    write_page(results)
+        write_page(results)
     print(f"Wrote {RESULTS} and the table of {PAGE}.")
 
 
@@ -245,4 +284,6 @@ if __name__ == "__main__":
     flags.DEFINE_list("variants", list(GAMES), "Variants to time.")
     flags.DEFINE_integer("rounds", 5, "Turns of each contender.", lower_bound=1)
     flags.DEFINE_float("seconds", 10.0, "About how long a turn takes.", lower_bound=0.1)
+    flags.DEFINE_list("contenders", [], "Which of the contenders are timed. Defaults to all.")
+    flags.DEFINE_string("torch_python", None, "A Python with PyTorch, where this one has none.")
     command_line.run(main)

@@ -21,7 +21,7 @@ from zoo.common import objectives, schedules
 from zoo.common.augmentation import ALL_AUGMENTATIONS, check_augmentation
 from zoo.common.checks import without_numpy_scalars
 from zoo.common.messages import counted
-from zoo.common.optimizers import RootEpsilonAdam
+from zoo.common.optimizers import FusedAdam, RootEpsilonAdam
 from zoo.datasets.folder import name_of
 
 OPTIMIZERS = ("adam", "sgd")
@@ -259,7 +259,7 @@ class WithObjective(HyperParameters):
 class WithAdam(HyperParameters):
     """Players that learn by Adam; its second momentum is Keras's own."""
 
-    adam: ClassVar[type[keras.optimizers.Adam]] = keras.optimizers.Adam
+    adam: ClassVar[type[keras.optimizers.Adam]] = FusedAdam
 
     adam_beta_1: float
 

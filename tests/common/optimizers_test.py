@@ -1,11 +1,11 @@
-"""Adam with its ε inside the root."""
+"""Adam as one operation a variable, and Adam with its ε inside the root."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.common.optimizers import RootEpsilonAdam
+from zoo.common.optimizers import FusedAdam, RootEpsilonAdam
 
 
 def steps_of(optimizer: keras.optimizers.Optimizer, gradients: list[float]) -> np.ndarray:
@@ -69,3 +69,54 @@ def test_is_rebuilt_from_its_config():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         RootEpsilonAdam(**arguments)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"amsgrad": True}, {"weight_decay": 0.1}, {"clipnorm": 0.5}, {"use_ema": True}]
+)
+def test_fused_steps_are_keras_s(options):
+    gradients = [0.3, -1e-3, 2.0, 1e-6, -0.1]
+    ours = steps_of(FusedAdam(0.01, beta_1=0.5, **options), gradients)
+    keras_s = steps_of(keras.optimizers.Adam(0.01, beta_1=0.5, **options), gradients)
+    np.testing.assert_allclose(ours, keras_s, rtol=1e-4)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_fused_step_is_one_operation_a_variable(jit_compile):
+    weights = [keras.Variable(np.full((3, 2), 0.5)), keras.Variable(np.full(2, 0.5))]
+    optimizer, other = FusedAdam(0.01), keras.optimizers.Adam(0.01)
+    copies = [keras.Variable(weight) for weight in weights]
+    optimizer.build(weights)
+    other.build(copies)
+    step = tf.function(lambda *g: optimizer.apply(g, weights), jit_compile=jit_compile)
+    gradients = [tf.random.stateless_normal(weight.shape, (1, 2)) for weight in weights]
+    for _ in range(3):
+        step(*gradients)
+        other.apply(gradients, copies)
+    for ours, keras_s in zip(optimizer.variables, other.variables, strict=True):
+        # A checkpoint of either is one of the other; 1 − 0.999 is rounded otherwise.
+        np.testing.assert_allclose(ours, keras_s, rtol=3e-5)
+    kinds = [node.type for node in step.get_concrete_function(*gradients).graph.get_operations()]
+    assert kinds.count("ResourceApplyAdam") == 2 and len(kinds) < 60
+
+
+def test_fused_steps_under_replicas_take_the_sum_of_gradients():
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    strategy = tf.distribute.MirroredStrategy(devices[:2])
+    with strategy.scope():
+        weight, optimizer = keras.Variable(0.0), FusedAdam(0.01)
+        optimizer.build([weight])
+
+    @tf.function
+    def step():
+        def on_a_replica():
+            optimizer.apply([tf.constant(0.25)], [weight])
+
+        strategy.run(on_a_replica)
+
+    step()
+    step()
+    np.testing.assert_allclose(-float(weight.numpy()), 0.02, rtol=1e-3)
+    total = 0.25 * strategy.num_replicas_in_sync
+    mean = optimizer._momentums[0].numpy()
+    np.testing.assert_allclose(mean, total * (1 - 0.9**2), rtol=1e-5)

@@ -1,7 +1,40 @@
 """Optimizers that Keras lacks."""
 
 import keras
+import tensorflow as tf
 from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class FusedAdam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam` whose update of a variable is one operation.
+
+    Keras composes it of a dozen, each of which goes once more through the weights; TensorFlow has
+    one that goes through weights, gradient and both moments once. The numbers are Keras's to
+    rounding, and so are arguments and slots: a checkpoint of either is one of the other.
+
+    Reference: [Kingma & Ba, 2014](https://arxiv.org/abs/1412.6980)
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates `variable` and its two moments; Keras calls it for each variable of a step."""
+        if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        steps = ops.cast(self.iterations + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=ops.power(self.beta_1, steps),
+            beta2_power=ops.power(self.beta_2, steps),
+            lr=ops.cast(learning_rate, variable.dtype),
+            beta1=ops.cast(self.beta_1, variable.dtype),
+            beta2=ops.cast(self.beta_2, variable.dtype),
+            epsilon=ops.cast(self.epsilon, variable.dtype),
+            grad=ops.cast(gradient, variable.dtype),
+        )
 
 
 @keras.saving.register_keras_serializable(package="zoo")

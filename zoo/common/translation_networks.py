@@ -4,9 +4,17 @@ They take images in [-1, 1] of any size that their strides divide, and give as m
 """
 
 import keras
+import tensorflow as tf
 from keras import initializers, layers
 
 from zoo.common.layers import ReflectionPadding2D
+
+# Layers that make of each image what they would make of it in any batch.
+_EACH_IMAGE_ALONE = (
+    *(layers.InputLayer, layers.Conv2D, layers.Conv2DTranspose, layers.LayerNormalization),
+    *(layers.ReLU, layers.LeakyReLU, layers.Activation, layers.Add, layers.Concatenate),
+    *(layers.ZeroPadding2D, layers.Cropping2D, ReflectionPadding2D),
+)
 
 # === Parts ===
 
@@ -164,6 +172,26 @@ def build_generator(
         "attention": build_attention_generator,
     }[architecture]
     return build(channels, base_filters, num_blocks, name)
+
+
+def train_on_both(network: keras.Model, images, others) -> tuple[tf.Tensor, tf.Tensor]:
+    """Calls a network in training on two batches; once on both, if it treats each image alone.
+
+    Then weights are read and their gradients written once, which with few images a batch is much of
+    a step; and the numbers differ by rounding. A network with batch norm, dropout or layers of
+    which nothing is known is called twice.
+
+    Args:
+        network: of one input and one output.
+        images, others: `(batch, height, width, channels)`, of one size; as many or not.
+
+    Returns:
+        What it gives of either.
+    """
+    if any(type(layer) not in _EACH_IMAGE_ALONE for layer in network.operations):
+        return network(images, training=True), network(others, training=True)
+    given = network(tf.concat([images, others], axis=0), training=True)
+    return given[: tf.shape(images)[0]], given[tf.shape(images)[0] :]
 
 
 def multiple_of_sides(network: keras.Model) -> int:

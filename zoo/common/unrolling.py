@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from zoo.common.optimizers import FusedAdam
+
 
 class LookAhead:
     """What an optimizer would do next, without doing it.
@@ -86,7 +88,7 @@ def _tensors(variables) -> list[tf.Tensor]:
 
 def _check(optimizer: keras.optimizers.Optimizer) -> None:
     # Exactly these, for a subclass has other steps.
-    if type(optimizer) not in (keras.optimizers.SGD, keras.optimizers.Adam):
+    if type(optimizer) not in (keras.optimizers.SGD, keras.optimizers.Adam, FusedAdam):
         raise ValueError(
             "The steps of a discriminator can be unrolled whose optimizer is keras.optimizers.SGD "
             f"or Adam. Received: {type(optimizer).__name__}"

@@ -23,7 +23,7 @@ MEASURED = {
     "product_gflops": [200.0, 200.0, 90.0],
     "contenders": {
         "fit": {"milliseconds": [300.0, 310.0, 290.0], "peak_mb": 1234.5},
-        "fit, XLA": {"milliseconds": [150.0, 155.0, 145.0], "peak_mb": 1.0},
+        "XLA": {"milliseconds": [150.0, 155.0, 145.0], "peak_mb": 1.0},
         "plain Keras": {"milliseconds": [330.0, 310.0, 348.0], "peak_mb": 1.0},
     },
 }
@@ -31,7 +31,6 @@ RESULTS = {
     "device": "CPU of a kind",
     "cpus": 2,
     "packages": {"tensorflow": "2.21"},
-    "date": "2026-01-02",
     "variants": {"DCGAN": MEASURED},
 }
 
@@ -86,15 +85,15 @@ def test_the_plain_version_trains_the_same_networks(variant):
 @pytest.mark.slow
 def test_a_worker_gives_times_until_it_is_left():
     answers = subprocess.run(
-        [sys.executable, "-m", "benchmarks.speed.worker", "fit, 8 steps a call", "ModeLabGAN"],
+        [sys.executable, "-m", "benchmarks.speed.worker", "8 steps a call", "ModeLabGAN"],
         input="3\n17\n",
         capture_output=True,
         text=True,
         check=True,
         cwd=REPOSITORY,
     )
-    facts, *rounds = map(json.loads, answers.stdout.splitlines())
-    assert facts["gflop"] > 0
+    first, *rounds = map(json.loads, answers.stdout.splitlines())
+    assert first == {"gflop": None}  # the default setting's alone
     assert [len(each["milliseconds"]) for each in rounds] == [1, 3]
     assert all(statistics.median(each["milliseconds"]) > 0 for each in rounds)
     assert all(a["peak_mb"] <= b["peak_mb"] for a, b in itertools.pairwise(rounds))
@@ -104,4 +103,14 @@ def test_contenders_of_a_machine_without_a_gpu():
     names = throughput.contenders_of("DCGAN")
     assert names[0] == throughput.DEFAULT and "plain Keras" in names
     assert "torch.compile" not in names
+    assert "PyTorch" in throughput.contenders_of("DCGAN", torch_python="python")
     assert "plain Keras" not in throughput.contenders_of("FaceGAN")
+
+
+def test_rows_are_kept_for_the_same_machine_alone(tmp_path):
+    here = {"devices": ["CPU of a kind"], "cpus": 2, "packages": {"tensorflow": "2.21"}}
+    path = tmp_path / "throughput.json"
+    path.write_text(json.dumps(RESULTS))
+    assert throughput.results_so_far(here, path) == RESULTS
+    for name, other in [("devices", ["CPU of another"]), ("cpus", 4), ("packages", {})]:
+        assert throughput.results_so_far({**here, name: other}, path)["variants"] == {}
