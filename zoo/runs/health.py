@@ -36,7 +36,7 @@ COLLAPSED_NEAREST = 0.005
 # Looks on end, since a generator's first steps may be as poor.
 LOOKS_ON_END = 3
 # Of the data's spread, from look to look. The default runs above move by less than 0.15, that of
-# `semi_supervised`, where features are matched and not images, by 0.46; what is ill by 0.9 and more.
+# `semi_supervised`, which matches features and not images, by 0.46; what is ill by 0.9 and more.
 SWING = 0.7
 # Looks over which a swing must come back: the way gained is less than half of that gone.
 SWING_LOOKS = 6
