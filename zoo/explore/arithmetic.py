@@ -26,6 +26,8 @@ from zoo.metrics.classifier import Classifier
 _EXEMPLARS = 3
 # How far the images around the result in the paper's picture lie from it.
 _NOISE = 0.25
+# Of all draws, those whose results stand side by side.
+_SHOWN_RESULTS = 8
 # What is surely there; and what will do if too few samples are sure.
 _SURE, _LIKELY = 0.9, 0.5
 _ENOUGH = 2 * _EXEMPLARS
@@ -119,6 +121,7 @@ def arithmetic(
         }
         name = each.attribute.lower()
         pictures[name] = _picture(model, each, [term[0] for term in terms], seed)
+        pictures[f"{name}_more"] = _more_results(model, terms)
     told = ", ".join(
         f"{name} {scores['has_attribute']:.0%} ({scores['control']['has_attribute']:.0%} by chance)"
         for name, scores in facts["sums"].items()
@@ -207,3 +210,13 @@ def _picture(
         name = "= in the middle,\nnoise around it" if number == 1 else " " * (number + 1)
         rows[name] = around[3 * number : 3 * number + 3]
     return rows_picture(rows)
+
+
+def _more_results(model: keras.Model, terms: Sequence[np.ndarray]) -> np.ndarray:
+    """Shows what the first sums begin with, and under each what comes of it."""
+    added, subtracted, base = (term[:_SHOWN_RESULTS].mean(axis=1) for term in terms)
+    results = base + added - subtracted
+    points = {"begun with": base, "= the sum": results}
+    return rows_picture(
+        {name: images_of(model, inside(model.prior, each)) for name, each in points.items()}
+    )
