@@ -19,7 +19,7 @@ class LookAhead:
     and change nothing of it. Its learning rate is that of its next step for all of them.
 
     Args:
-        optimizer: `keras.optimizers.SGD` or `Adam`, built, or one of them in a
+        optimizer: `keras.optimizers.SGD`, `Adam` or `FusedAdam`, built, or one of them in a
             `LossScaleOptimizer`.
 
     Raises:
