@@ -132,6 +132,8 @@ def train(
     model: zoo.VanillaGAN | None = None,
     poisoned_step: int | None = None,
     further: tuple[keras.callbacks.Callback, ...] = (),
+    save_every: int = SAVE_EVERY,
+    steps_per_epoch: int = STEPS_PER_EPOCH,
 ) -> StopOnNonFinite:
     """Trains on in a folder, from where it is; writes the digest of all state at the end."""
     model = model or make_game()
@@ -143,14 +145,14 @@ def train(
     guard = StopOnNonFinite()
     history = HistoryFile(folder / "history.csv", state.history if state else ())
     save = RunCheckpoint(
-        checkpoints, history=history, guard=guard, resumed=state, every_steps=SAVE_EVERY
+        checkpoints, history=history, guard=guard, resumed=state, every_steps=save_every
     )
     fit_from(
         state,
         model,
         lambda step: images_from(step, poisoned_step),
         epochs=epochs,
-        steps_per_epoch=STEPS_PER_EPOCH,
+        steps_per_epoch=steps_per_epoch,
         callbacks=[guard, history, save, *further, Announce(folder), StopOnSignal(save.save)],
     )
     digest = hashlib.sha256()
@@ -499,7 +501,8 @@ def losses(root: Path, count: int) -> Iterator[Row]:
     unbroken = root / "unbroken_workers"
     codes = [worker.wait() for worker in _start_workers(unbroken)]
     if any(codes):
-        raise RuntimeError(f"two workers ended with codes {codes}; see {unbroken}-0.log")
+        told = "".join(Path(f"{unbroken}-{each}.log").read_text()[-2000:] for each in range(2))
+        raise RuntimeError(f"two workers ended with codes {codes}:\n{told}")
     expected = _digests_of_arrays(unbroken)
     seconds, codes, resumed, same = [], set(), 0, 0
     draw = random.Random(2)
@@ -580,19 +583,20 @@ def repeats(root: Path) -> Iterator[Row]:
 
 
 def memory(root: Path) -> Iterator[Row]:
-    """Trains for long and looks at the memory that the process holds."""
-    folder = root / "memory"
-    folder.mkdir()
-    sizes = answer_of(root / "memory.log", memory_held, str(folder))
-    shown = ", ".join(f"{sizes[step]:.1f} at {int(step):,}" for step in sizes)
-    yield (
-        f"memory over {MEMORY_STEPS:,} steps, saved every {SAVE_EVERY}",
-        f"MiB at step: {shown}",
-    )
+    """Trains for long and looks at the memory that the process holds, with few saves and many."""
+    for save_every in (MEMORY_STEPS // 4, SAVE_EVERY):
+        folder = root / f"memory_{save_every}"
+        folder.mkdir()
+        sizes = answer_of(root / "memory.log", memory_held, str(folder), save_every)
+        shown = ", ".join(f"{sizes[step]:.1f} at {int(step):,}" for step in sizes)
+        yield (
+            f"memory over {MEMORY_STEPS:,} steps, saved every {save_every}",
+            f"MiB at step: {shown}",
+        )
 
 
-def memory_held(folder: str) -> dict[int, float]:
-    """Returns the resident memory in MiB at each quarter of a long training."""
+def memory_held(folder: str, save_every: int) -> dict[int, float]:
+    """Returns the resident memory in MiB at each quarter of a long training, of a few epochs."""
     sizes: dict[int, float] = {}
 
     class Look(keras.callbacks.Callback):
@@ -602,7 +606,13 @@ def memory_held(folder: str) -> dict[int, float]:
                 pages = int(Path("/proc/self/statm").read_text().split()[1])
                 sizes[step] = pages * resource.getpagesize() / 2**20
 
-    train(Path(folder), MEMORY_STEPS // STEPS_PER_EPOCH, further=(Look(),))
+    train(
+        Path(folder),
+        epochs=4,
+        steps_per_epoch=MEMORY_STEPS // 4,
+        further=(Look(),),
+        save_every=save_every,
+    )
     return sizes
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.runs.small_game import images_from, make_game
 from zoo.common.optimizers import FusedAdam, RootEpsilonAdam
 
 
@@ -120,3 +121,20 @@ def test_fused_steps_under_replicas_take_the_sum_of_gradients():
     total = 0.25 * strategy.num_replicas_in_sync
     mean = optimizer._momentums[0].numpy()
     np.testing.assert_allclose(mean, total * (1 - 0.9**2), rtol=1e-5)
+
+
+def test_ten_fused_steps_of_a_game_are_those_of_keras_s_adam():
+    def weights_after_ten_steps(adam: type[keras.optimizers.Adam]) -> list[np.ndarray]:
+        model = make_game()
+        model.compile(
+            generator_optimizer=adam(2e-4, beta_1=0.5),
+            discriminator_optimizer=adam(2e-4, beta_1=0.5),
+        )
+        model.fit(images_from(0), steps_per_epoch=10, verbose=0)
+        return model.get_weights()
+
+    begun = make_game().get_weights()
+    ours, keras_s = map(weights_after_ten_steps, (FusedAdam, keras.optimizers.Adam))
+    assert max(np.abs(now - before).max() for now, before in zip(ours, begun, strict=True)) > 1e-3
+    for one, other in zip(ours, keras_s, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)

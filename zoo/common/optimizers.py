@@ -10,8 +10,9 @@ class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` whose update of a variable is one operation.
 
     Keras composes it of a dozen, each of which goes once more through the weights; TensorFlow has
-    one that goes through weights, gradient and both moments once. The numbers are Keras's to
-    rounding, and so are arguments and slots: a checkpoint of either is one of the other.
+    one that goes through weights, gradient and both moments once. The numbers are Keras's but for
+    rounding, that of 1 - β₂ to single precision above all (1e-5 of the second moment at 0.999).
+    Arguments and slots are Keras's: a checkpoint of either is one of the other.
 
     Reference: [Kingma & Ba, 2014](https://arxiv.org/abs/1412.6980)
     """
