@@ -19,8 +19,8 @@ def test_the_page_leaves_blank_what_did_not_run():
     page = page_of({"DCGAN": {"2 replicas": 1.25e-7}, "WGANGP": {"2 processes": 0.0}})
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows] == [
-        ["`DCGAN`", "1.2e-07", "", ""],
-        ["`WGANGP`", "", "", "0.0e+00"],
+        ["`DCGAN`", "1.2e-07", "", "", ""],
+        ["`WGANGP`", "", "", "0.0e+00", ""],
     ]
     assert all(setting.title in page for setting in SETTINGS)
 

@@ -101,10 +101,8 @@ def test_a_fused_step_is_one_operation_a_variable(jit_compile):
     assert kinds.count("ResourceApplyAdam") == 2 and len(kinds) < 60
 
 
-def test_fused_steps_under_replicas_take_the_sum_of_gradients():
-    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
-    strategy = tf.distribute.MirroredStrategy(devices[:2])
-    with strategy.scope():
+def test_fused_steps_under_replicas_take_the_sum_of_gradients(two_replicas):
+    with two_replicas.scope():
         weight, optimizer = keras.Variable(0.0), FusedAdam(0.01)
         optimizer.build([weight])
 
@@ -113,12 +111,12 @@ def test_fused_steps_under_replicas_take_the_sum_of_gradients():
         def on_a_replica():
             optimizer.apply([tf.constant(0.25)], [weight])
 
-        strategy.run(on_a_replica)
+        two_replicas.run(on_a_replica)
 
     step()
     step()
     np.testing.assert_allclose(-float(weight.numpy()), 0.02, rtol=1e-3)
-    total = 0.25 * strategy.num_replicas_in_sync
+    total = 0.25 * two_replicas.num_replicas_in_sync
     mean = optimizer._momentums[0].numpy()
     np.testing.assert_allclose(mean, total * (1 - 0.9**2), rtol=1e-5)
 

@@ -18,11 +18,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import zoo
 from zoo import explore, metrics, runs
 from zoo.common import exports
 from zoo.common.commands import parser_of, say
-from zoo.common.pretrained import is_known
+from zoo.common.pretrained import is_known, load_pretrained, pretrained
 from zoo.explore.exported import image_shape_of
 from zoo.explore.latents import PATHS
 from zoo.explore.subjects import (
@@ -137,14 +136,14 @@ class ExportSubject(Subject):
                 f"--checkpoint={checkpoint}"
             )
         self._source = source
-        loaded = zoo.load_pretrained(source)
+        loaded = load_pretrained(source)
         super().__init__(loaded, image_shape_of(loaded), dataset)
 
     def where(self) -> str:
         return self._source
 
     def trained_on(self) -> tuple[str | None, dict[str, Any]]:
-        shipped = {each.name: each.trained_on for each in zoo.pretrained()}
+        shipped = {each.name: each.trained_on for each in pretrained()}
         path = Path(self._source).expanduser()
         if self._source in shipped or not path.is_dir():
             return shipped.get(self._source), {}
