@@ -72,7 +72,7 @@ VARIANTS: dict[str, Callable[[], AdversarialModel]] = {
     "UnrolledGAN": lambda: zoo.UnrolledGAN(
         latent_dim=7, generator_filters=1, discriminator_filters=2, unrolled_steps=1
     ),
-    "LossSensitiveGAN": lambda: zoo.LossSensitiveGAN((16, 16, 1), latent_dim=7, filters=2),
+    "LossSensitiveGAN": lambda: zoo.LossSensitiveGAN(_GREY, latent_dim=7, filters=2),
     "ModeLabGAN": lambda: zoo.ModeLabGAN(
         latent_dim=7,
         generator_width=8,
