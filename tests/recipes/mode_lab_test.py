@@ -30,7 +30,6 @@ def smoke(tmp_path_factory) -> tuple[Path, Ended]:
     return cwd / "run", ended
 
 
-@pytest.mark.slow
 def test_table_results_and_history_agree(smoke):
     folder, ended = smoke
     results = json.loads((folder / "results.json").read_text())
@@ -48,7 +47,6 @@ def test_table_results_and_history_agree(smoke):
     assert {f"val_{measure}" for measure in measures} | {"gradient_penalty"} <= rows[0].keys()
 
 
-@pytest.mark.slow
 def test_pictures_of_the_plane_become_a_film(smoke):
     folder, _ = smoke
     pictures = {path.name for path in (folder / "samples").iterdir()}
@@ -59,7 +57,6 @@ def test_pictures_of_the_plane_become_a_film(smoke):
         assert film.n_frames == 3
 
 
-@pytest.mark.slow
 def test_the_export_gives_points(smoke):
     loaded = export.load(smoke[0] / "export")
     points = loaded.generate(np.int32(5), np.int64(0), np.float32(1.0))["points"]
