@@ -259,7 +259,7 @@ def _training(model: AdversarialModel, manifest: Mapping[str, Any], details: Det
         "",
         f"- Data: {details.dataset or 'not stated'}",
         f"- Licence of the data: {license}",
-        f"- Steps: {int(model.step):,}",
+        f"- Steps: {int(model.step.numpy()):,}",
         *([f"- Weights: {details.weights}"] if details.weights else []),
         f"- Exported with {versions}",
         "- The code that trained it, keras-gan-zoo, is under Apache-2.0.",

@@ -171,3 +171,16 @@ def test_a_model_resumes_with_its_pool(tmp_path):
 def test_a_model_names_a_bad_size():
     with pytest.raises(ValueError, match="`pool_size` .* Received: pool_size=-1"):
         dense_gan(pool_size=-1)
+
+
+def test_in_a_graph_of_replicas_an_image_keeps_its_shape(two_replicas):
+    with two_replicas.scope():
+        pool = ImagePool(SHAPE, 3)
+    shapes = []
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *SHAPE))])
+    def send(images):
+        two_replicas.run(lambda: shapes.append(pool(images, seed=[1, 2]).shape))
+
+    send(numbered(1, 2))
+    assert shapes and all(shape[1:] == SHAPE for shape in shapes)

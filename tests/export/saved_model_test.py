@@ -11,6 +11,7 @@ import tensorflow as tf
 import export
 from tests.case import ramp_images
 from tests.cases.semi_supervised_gan import CASE as SEMI_SUPERVISED
+from tests.dense_gan import dense_gan
 from zoo import SemiSupervisedGAN, VanillaGAN
 
 NAMES = ["zero", "één", "zwei", "trois", "四", "five", "six", "seven", "eight", "nine"]
@@ -285,3 +286,12 @@ def test_a_folder_without_an_export_is_named(tmp_path):
         export.load(tmp_path)
     with pytest.raises(FileNotFoundError, match="No export in .*missing"):
         export.load(tmp_path / "missing")
+
+
+def test_a_model_of_several_replicas_is_exported(tmp_path, two_replicas):
+    with two_replicas.scope():
+        model = dense_gan()
+    images = export.load(export.save(model, tmp_path, verify=False)).generate(
+        np.int32(2), np.int64(1), np.float32(1.0)
+    )["images"]
+    np.testing.assert_allclose(images, (model.generate(2, seed=1) + 1) / 2, atol=1e-6)

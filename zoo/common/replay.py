@@ -61,7 +61,9 @@ class ImagePool(keras.layers.Layer):
         replica = tf.distribute.get_replica_context()
         global_images = images
         if replica is not None and replica.num_replicas_in_sync > 1:
-            global_images = replica.all_gather(images, axis=0)
+            gathered = replica.all_gather(images, axis=0)
+            # In a graph it may not know their shape, which packs of images must.
+            global_images = tf.ensure_shape(gathered, (None, *self.image_shape))
         chosen, pool, num_images = _pass_through(
             global_images, self.images.value, self.num_images.value, self.size, seed
         )

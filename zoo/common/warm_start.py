@@ -45,10 +45,10 @@ def warm_start(
         raise ValueError(
             "warm_start() decodes latents alone. Received: a generator that takes a condition"
         )
-    if int(model.step) > 0:
+    if int(model.step.numpy()) > 0:
         raise ValueError(
             "warm_start() sets initial weights, so call it before fit(). Received: a model trained "
-            f"for {int(model.step)} steps."
+            f"for {int(model.step.numpy())} steps."
         )
     images = model.images_to_adapt_to(images, num_images=2000)
     pixels = keras.Input(model.image_shape)

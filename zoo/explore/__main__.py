@@ -116,7 +116,7 @@ class RunSubject(Subject):
             "recipe": self.run.recipe,
             "trained_on": self._value_of("dataset"),
             "training_seed": self._value_of("seed"),
-            "step": int(self.model.step),
+            "step": int(self.model.step.numpy()),
         }
 
 
