@@ -1,5 +1,8 @@
 """What the page says of growth, and that a process's own memory is measured."""
 
+import resource
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,9 +21,11 @@ def test_a_row_has_the_powers_with_which_time_and_memory_grow():
 
 
 def test_memory_given_back_still_counts_at_its_peak():
-    before = peak_mb()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    held_mb = pages * resource.getpagesize() / 1e6
     np.ones(2 * 10**8, np.uint8)
-    assert 150 < peak_mb() - before < 250
+    # The process may have held more before, so that there is no upper bound.
+    assert peak_mb() > held_mb + 150
 
 
 @pytest.mark.slow
