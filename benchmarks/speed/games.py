@@ -1,7 +1,7 @@
 """What is timed: a game of each variant, at a size that its users train, on a batch of noise."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,17 @@ GAMES = {
     "FaceGAN": Game(lambda: zoo.FaceGAN((64, 64, 3)), 32),
     "R3GAN": Game(lambda: zoo.R3GAN((64, 64, 3)), 32),
 }
+
+
+def require_games(variants: Iterable[str]) -> None:
+    """Refuses a variant of which there is no game.
+
+    Raises:
+        ValueError: naming it, and those that there are.
+    """
+    for variant in variants:
+        if variant not in GAMES:
+            raise ValueError(f"--variants may be: {', '.join(GAMES)}. Received: {variant!r}")
 
 
 def batch_of(spec: Any, batch_size: int) -> Any:

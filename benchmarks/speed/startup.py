@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from benchmarks.pages import REPOSITORY, replace_block
 from benchmarks.speed.alone import call_alone
-from benchmarks.speed.games import GAMES, batch_of
+from benchmarks.speed.games import GAMES, batch_of, require_games
 from benchmarks.speed.throughput import PAGE
 from zoo.common.command_errors import one_line_errors
 from zoo.common.files import write_atomically
@@ -125,9 +125,7 @@ def main() -> None:
     """Measures, and writes the table."""
     with one_line_errors():
         variants = flags.FLAGS.variants
-        unknown = [variant for variant in variants if variant not in GAMES]
-        if unknown:
-            raise ValueError(f"--variants may be: {', '.join(GAMES)}. Received: {unknown[0]!r}")
+        require_games(variants)
     starts = {
         variant: {jit: call_alone(start_of, variant, jit) for jit in (False, True)}
         for variant in tqdm(variants, unit=" variant")

@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from benchmarks.pages import REPOSITORY, replace_block
 from benchmarks.speed.flops import gigaflops_of_products
-from benchmarks.speed.games import GAMES
+from benchmarks.speed.games import GAMES, require_games
 from benchmarks.speed.plain_keras import PLAIN
 from benchmarks.speed.worker import DEFAULT, OURS, PLAIN_KERAS, TORCH
 from zoo.common.command_errors import one_line_errors
@@ -252,9 +252,7 @@ def main() -> None:
     """Measures the variants that are asked for, and keeps what was measured of others here."""
     with one_line_errors():
         variants = flags.FLAGS.variants
-        unknown = [variant for variant in variants if variant not in GAMES]
-        if unknown:
-            raise ValueError(f"--variants may be: {', '.join(GAMES)}. Received: {unknown[0]!r}")
+        require_games(variants)
         names = flags.FLAGS.contenders
         known = (*OURS, PLAIN_KERAS, *TORCH)
         if names and (DEFAULT not in names or set(names) - set(known)):
