@@ -80,14 +80,14 @@ class _WeightNormalized:
     @property
     def kernel(self):
         """The normalised kernel, with the shape of the layer's own."""
-        gain = self.gain
+        gain = self.gain()
         return self._kernel * (gain[:, tf.newaxis] if self.output_axis == -2 else gain)
 
     @kernel.setter
     def kernel(self, variable):
         self._kernel = variable
 
-    @property
+    # A method: saving reads every property of a layer.
     def gain(self):
         """scale / ‖v‖ of each unit, `(units,)`."""
         direction = tf.convert_to_tensor(self._kernel)
@@ -147,7 +147,7 @@ class WeightNormalizedDense(_WeightNormalized, keras.layers.Dense):
 
     def _outputs(self, inputs):
         # A batch has fewer rows than the weights have: to scale the outputs is less work.
-        outputs = ops.matmul(inputs, self._kernel) * self.gain
+        outputs = ops.matmul(inputs, self._kernel) * self.gain()
         if self.use_bias:
             outputs += self.bias
         return self.activation(outputs)
