@@ -24,6 +24,7 @@ from zoo.common.exported_functions import (
 from zoo.common.measure_logs import directions_of, results_of
 from zoo.common.priors import Prior
 from zoo.common.probes import Probe
+from zoo.common.shared_outputs import shared_outputs
 
 
 class LatentModel(AdversarialModel):
@@ -280,8 +281,9 @@ class LatentModel(AdversarialModel):
         inputs = latents if condition is None else [latents, condition]
         generated_images = self.averaged_generator(inputs, training=False)
         self._evaluation.batch.assign_add(1)
-        for measure in self._evaluation.measures:
-            measure.update_state(real_images, generated_images)
+        with shared_outputs():
+            for measure in self._evaluation.measures:
+                measure.update_state(real_images, generated_images)
         return results_of(self._evaluation.measures)
 
     # === Generating ===

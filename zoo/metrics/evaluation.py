@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 
 from zoo.common.measure_logs import results_of
+from zoo.common.shared_outputs import shared_outputs
 from zoo.metrics.measure import GeneratorMeasure
 from zoo.metrics.stamps import Scores, stamps_of
 
@@ -52,10 +53,12 @@ def evaluate(
     num_images = 0
     batches = tqdm(real_images, desc="measuring", unit="batch", disable=not sys.stderr.isatty())
     for number, real_batch in enumerate(batches):
+        real_batch = tf.convert_to_tensor(real_batch)
         batch_size = int(real_batch.shape[0])
-        generated_batch = generate(batch_size, seed + number)
-        for measure in measures:
-            measure.update_state(real_batch, generated_batch)
+        generated_batch = tf.convert_to_tensor(generate(batch_size, seed + number))
+        with shared_outputs():
+            for measure in measures:
+                measure.update_state(real_batch, generated_batch)
         num_images += batch_size
     if not num_images:
         raise ValueError("`real_images` must hold at least one batch. Received: none.")

@@ -8,6 +8,8 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
+from zoo.common.shared_outputs import outputs_of
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Held:
@@ -54,10 +56,10 @@ class GeneratorMeasure(keras.metrics.Metric):
         return self._held.network
 
     def outputs_for(self, images) -> tf.Tensor:
-        """Runs the network, in inference mode: float32 `(batch, size)`."""
+        """Runs the network, in inference mode: float32 `(batch, size)`; see `shared_outputs`."""
         images = tf.convert_to_tensor(images, tf.float32)
         self.check_image_shape(images.shape[1:])
-        return tf.cast(self._held.network(images, training=False), tf.float32)
+        return tf.cast(outputs_of(self._held.network, images), tf.float32)
 
     def check_image_shape(self, image_shape) -> None:
         """Refuses images of another size than the network takes.
