@@ -102,7 +102,11 @@ def _draw_panel(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if names:
+    if len(names) > 2:  # no corner is free of so many lines
+        axes.legend(
+            fontsize=8, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.17)
+        )
+    elif names:
         axes.legend(fontsize=8, frameon=False)
 
 
