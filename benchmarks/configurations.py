@@ -14,7 +14,7 @@ PRESET = "preset"
 # A later setting with such a value is off: runs from before it are as those that have it so.
 OFF = (None, "none")
 # Settings that change nothing of what is trained; `strategy` once was one.
-HOW_IT_RAN = ("strategy", "jit")
+HOW_IT_RAN = ("strategy", "jit", "evaluate_every")
 
 
 def of_training(configuration: Mapping[str, Any]) -> dict[str, Any]:

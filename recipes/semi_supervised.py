@@ -49,6 +49,8 @@ class HyperParameters(classification.ClassificationHyperParameters, WithRootEpsi
     adam_epsilon_root: float = sourced(1e-8, CODE)
     unlabelled_weight: float = sourced(1.0, CODE)
     average_decay: float = sourced(0.9999, CODE, quick=0.998)
+    # An epoch of `mnist_small` takes four seconds, and what comes after it more than half of one.
+    evaluate_every: int = sourced(1, "ours, in epochs", quick=3)
 
     further_schedules: ClassVar = {"salimans": schedules.salimans_decay}
 

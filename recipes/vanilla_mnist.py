@@ -48,6 +48,8 @@ class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithA
     momentum: float = sourced(0.5, f"{CODE}, of gradient descent; theirs grows to 0.7")
     adam_beta_1: float = sourced(0.5, "ours, of Adam")
     average_decay: float = sourced(0.0, PAPER, quick=0.998)
+    # An epoch of `mnist_small` takes two seconds, and a look at the images half a second.
+    evaluate_every: int = sourced(1, "ours, in epochs", quick=5)
 
 
 def preset(name: str, dataset: str) -> HyperParameters:

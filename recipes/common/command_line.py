@@ -216,6 +216,7 @@ def _override(hyper_parameters: HyperParameters) -> HyperParameters:
         given[name] = value
     if given.get("smoke") and not FLAGS.resume:
         given.setdefault("epochs", SMOKE_EPOCHS)
+        given.setdefault("evaluate_every", 1)
     for name, choices in (("jit", JITS), ("precision", PRECISIONS)):
         if given.get(name, choices[0]) not in choices:
             raise ValueError(

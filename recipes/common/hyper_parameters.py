@@ -59,6 +59,7 @@ class HyperParameters(abc.ABC):
     learning_rate_schedule: str
     learning_rate_decay: float = sourced(1.0, "factor an epoch, if exponential")
     average_decay: float
+    evaluate_every: int = sourced(1, "ours, in epochs: they are validated, checked and saved")
     precision: str = sourced("float32", "as in the paper")
     jit: str = sourced("auto", "ours: XLA on one GPU")
     smoke: bool = sourced(False, "ours")
@@ -97,7 +98,8 @@ class HyperParameters(abc.ABC):
         names = ("constant", "exponential", *self.further_schedules)
         checks.require_choice(self, "learning_rate_schedule", names)
         rates = [name for name in vars(self) if name.endswith("learning_rate")]
-        checks.require_positive(self, "epochs", "batch_size", "learning_rate_decay", *rates)
+        numbers = ("epochs", "batch_size", "learning_rate_decay", "evaluate_every")
+        checks.require_positive(self, *numbers, *rates)
         checks.require_seeds(self, "seed")
         checks.require_momenta(self, "average_decay")
         for name in (name for name in vars(self) if name.endswith("_steps")):

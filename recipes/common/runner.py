@@ -262,6 +262,7 @@ def _train(
         stamp=family.stamp_of_validation(data, model, monitor.removeprefix("val_")),
         dataset_fingerprint=data.fingerprint,
         patience=values.patience,
+        evaluate_every=values.evaluate_every,
         num_samples=family.num_samples,
         draw_samples=family.sample_drawer(model, data),
         on_begin=lambda: data.write_skipped_images(folder.path / "skipped_images.csv"),

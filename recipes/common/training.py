@@ -105,6 +105,7 @@ def fit(
     stamp: Stamp | None = None,
     dataset_fingerprint: str | None = None,
     patience: int | None = None,
+    evaluate_every: int = 1,
     num_samples: int = 64,
     draw_samples: Callable[[int, int], np.ndarray] | None = None,
     on_begin: Callable[[], None] | None = None,
@@ -131,6 +132,8 @@ def fit(
         patience: epochs without improvement after which to stop, with the best weights restored.
             Defaults to `None`: train to the end and keep the last weights. A run that stopped so
             stays stopped, also with more epochs.
+        evaluate_every: epochs between those that are validated, looked at for ills and saved; the
+            last one is in any case. Defaults to 1, each.
         num_samples: images in the sample grid.
         draw_samples: draws them, as for `SampleGrid`. Defaults to `None`: the model's `generate`.
         on_begin: called when the folder is the run's, before the first step.
@@ -153,13 +156,15 @@ def fit(
     on_quality = None
     if patience is not None:
         taken_on = dataclasses.asdict(stamp) if stamp else None
-        on_quality = StopOnQuality(monitor, patience, mode, stamp=taken_on)
-    health = HealthMonitor(data_from(0), run.health_json)
+        on_quality = StopOnQuality(
+            monitor, patience, mode, stamp=taken_on, every_epochs=evaluate_every
+        )
+    health = HealthMonitor(data_from(0), run.health_json, every_epochs=evaluate_every)
     states = {"health": health, "replicas": ReplicaCount(strategy)}
     states |= {"stop_on_quality": on_quality} if on_quality else {}
     state, stop = _restored(model, run, states, monitor, stamp)
     # An unbroken run would have gone no further either.
-    has_stopped = stop is not None and stop["wait"] >= patience
+    has_stopped = stop is not None and stop["wait"] >= on_quality.patience
     history_csv = run.history_csv if writes else None
     history = HistoryFile(history_csv, state.history if state else ())
     on_non_finite = StopOnNonFinite(ignore=_norms_that_may_overflow(model))
@@ -173,6 +178,7 @@ def fit(
     save = RunCheckpoint(
         run.checkpoints,
         saving.keep,
+        evaluate_every,
         history=history,
         states=states | {"tensorboard": tensorboard},
         every_steps=saving.every_steps,
@@ -208,6 +214,7 @@ def fit(
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
+            validation_freq=sorted({*range(evaluate_every, epochs, evaluate_every), epochs}),
             callbacks=callbacks_of(strategy, callbacks),
         )
     finally:

@@ -120,6 +120,19 @@ def test_training_is_the_same_with_and_without_looks():
         np.testing.assert_array_equal(plain, looked_at)
 
 
+def test_epochs_between_looks_are_passed_over_but_not_the_last():
+    model, looks, health = dense(), [], HealthMonitor(data(), every_epochs=2)
+
+    class Note(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            looks.append((health.latest_step, "generator_generated_gradient_norm" in logs))
+
+    model.fit(
+        images(), batch_size=4, epochs=5, shuffle=False, callbacks=[health, Note()], verbose=0
+    )
+    assert looks == [(None, False), (6, True), (6, False), (12, True), (15, True)]
+
+
 def test_a_look_at_two_replicas(two_replicas):
     with two_replicas.scope():
         model = dense_gan()

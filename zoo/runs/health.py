@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from zoo.common.checks import as_integer
 from zoo.common.files import write_atomically
 from zoo.runs.probing import measure, probe_batch
 from zoo.runs.training_state import is_discarded, steps_done
@@ -224,7 +225,7 @@ def _of(name: str) -> str:
 
 
 class HealthMonitor(keras.callbacks.Callback):
-    """Looks at the game once an epoch, and names each ill that it sees once, in one line.
+    """Looks at the game at ends of epochs, and names each ill that it sees once, in one line.
 
     It sees `STATES`: a discriminator that has won, a constant generator, collapse, oscillation,
     exploding gradients, exchanged colours, and images that hang on the others of their batch. Each
@@ -242,13 +243,16 @@ class HealthMonitor(keras.callbacks.Callback):
         path: the JSON to keep what is found in. Defaults to `None`, none.
         first_verdict: steps before which nothing is said of variety and movement. Defaults to
             1,000: until then the generator of a good run of `vanilla_mnist` repeats itself.
+        every_epochs: epochs between looks. Defaults to 1. The last epoch is looked at in any case.
 
     Attributes:
         findings: what was named so far, each with `state`, its `title`, `epoch`, `step`, `seen` and
             `remedy`.
         latest: None, or the numbers of the newest look.
+        latest_step: the step it was taken at.
 
     Raises:
+        ValueError: if `every_epochs` is no positive integer.
         OSError: in training, if the file can't be written.
     """
 
@@ -257,12 +261,15 @@ class HealthMonitor(keras.callbacks.Callback):
         data: tf.data.Dataset,
         path: str | os.PathLike[str] | None = None,
         first_verdict: int = 1000,
+        every_epochs: int = 1,
     ) -> None:
         super().__init__()
+        self.every_epochs = as_integer("every_epochs", every_epochs)
         self.first_verdict = first_verdict
         self.path = None if path is None else Path(path)
         self.findings: list[dict[str, Any]] = []
         self.latest: dict[str, float] | None = None
+        self.latest_step: int | None = None
         self._data = data
         self._batch: Any = None
         self._batch_size = 0
@@ -278,13 +285,14 @@ class HealthMonitor(keras.callbacks.Callback):
         self._batch_size = rows // parts
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if is_discarded(self.model, epoch):
+        is_last = epoch + 1 == (self.params or {}).get("epochs")
+        if is_discarded(self.model, epoch) or not (is_last or (epoch + 1) % self.every_epochs == 0):
             return
         numbers, centre = measure(self.model, self._batch, self._batch_size)
         if logs is not None:
             logs.update({n: v for n, v in numbers.items() if n.endswith("_gradient_norm")})
-        self.latest = numbers
-        look = {"epoch": epoch + 1, "step": steps_done(self.model), "centre": centre}
+        self.latest, self.latest_step = numbers, steps_done(self.model)
+        look = {"epoch": epoch + 1, "step": self.latest_step, "centre": centre}
         look |= {name: float(value) for name, value in (logs or {}).items()} | numbers
         self._num_looks += 1
         self._looks = [*self._looks[:1], *self._looks[1:][-_WINDOW + 1 :], look]

@@ -160,7 +160,7 @@ class PlayersTensorBoard(keras.callbacks.Callback):
                 tf.summary.image("samples", self.samples.latest[None])
 
     def _write_health(self) -> None:
-        if self.health is None or self.health.latest is None:
+        if self.health is None or self.health.latest_step != self._step:
             return
         self._write_scalars("train", "health", self.health.latest)
         with self._writer("train").as_default(step=self._step):

@@ -1,6 +1,7 @@
 """`fit` as recipes use it: an interrupted run, resumed, ends where an unbroken one does."""
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -65,6 +66,7 @@ def trained(folder: Path, epochs: int, **changes) -> training.Outcome:
         validation_data=data.validation,
         monitor="val_error",
         patience=values.early_stopping_patience,
+        evaluate_every=values.evaluate_every,
         num_samples=100,
     )
 
@@ -118,6 +120,23 @@ def assert_equal_runs(folder: Path, expected: Path) -> None:
 def test_outcome_says_which_weights_were_scored(is_broken, keeps_best, are_averaged, expected):
     outcome = training.Outcome("", 2, [], is_broken, keeps_best)
     assert outcome.describe_weights(are_averaged, "the least error") == expected
+
+
+def test_epochs_between_are_neither_validated_nor_saved(tmp_path):
+    outcome = trained(tmp_path / "run", epochs=5, evaluate_every=2)
+    assert [row["epoch"] for row in outcome.history if "val_error" in row] == [2, 4, 5]
+    assert [row["epoch"] for row in outcome.history] == [1, 2, 3, 4, 5]
+    saved = {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()}
+    assert {"epoch-0004", "epoch-0005"} <= saved <= {"epoch-0002", "epoch-0004", "epoch-0005"}
+    assert json.loads((tmp_path / "run" / "health.json").read_text())["looks"] == 3
+
+
+@pytest.mark.slow
+def test_a_run_that_looks_less_often_trains_and_resumes_the_same(unbroken, tmp_path):
+    trained(tmp_path / "run", epochs=3, evaluate_every=3)
+    trained(tmp_path / "run", epochs=4, evaluate_every=3)
+    pairs = zip(state_of(tmp_path / "run"), state_of(unbroken), strict=True)
+    assert [path for (path, value), (_, expected) in pairs if value != expected] == []
 
 
 @pytest.mark.slow
