@@ -99,9 +99,10 @@ def preset(name: str, dataset: str) -> HyperParameters:
     """
     if is_folder(dataset):
         return _preset_of_folder(name, dataset)
-    like = STAND_INS.get(dataset, dataset)
+    base = dataset.partition("/")[0]
+    like = STAND_INS.get(base, base)
     paper = dataclasses.replace(PAPER_PRESETS.get(like, PAPER_PRESETS["mnist"]), dataset=dataset)
-    if dataset in STAND_INS:
+    if base in STAND_INS:
         paper = dataclasses.replace(paper, validation_split="validation")
     if name == "paper":
         return paper
@@ -110,9 +111,9 @@ def preset(name: str, dataset: str) -> HyperParameters:
     small = {"epochs": 75, "batch_size": 50}
     if paper.architecture == "convolutional":
         # At 64 filters and the paper's rate two cores would take days.
-        epochs = 8 if dataset == "drawn_house_numbers" else 5
+        epochs = 8 if base == "drawn_house_numbers" else 5
         small = {"epochs": epochs, "base_filters": 16, "learning_rate": 1e-3, "evaluate_every": 1}
-    if dataset not in STAND_INS:
+    if base not in STAND_INS:
         small["train_split"] = "train[:90%]"  # apart from the validation images
     return dataclasses.replace(paper.quick(), **small)
 

@@ -240,6 +240,17 @@ def test_quick_preset_needs_no_decay_that_the_paper_lacks():
         assert quick.epochs < paper.epochs
 
 
+@pytest.mark.parametrize("dataset", ["drawn_house_numbers", "drawn_house_numbers/tiny"])
+def test_stand_ins_take_the_values_of_what_they_stand_for(dataset):
+    quick = semi_supervised.preset("quick", dataset)
+    assert (quick.dataset, quick.architecture, quick.num_labels) == (dataset, "convolutional", 1000)
+    assert (quick.train_split, quick.validation_split) == ("train", "validation")
+    paper = semi_supervised.preset("paper", dataset)
+    svhn = semi_supervised.preset("paper", "svhn_cropped")
+    alike = dataclasses.replace(svhn, dataset=dataset, validation_split="validation")
+    assert paper == alike
+
+
 def test_data_sets_that_the_paper_lacks_are_not_compared_with_it():
     results = {"test_error": 0.125, "baseline_test_error": 0.5, "num_test_images": 200}
     results["weights"] = "last"
