@@ -49,7 +49,7 @@ class HyperParameters(classification.ClassificationHyperParameters, WithRootEpsi
     adam_epsilon_root: float = sourced(1e-8, CODE)
     unlabelled_weight: float = sourced(1.0, CODE)
     average_decay: float = sourced(0.9999, CODE, quick=0.998)
-    # An epoch of `mnist_small` takes four seconds, and what comes after it more than half of one.
+    # An epoch takes four seconds, and what comes after it more than half of one.
     evaluate_every: int = sourced(1, "ours, in epochs", quick=3)
 
     further_schedules: ClassVar = {"salimans": schedules.salimans_decay}
@@ -104,19 +104,17 @@ def preset(name: str, dataset: str) -> HyperParameters:
     paper = dataclasses.replace(PAPER_PRESETS.get(like, PAPER_PRESETS["mnist"]), dataset=dataset)
     if base in STAND_INS:
         paper = dataclasses.replace(paper, validation_split="validation")
-    if base == "drawn_house_numbers":
-        # `test` has fonts that are in no training image; SVHN's was taken where its training was.
-        split = "extra[:4000]" if dataset == base else "extra"  # of a smaller config
+    if base == "drawn_house_numbers":  # of whose `test` no font is in a training image
+        split = "extra[:4000]" if dataset == base else "extra"
         paper = dataclasses.replace(paper, test_split=split)
     if name == "paper":
         return paper
-    # Thirty times fewer steps than the paper's: smaller batches make more of them, and the
-    # average must forget faster.
+    # Of a thirtieth of the steps: smaller batches make more, and the average must forget faster.
     small = {"epochs": 75, "batch_size": 50}
     if paper.architecture == "convolutional":
         # At 64 filters and the paper's rate two cores would take days.
-        epochs = 8 if base == "drawn_house_numbers" else 5
-        small = {"epochs": epochs, "base_filters": 16, "learning_rate": 1e-3, "evaluate_every": 1}
+        small = {"base_filters": 16, "learning_rate": 1e-3, "evaluate_every": 1}
+        small["epochs"] = 8 if base == "drawn_house_numbers" else 5
     if base not in STAND_INS:
         small["train_split"] = "train[:90%]"  # apart from the validation images
     return dataclasses.replace(paper.quick(), **small)
