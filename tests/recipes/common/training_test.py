@@ -47,7 +47,8 @@ def _prepared_data(data_dir):
 def hyper_parameters(**changes) -> semi_supervised.HyperParameters:
     quick = semi_supervised.preset("quick", "mnist_small")
     # A decay that shows: a schedule that began anew would give other weights.
-    return dataclasses.replace(quick, smoke=True, learning_rate_decay=0.5, **changes)
+    changes = {"learning_rate_decay": 0.5, "evaluate_every": 1, **changes}
+    return dataclasses.replace(quick, smoke=True, **changes)
 
 
 def trained(folder: Path, epochs: int, **changes) -> training.Outcome:
