@@ -39,7 +39,7 @@ from absl import flags
 from keras import layers
 
 import zoo
-from benchmarks.lost_workers import losses
+from benchmarks.lost_workers import LONGEST_WAIT, lost_workers
 from benchmarks.pages import REPOSITORY, replace_block
 from zoo.common.files import is_partial, write_atomically
 from zoo.common.objectives import Objective
@@ -61,8 +61,6 @@ SHAPE = (8, 8, 1)
 STEPS_PER_EPOCH = 40
 SAVE_EVERY = 5
 POISONED_STEP = 8
-# Longest that a training is left alone before it is killed.
-LONGEST_WAIT = 0.4
 MEMORY_STEPS = 2000
 PARTS = 16
 
@@ -546,8 +544,16 @@ def _equal(is_equal: bool) -> str:
 
 # === Page ===
 
-_LOOKS = (kills, terms, losses, disks, damages, poisons, repeats, memory)
-LOOKS = {look.__name__: look for look in _LOOKS}
+LOOKS = {
+    "kills": kills,
+    "terms": terms,
+    "losses": lost_workers,
+    "disks": disks,
+    "damages": damages,
+    "poisons": poisons,
+    "repeats": repeats,
+    "memory": memory,
+}
 
 
 def look(name: str, *counts: int) -> list[Row]:

@@ -22,7 +22,7 @@ LOST_AFTER_EPOCHS = 3
 LONGEST_WAIT = 0.4
 
 
-def losses(root: Path, count: int) -> Iterator[tuple[str, str]]:
+def lost_workers(root: Path, count: int) -> Iterator[tuple[str, str]]:
     """Kills a worker so many times, now the chief and now the other.
 
     Args:

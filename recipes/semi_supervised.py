@@ -14,13 +14,14 @@ from recipes.common import classification, runner  # first: it keeps TensorFlow'
 
 # isort: split
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import zoo
 from recipes.common.hyper_parameters import WithRootEpsilonAdam, sourced
 from recipes.common.images import is_folder, splits_of_folder
 from recipes.common.recipe import Recipe
 from zoo.common import schedules
+from zoo.datasets.catalogue import own_dataset
 
 PAPER = "Salimans et al. 2016"
 CODE = "code of Salimans et al. 2016"
@@ -49,8 +50,6 @@ class HyperParameters(classification.ClassificationHyperParameters, WithRootEpsi
     adam_epsilon_root: float = sourced(1e-8, CODE)
     unlabelled_weight: float = sourced(1.0, CODE)
     average_decay: float = sourced(0.9999, CODE, quick=0.998)
-    # An epoch takes four seconds, and what comes after it more than half of one.
-    evaluate_every: int = sourced(1, "ours, in epochs", quick=3)
 
     further_schedules: ClassVar = {"salimans": schedules.salimans_decay}
 
@@ -80,9 +79,6 @@ PAPER_PRESETS = {
     ),
 }
 
-# Sets of the zoo, which have validation images of their own, and what they take the place of.
-STAND_INS = {"mnist_small": "mnist", "drawn_house_numbers": "svhn_cropped"}
-
 # Test errors in the paper, in per cent over draws of the labels, by number of labels.
 PAPER_RESULTS = {
     "mnist": {20: "16.77 ± 4.52 %", 100: "0.93 ± 0.07 %", 200: "0.90 ± 0.04 %"},
@@ -94,30 +90,36 @@ PAPER_RESULTS = {
 def preset(name: str, dataset: str) -> HyperParameters:
     """Returns the hyper-parameters of `--preset` for a data set.
 
-    Data sets that are not in the paper take the values of MNIST, so `quick` suits small grey
-    images best, and folders the networks of SVHN; see `--set` for the rest.
+    The zoo's own take those of what they stand for, other data sets that are not in the paper the
+    values of MNIST, so `quick` suits small grey images best, and folders the networks of SVHN.
     """
     if is_folder(dataset):
         return _preset_of_folder(name, dataset)
-    base = dataset.partition("/")[0]
-    like = STAND_INS.get(base, base)
-    paper = dataclasses.replace(PAPER_PRESETS.get(like, PAPER_PRESETS["mnist"]), dataset=dataset)
-    if base in STAND_INS:
+    own = own_dataset(dataset)
+    like = PAPER_PRESETS.get(own.replaces if own else dataset, PAPER_PRESETS["mnist"])
+    paper = dataclasses.replace(like, dataset=dataset)
+    if own:
         paper = dataclasses.replace(paper, validation_split="validation")
-    if base == "drawn_house_numbers":  # of whose `test` no font is in a training image
-        split = "extra[:4000]" if dataset == base else "extra"
-        paper = dataclasses.replace(paper, test_split=split)
+    if dataset == "drawn_house_numbers":  # of whose `test` no font is in a training image
+        paper = dataclasses.replace(paper, test_split="extra[:4000]")
     if name == "paper":
         return paper
+    return dataclasses.replace(paper.quick(), **_small(dataset, paper.architecture, bool(own)))
+
+
+def _small(dataset: str, architecture: str, has_validation: bool) -> dict[str, Any]:
+    """Returns the numbers of `quick` that hang on the data."""
     # Of a thirtieth of the steps: smaller batches make more, and the average must forget faster.
     small = {"epochs": 75, "batch_size": 50}
-    if paper.architecture == "convolutional":
-        # At 64 filters and the paper's rate two cores would take days.
-        small = {"base_filters": 16, "learning_rate": 1e-3, "evaluate_every": 1}
-        small["epochs"] = 8 if base == "drawn_house_numbers" else 5
-    if base not in STAND_INS:
+    if architecture == "convolutional":
+        small = {"epochs": 5, "base_filters": 16}
+    if dataset == "drawn_house_numbers":
+        small |= {"epochs": 8, "learning_rate": 1e-3}
+    if dataset == "mnist_small":  # whose epochs take four seconds, and what follows them 0.6
+        small["evaluate_every"] = 3
+    if not has_validation:
         small["train_split"] = "train[:90%]"  # apart from the validation images
-    return dataclasses.replace(paper.quick(), **small)
+    return small
 
 
 def _preset_of_folder(name: str, dataset: str) -> HyperParameters:

@@ -17,6 +17,7 @@ from recipes.common.measures import CLASSIFICATION, Measures, Reported
 from recipes.common.training import Outcome
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.layers import initialize_from_data
+from zoo.datasets.catalogue import own_dataset
 
 EVALUATION_BATCH = 500
 # Data sets that papers classify, as readers know them.
@@ -253,7 +254,8 @@ class Classification(Family[ClassificationHyperParameters, ClassificationData]):
             (self.classifier_name, error, f"{labels}, {results['weights']}"),
             ("supervised baseline", baseline, f"{labels}, same network and steps, averaged"),
         ]
-        original = values.dataset.removesuffix("_small")
+        own = own_dataset(values.dataset)
+        original = own.replaces if own else values.dataset
         if original in self.paper_results:
             reported = self.paper_results[original].get(values.num_labels, "not quoted")
             protocol = f"{labels}, the whole of {original}, mean of 10 draws of the labels"

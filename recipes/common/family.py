@@ -29,7 +29,7 @@ class RunData(abc.ABC):
     Attributes:
         images: the data set.
         steps_per_epoch: of training.
-        validation: what `model.evaluate` takes at the end of each epoch.
+        validation: what `model.evaluate` takes at ends of epochs.
         model_arguments: what the data decide of the model, by the names of its constructor.
         fingerprint: of all images.
         stand_in: of a stand-in for another data set, how it differs; "" for others.
@@ -114,7 +114,7 @@ class Family(abc.ABC, Generic[Values, Data]):
     def stamp_of_validation(
         self, data: Data, model: AdversarialModel, log: str
     ) -> zoo.metrics.Stamp | None:
-        """Returns what a measure is taken on at the end of each epoch; None where none is known."""
+        """Returns what a measure is taken on at ends of epochs; None where none is known."""
         return None
 
     @abc.abstractmethod

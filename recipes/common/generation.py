@@ -292,7 +292,7 @@ class Generation(Family[GenerationHyperParameters, GenerationData]):
     def stamp_of_validation(
         self, data: GenerationData, model: AdversarialModel, log: str
     ) -> metrics.Stamp | None:
-        """Returns what a measure is taken on at the end of each epoch."""
+        """Returns what a measure is taken on at ends of epochs."""
         return _stamps(model, data.num_validation_images, data.validation_name).get(log)
 
     def score(

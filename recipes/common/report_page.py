@@ -78,8 +78,6 @@ def _draw_panel(
 ) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    # One epoch has no line: only a marker shows it.
-    marker = "o" if len(rows) <= 30 else None
     bases = list(dict.fromkeys(name.removeprefix("val_") for name in names))
     for name in names:
         points = [(row["epoch"], row[name]) for row in rows if name in row]
@@ -87,7 +85,8 @@ def _draw_panel(
             *zip(*points, strict=True),
             color=f"C{bases.index(name.removeprefix('val_')) % 10}",
             linestyle="--" if name.startswith("val_") else "-",
-            marker=marker,
+            # One point has no line: only a marker shows it.
+            marker="o" if len(points) <= 30 else None,
             markersize=3.5,
             label=_curve_label(name),
         )

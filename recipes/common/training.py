@@ -46,7 +46,7 @@ class TrainingError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Saving:
-    """When a run is saved, beside each epoch's end; it changes nothing of what is trained.
+    """When a run is saved, beside ends of epochs; it changes nothing of what is trained.
 
     Attributes:
         every_steps: train steps between checkpoints within an epoch; None for none by steps.
@@ -132,8 +132,9 @@ def fit(
         patience: epochs without improvement after which to stop, with the best weights restored.
             Defaults to `None`: train to the end and keep the last weights. A run that stopped so
             stays stopped, also with more epochs.
-        evaluate_every: epochs between those that are validated, looked at for ills and saved; the
-            last one is in any case. Defaults to 1, each.
+        evaluate_every: epochs from one that is validated, looked at for ills and saved to the next;
+            the first one is validated and looked at in any case, the last one all three. With
+            `patience` it is 1. Defaults to 1.
         num_samples: images in the sample grid.
         draw_samples: draws them, as for `SampleGrid`. Defaults to `None`: the model's `generate`.
         on_begin: called when the folder is the run's, before the first step.
@@ -156,15 +157,14 @@ def fit(
     on_quality = None
     if patience is not None:
         taken_on = dataclasses.asdict(stamp) if stamp else None
-        on_quality = StopOnQuality(
-            monitor, patience, mode, stamp=taken_on, every_epochs=evaluate_every
-        )
+        on_quality = StopOnQuality(monitor, patience, mode, stamp=taken_on)
+        evaluate_every = 1  # what decides the training must not hang on how often one looks
     health = HealthMonitor(data_from(0), run.health_json, every_epochs=evaluate_every)
     states = {"health": health, "replicas": ReplicaCount(strategy)}
     states |= {"stop_on_quality": on_quality} if on_quality else {}
     state, stop = _restored(model, run, states, monitor, stamp)
     # An unbroken run would have gone no further either.
-    has_stopped = stop is not None and stop["wait"] >= on_quality.patience
+    has_stopped = stop is not None and stop["wait"] >= patience
     history_csv = run.history_csv if writes else None
     history = HistoryFile(history_csv, state.history if state else ())
     on_non_finite = StopOnNonFinite(ignore=_norms_that_may_overflow(model))
@@ -214,7 +214,7 @@ def fit(
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
-            validation_freq=sorted({*range(evaluate_every, epochs, evaluate_every), epochs}),
+            validation_freq=sorted({1, *range(evaluate_every, epochs, evaluate_every), epochs}),
             callbacks=callbacks_of(strategy, callbacks),
         )
     finally:

@@ -22,7 +22,6 @@ def test_names_of_checkpoints_tell_their_step():
 
 @pytest.mark.slow
 def test_every_cut_and_flip_is_recognised_and_poison_stops_its_step(tmp_path, monkeypatch):
-    monkeypatch.setattr(durability, "STEPS_PER_EPOCH", 11)
     monkeypatch.setattr(durability, "PARTS", 4)
     durability.train(tmp_path, 1)
     for damage in (durability._cut, durability._flip):

@@ -242,7 +242,7 @@ def test_quick_preset_needs_no_decay_that_the_paper_lacks():
 
 @pytest.mark.parametrize(
     ("dataset", "test_split"),
-    [("drawn_house_numbers", "extra[:4000]"), ("drawn_house_numbers/tiny", "extra")],
+    [("drawn_house_numbers", "extra[:4000]"), ("drawn_house_numbers/tiny", "test")],
 )
 def test_stand_ins_take_the_values_of_what_they_stand_for(dataset, test_split):
     quick = semi_supervised.preset("quick", dataset)

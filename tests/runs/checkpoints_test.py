@@ -250,6 +250,16 @@ def test_discarded_epoch_is_not_saved(tmp_path: Path) -> None:
     assert_same_state(state_of(resumed), state_of(model))
 
 
+def test_what_a_failure_brought_back_is_saved_though_its_epoch_was_not(tmp_path: Path) -> None:
+    model = make_model(poison=13)
+    guard = StopOnNonFinite()
+    train(model, tmp_path, epochs=4, before=[guard], every_epochs=3)
+    assert names_in(tmp_path) == ["epoch-0002"]
+    resumed = make_model()
+    assert RunCheckpoint.restore(resumed, tmp_path).step == 10
+    assert_same_state(state_of(resumed), state_of(model))
+
+
 def test_epoch_at_which_training_stops_is_saved(tmp_path: Path) -> None:
     class StopAtThree(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None) -> None:

@@ -120,7 +120,7 @@ def test_training_is_the_same_with_and_without_looks():
         np.testing.assert_array_equal(plain, looked_at)
 
 
-def test_epochs_between_looks_are_passed_over_but_not_the_last():
+def test_epochs_between_looks_are_passed_over_but_not_the_first_and_the_last():
     model, looks, health = dense(), [], HealthMonitor(data(), every_epochs=2)
 
     class Note(keras.callbacks.Callback):
@@ -130,7 +130,7 @@ def test_epochs_between_looks_are_passed_over_but_not_the_last():
     model.fit(
         images(), batch_size=4, epochs=5, shuffle=False, callbacks=[health, Note()], verbose=0
     )
-    assert looks == [(None, False), (6, True), (6, False), (12, True), (15, True)]
+    assert looks == [(3, True), (6, True), (6, False), (12, True), (15, True)]
 
 
 def test_a_look_at_two_replicas(two_replicas):

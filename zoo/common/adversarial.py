@@ -13,7 +13,7 @@ from zoo.common.callbacks import prepared_callbacks
 from zoo.common.checks import as_integer, check_image_range
 from zoo.common.constructors import with_python_numbers
 from zoo.common.exported_functions import ReusableCall
-from zoo.common.keras_saving import keep_skipped_attributes
+from zoo.common.keras_saving import remember_skipped_attributes
 from zoo.common.layers import ReplicaSeedGenerator
 from zoo.common.learning_rates import JointOptimizer, refuse_foreign_optimizer
 from zoo.common.noise import DecayingGaussianNoise
@@ -704,7 +704,7 @@ class AdversarialModel(keras.Model):
                 "The old .h5 format knows one optimizer; save as .keras, or the weights by "
                 f"save_weights('....weights.h5'). Received: filepath={str(filepath)!r}"
             )
-        keep_skipped_attributes()
+        remember_skipped_attributes()
         return super().save(filepath, *arguments, **options)
 
     def save_weights(self, filepath, *arguments, **options):
@@ -721,7 +721,7 @@ class AdversarialModel(keras.Model):
                 f"save_weights({stem + '.weights.h5'!r}); save(...) saves optimizers too. "
                 f"Received: filepath={name!r}"
             )
-        keep_skipped_attributes()
+        remember_skipped_attributes()
         return super().save_weights(filepath, *arguments, **options)
 
     def export_signatures(

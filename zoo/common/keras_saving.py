@@ -6,7 +6,7 @@ from keras.src.saving import saving_lib
 _KINDS = ("Operation", "Layer", "Functional", "Sequential", "Metric", "Optimizer", "Loss")
 
 
-def keep_skipped_attributes() -> None:
+def remember_skipped_attributes() -> None:
     """Has Keras keep which attributes of its own classes it does not save.
 
     Keras 3.15 stores what it found under one name and asks for it under another. So each layer and

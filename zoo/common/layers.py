@@ -87,7 +87,7 @@ class _WeightNormalized:
     def kernel(self, variable):
         self._kernel = variable
 
-    # A method: saving reads every property of a layer.
+    # A method: saving reads each property of a layer, and `kernel` must be one already.
     def gain(self):
         """scale / ‖v‖ of each unit, `(units,)`."""
         direction = tf.convert_to_tensor(self._kernel)

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-# Outputs, with the images they are of, by the identities of network and images.
+# Outputs, with the network and the images they are of, by the identities of both.
 _shared: contextvars.ContextVar[dict | None] = contextvars.ContextVar("shared", default=None)
 
 
 @contextlib.contextmanager
 def shared_outputs() -> Iterator[None]:
-    """Within it `outputs_of` runs a network once on the same tensor, however often it is asked."""
+    """Within it `outputs_of` runs a network once on the same tensor, however often it is asked.
+
+    In a graph the first to ask must not stand in a branch or a loop that others do not.
+    """
     token = _shared.set({})
     try:
         yield
@@ -36,6 +39,6 @@ def outputs_of(network: keras.Model, images: tf.Tensor) -> tf.Tensor:
         return network(images, training=False)
     key = (id(network), id(images))
     if key not in shared:
-        # With the images, for a tensor that is gone leaves its identity to another.
-        shared[key] = (network(images, training=False), images)
+        # With both, for what is gone leaves its identity to another.
+        shared[key] = (network(images, training=False), network, images)
     return shared[key][0]

@@ -53,9 +53,9 @@ def evaluate(
     num_images = 0
     batches = tqdm(real_images, desc="measuring", unit="batch", disable=not sys.stderr.isatty())
     for number, real_batch in enumerate(batches):
-        real_batch = tf.convert_to_tensor(real_batch)
+        real_batch = tf.convert_to_tensor(real_batch, tf.float32)
         batch_size = int(real_batch.shape[0])
-        generated_batch = tf.convert_to_tensor(generate(batch_size, seed + number))
+        generated_batch = tf.convert_to_tensor(generate(batch_size, seed + number), tf.float32)
         with shared_outputs():
             for measure in measures:
                 measure.update_state(real_batch, generated_batch)

@@ -92,8 +92,9 @@ class RunCheckpoint(keras.callbacks.Callback):
     within the fifth, holds `model.weights.h5` (networks, averages, step, seeds, all optimizers),
     `state.json` (epoch, step, history, running means of the logs, digests) and the files of the
     stateful callbacks. A kill at any moment leaves the earlier ones whole. Epochs that
-    `StopOnNonFinite` discarded are not saved. Place it after `StopOnNonFinite`, the stateful
-    callbacks and the history. To go on from a checkpoint, see `fit_from`.
+    `StopOnNonFinite` discarded are not saved; the state that it went back to is. Place it after
+    `StopOnNonFinite`, the stateful callbacks and the history. To go on from a checkpoint, see
+    `fit_from`.
 
     Args:
         folder: where the checkpoints go; made if missing.
@@ -202,6 +203,17 @@ class RunCheckpoint(keras.callbacks.Callback):
         is_last = done == (self.params or {}).get("epochs") or self.model.stop_training
         if is_last or done % self.every_epochs == 0:
             self.save()
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        epoch, _ = self._position
+        # What a failure brought back may be the end of an epoch that was not saved.
+        is_back = steps_done(self.model) == self._first_step_of_epoch
+        if epoch and is_back and is_discarded(self.model, epoch):
+            path = self.folder / f"epoch-{epoch:04d}"
+            if not path.exists():
+                self._position = (epoch, 0)
+                self._write(path)
+                self._prune()
 
     def save(self) -> Path | None:
         """Saves the run as it stands between two steps, unless it is saved already.

@@ -243,7 +243,8 @@ class HealthMonitor(keras.callbacks.Callback):
         path: the JSON to keep what is found in. Defaults to `None`, none.
         first_verdict: steps before which nothing is said of variety and movement. Defaults to
             1,000: until then the generator of a good run of `vanilla_mnist` repeats itself.
-        every_epochs: epochs between looks. Defaults to 1. The last epoch is looked at in any case.
+        every_epochs: epochs from one look to the next. Defaults to 1. The first epoch and the last
+            are looked at in any case.
 
     Attributes:
         findings: what was named so far, each with `state`, its `title`, `epoch`, `step`, `seen` and
@@ -285,8 +286,9 @@ class HealthMonitor(keras.callbacks.Callback):
         self._batch_size = rows // parts
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        is_last = epoch + 1 == (self.params or {}).get("epochs")
-        if is_discarded(self.model, epoch) or not (is_last or (epoch + 1) % self.every_epochs == 0):
+        done = epoch + 1
+        is_due = done % self.every_epochs == 0 or done in (1, (self.params or {}).get("epochs"))
+        if is_discarded(self.model, epoch) or not is_due:
             return
         numbers, centre = measure(self.model, self._batch, self._batch_size)
         if logs is not None:

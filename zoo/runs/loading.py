@@ -34,7 +34,7 @@ def load_model(
     several replicas, call this within the strategy's scope.
 
     Args:
-        folder: the folder of a run that has finished its first epoch at least.
+        folder: the folder of a run that has a checkpoint.
         checkpoint: which state of it to load.
 
             - `"best"`, the default, is the state in which training ends: the weights, averages
@@ -67,7 +67,7 @@ def _path_of(checkpoint: str | os.PathLike[str], run: RunFolder) -> Path:
     if checkpoint in ("best", "newest"):
         if newest is None:
             raise CheckpointError(
-                f"{run.path} has no checkpoint yet: a run saves the first at the end of its first "
+                f"{run.path} has no checkpoint yet: a run saves the first at the end of an "
                 "epoch. Wait for it, or go on with the run by --resume"
             )
         return newest

@@ -1,4 +1,4 @@
-"""What one probe batch tells of a model in training: numbers, once an epoch, beside the game.
+"""What one probe batch tells of a model in training: numbers, at ends of epochs, beside the game.
 
 Images are looked at as the model makes them outside of training, by its averages if it has them.
 For gradients the networks are called as in training, and all that such a call changes, batch norm's

@@ -112,22 +112,20 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
 
     Args:
         monitor: name of the log to watch, for example "val_frechet_distance". It must be there at
-            the end of the first epoch, or of the first that is validated.
+            the end of the first epoch, so validate from the first epoch on.
         patience: epochs without improvement after which training stops, at least 1.
         mode: "min" if smaller is better, the default because distances and errors are; or "max".
         min_delta: smallest change that counts as an improvement. Defaults to 0.
         stamp: what the measure is taken on, ready for JSON. It goes into each checkpoint beside the
             best value, which means nothing without it. Defaults to none.
-        every_epochs: epochs between those that are validated; the monitor is asked for at these
-            alone, and a patience that is no multiple becomes the next one. Defaults to 1.
 
     Attributes:
         stop_reason: None, or one line saying why it stopped.
         best, best_epoch: the best value and the index, from 0, of its epoch.
 
     Raises:
-        ValueError: if `patience`, `mode` or `every_epochs` is not one of the above, or, at the end
-            of the first epoch that is validated, if there is no log named `monitor`.
+        ValueError: if `patience` or `mode` is not one of the above, or, at the end of the first
+            epoch, if there is no log named `monitor`.
     """
 
     def __init__(
@@ -137,13 +135,10 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
         mode: str = "min",
         min_delta: float = 0.0,
         stamp: Mapping[str, Any] | None = None,
-        every_epochs: int = 1,
     ) -> None:
         if mode not in ("min", "max"):
             raise ValueError(f'`mode` should be "min" or "max". Received: mode={mode!r}')
-        self.every_epochs = as_integer("every_epochs", every_epochs)
-        # The parent counts the epochs at which there is a value.
-        patience = -(-as_integer("patience", patience) // self.every_epochs)
+        patience = as_integer("patience", patience)
         super().__init__(
             monitor, min_delta=min_delta, patience=patience, mode=mode, restore_best_weights=True
         )
@@ -172,20 +167,17 @@ class StopOnQuality(keras.callbacks.EarlyStopping):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if is_discarded(self.model, epoch):
             return
-        if (epoch + 1) % self.every_epochs and self.monitor not in (logs or {}):
-            return
         super().on_epoch_end(epoch, logs)
         if self.stopped_epoch and self.stop_reason is None:
             self.stop_reason = self.standstill()
 
     def standstill(self) -> str:
         """One line that says since when the measure has not improved."""
-        epochs = self.wait * self.every_epochs
         if not math.isfinite(self.best):
-            return f"{self.monitor} was no finite number for {counted(epochs, 'epoch')}"
+            return f"{self.monitor} was no finite number for {counted(self.wait, 'epoch')}"
         return (
             f"{self.monitor} has not improved on {self.best:.6g} (epoch {self.best_epoch + 1}) "
-            f"for {counted(epochs, 'epoch')}"
+            f"for {counted(self.wait, 'epoch')}"
         )
 
     def get_monitor_value(self, logs: Mapping[str, float] | None) -> float | None:
