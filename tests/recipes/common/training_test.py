@@ -124,12 +124,12 @@ def test_outcome_says_which_weights_were_scored(is_broken, keeps_best, are_avera
 
 
 def test_epochs_between_are_neither_validated_nor_saved(tmp_path):
-    outcome = trained(tmp_path / "run", epochs=5, evaluate_every=2)
-    assert [row["epoch"] for row in outcome.history if "val_error" in row] == [1, 2, 4, 5]
-    assert [row["epoch"] for row in outcome.history] == [1, 2, 3, 4, 5]
+    outcome = trained(tmp_path / "run", epochs=4, evaluate_every=3)
+    assert [row["epoch"] for row in outcome.history if "val_error" in row] == [1, 3, 4]
+    assert [row["epoch"] for row in outcome.history] == [1, 2, 3, 4]
     saved = {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()}
-    assert {"epoch-0004", "epoch-0005"} <= saved <= {"epoch-0002", "epoch-0004", "epoch-0005"}
-    assert json.loads((tmp_path / "run" / "health.json").read_text())["looks"] == 4
+    assert saved == {"epoch-0003", "epoch-0004"}
+    assert json.loads((tmp_path / "run" / "health.json").read_text())["looks"] == 3
 
 
 @pytest.mark.slow
