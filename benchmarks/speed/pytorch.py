@@ -201,6 +201,16 @@ def cyclegan(compiled: bool) -> Callable[[], None]:
 STEPS = {"DCGAN": dcgan, "WGANGP": wgan_gp, "CycleGAN": cyclegan}
 
 
+def in_bfloat16(step: Callable[[], None]) -> Callable[[], None]:
+    """Returns the step with its layers in half precision, as `torch.autocast` chooses them."""
+
+    def step_in_half_precision() -> None:
+        with torch.autocast(DEVICE.type, torch.bfloat16):
+            step()
+
+    return step_in_half_precision
+
+
 def milliseconds(step: Callable[[], None], steps: int) -> list[float]:
     """Returns how long each of so many steps took."""
     times = [_now()]

@@ -6,8 +6,9 @@
 
 Contenders live in processes of their own and take turns, a few seconds each: A B C A B C. So a
 machine that slows down slows them all, and what counts is the ratio within a round. Writes
-`benchmarks/speed/results/throughput.json` and the table of docs/speed.md, a row as soon as it is
-measured; a row of this commit and this machine is not measured again.
+`benchmarks/speed/results/throughput.json`, on a GPU `throughput_gpu.json`, and its table of
+docs/speed.md, a row as soon as it is measured; a row of this commit and this machine is not
+measured again.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -35,13 +36,13 @@ from benchmarks.pages import REPOSITORY, replace_block
 from benchmarks.speed.flops import gigaflops_of_products
 from benchmarks.speed.games import GAMES, require_games
 from benchmarks.speed.plain_keras import PLAIN
-from benchmarks.speed.worker import DEFAULT, OURS, PLAIN_KERAS, TORCH
+from benchmarks.speed.worker import DEFAULT, OURS, OURS_ON_A_GPU, PLAIN_KERAS, TORCH
 from zoo.common.command_errors import one_line_errors
 from zoo.common.files import write_atomically
 from zoo.runs.folder import describe_environment
 
 PAGE = Path("docs", "speed.md")
-RESULTS = Path(__file__).resolve().parent / "results" / "throughput.json"
+_RESULTS = Path(__file__).resolve().parent / "results"
 _WORKER = "benchmarks.speed.worker"
 # What `compile` may be given is left out of further turns where it is so much slower.
 _HOPELESS = 1.5
@@ -92,13 +93,18 @@ def contenders_of(variant: str, torch_python: str | None = None) -> list[str]:
         variant: which.
         torch_python: a Python that has PyTorch, where this one has none.
     """
-    names = list(OURS)
+    on_a_gpu = has_gpu()
+    names = list(OURS_ON_A_GPU if on_a_gpu else OURS)
     if variant in PLAIN:
         names.append(PLAIN_KERAS)
         if torch_python or importlib.util.find_spec("torch"):
-            on_a_gpu = bool(tf.config.list_physical_devices("GPU"))
-            names += [name for name, compiled in TORCH.items() if on_a_gpu or not compiled]
+            names += list(TORCH) if on_a_gpu else ["PyTorch"]
     return names
+
+
+def has_gpu() -> bool:
+    """Returns whether TensorFlow has a GPU here."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 @contextlib.contextmanager
@@ -187,11 +193,56 @@ def _ratio_cell(values: Sequence[float] | None) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def table(results: Mapping[str, Any]) -> str:
-    """Returns what was measured, a row a variant."""
-    lines = [
+def _ratio_to_ours(measured: Mapping[str, Any], name: str, ours: str = DEFAULT) -> str:
+    return _ratio_cell(ratios(measured, name, ours) if ours in measured["contenders"] else None)
+
+
+def _where(results: Mapping[str, Any]) -> str:
+    return (
         f"On {results['device']}, {results['cpus']} cores, TensorFlow "
-        f"{results['packages']['tensorflow']}.",
+        f"{results['packages']['tensorflow']}."
+    )
+
+
+def gpu_table(results: Mapping[str, Any]) -> str:
+    """Returns what was measured on a GPU, a row a variant."""
+    half = "bfloat16"
+    lines = [
+        _where(results),
+        "",
+        "| Variant | Batch | ms a step | images/s | TFLOP/s | share of the peak | × without XLA |"
+        " bfloat16: × of float32 | × of plain Keras | × of PyTorch | × of torch.compile |"
+        " bfloat16: × of PyTorch in float32 | × of PyTorch | × of torch.compile |",
+        "| :--- |" + " ---: |" * 13,
+    ]
+    for variant, measured in results["variants"].items():
+        step = statistics.median(measured["contenders"][DEFAULT]["milliseconds"])
+        speed = 1000 * measured["gflop"] / step
+        peak = statistics.median(measured["product_gflops"])
+        cells = [
+            f"`{variant}`",
+            str(measured["batch_size"]),
+            f"{step:.3g}",
+            f"{1000 * measured['batch_size'] / step:,.0f}",
+            f"{speed / 1000:.3g}",
+            f"{speed / peak:.0%}",
+            _ratio_to_ours(measured, "without XLA"),
+            _ratio_to_ours(measured, DEFAULT, half),
+            _ratio_to_ours(measured, PLAIN_KERAS),
+            _ratio_to_ours(measured, "PyTorch"),
+            _ratio_to_ours(measured, "torch.compile"),
+            _ratio_to_ours(measured, "PyTorch", half),
+            _ratio_to_ours(measured, f"PyTorch, {half}", half),
+            _ratio_to_ours(measured, f"torch.compile, {half}", half),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Returns what was measured on a processor, a row a variant."""
+    lines = [
+        _where(results),
         "",
         "| Variant | Batch | ms a step | GFLOP a step | GFLOP/s | share of the peak |"
         " best setting | × of plain Keras | × of PyTorch | MB |",
@@ -223,14 +274,17 @@ def table(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_page(results: Mapping[str, Any], repository: Path = REPOSITORY) -> None:
-    """Writes the table of docs/speed.md anew."""
+def write_page(
+    results: Mapping[str, Any], on_a_gpu: bool = False, repository: Path = REPOSITORY
+) -> None:
+    """Writes the table of docs/speed.md anew, that of processors or that of GPUs."""
     text = (repository / PAGE).read_text(encoding="utf-8")
-    text = replace_block(text, "throughput", table(results), PAGE, "benchmarks.speed.throughput")
+    name, made = ("gpus", gpu_table(results)) if on_a_gpu else ("throughput", table(results))
+    text = replace_block(text, name, made, PAGE, "benchmarks.speed.throughput")
     write_atomically(repository / PAGE, text)
 
 
-def results_so_far(environment: Mapping[str, Any], path: Path = RESULTS) -> dict[str, Any]:
+def results_so_far(environment: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Returns what was measured with this processor or GPU and these packages; else no rows."""
     here = {
         "device": environment["devices"][-1],
@@ -254,7 +308,8 @@ def main() -> None:
         variants = flags.FLAGS.variants
         require_games(variants)
         names = flags.FLAGS.contenders
-        known = (*OURS, PLAIN_KERAS, *TORCH)
+        on_a_gpu = has_gpu()
+        known = (*(OURS_ON_A_GPU if on_a_gpu else OURS), PLAIN_KERAS, *TORCH)
         if names and (DEFAULT not in names or set(names) - set(known)):
             raise ValueError(
                 f"--contenders may be: {', '.join(known)}; {DEFAULT} among them. Received: {names}"
@@ -264,7 +319,8 @@ def main() -> None:
             raise ValueError(f"--torch_python must be a Python. Received: {torch_python!r}")
     environment = describe_environment()
     commit = environment["git_commit"]
-    results = results_so_far(environment)
+    path = _RESULTS / ("throughput_gpu.json" if on_a_gpu else "throughput.json")
+    results = results_so_far(environment, path)
     rows = results["variants"]
     for variant in tqdm(variants, unit=" variant"):
         if commit and rows.get(variant, {}).get("git_commit") == commit:
@@ -272,10 +328,10 @@ def main() -> None:
         chosen = [n for n in contenders_of(variant, torch_python) if not names or n in names]
         measured = measure(variant, chosen, flags.FLAGS.rounds, flags.FLAGS.seconds, torch_python)
         rows[variant] = {"git_commit": commit, "date": _today(), **measured}
-        RESULTS.parent.mkdir(exist_ok=True)
-        write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
-        write_page(results)
-    print(f"Wrote {RESULTS} and the table of {PAGE}.")
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, json.dumps(results, indent=1) + "\n")
+        write_page(results, on_a_gpu)
+    print(f"Wrote {path} and the table of {PAGE}.")
 
 
 if __name__ == "__main__":

@@ -22,14 +22,29 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 Timer = Callable[[int], list[float]]
 
 DEFAULT = "fit"
+_BFLOAT16 = "bfloat16"
 # Ours, by what `compile` is given beside the defaults.
 OURS = {
     DEFAULT: {},
     "8 steps a call": {"steps_per_execution": 8},
     "XLA": {"jit_compile": True},
 }
+# On a GPU the default is XLA.
+OURS_ON_A_GPU = {
+    DEFAULT: {},
+    "8 steps a call": {"steps_per_execution": 8},
+    "without XLA": {"jit_compile": False},
+    _BFLOAT16: {},
+    f"{_BFLOAT16}, 8 steps a call": {"steps_per_execution": 8},
+}
 PLAIN_KERAS = "plain Keras"
-TORCH = {"PyTorch": False, "torch.compile": True}
+# Whether each is compiled.
+TORCH = {
+    "PyTorch": False,
+    "torch.compile": True,
+    f"PyTorch, {_BFLOAT16}": False,
+    f"torch.compile, {_BFLOAT16}": True,
+}
 
 
 def main(contender: str, variant: str) -> None:
@@ -67,10 +82,12 @@ def _of_keras(contender: str, variant: str) -> tuple[float | None, Timer]:
             self.times.append(time.perf_counter())
 
     keras.utils.set_random_seed(0)
+    if _BFLOAT16 in contender:
+        keras.config.set_dtype_policy("mixed_bfloat16")
     game = GAMES[variant]
     model = game.build()
     batch = batch_of(model.batch_spec, game.batch_size)
-    options = OURS.get(contender, {})
+    options = (OURS | OURS_ON_A_GPU).get(contender, {})
     model.compile(**options)
     gflop = None
     if contender == DEFAULT:
@@ -94,6 +111,8 @@ def _of_torch(contender: str, variant: str) -> tuple[None, Timer]:
     from benchmarks.speed import pytorch
 
     step = pytorch.STEPS[variant](TORCH[contender])
+    if _BFLOAT16 in contender:
+        step = pytorch.in_bfloat16(step)
     return None, lambda steps: pytorch.milliseconds(step, steps)
 
 

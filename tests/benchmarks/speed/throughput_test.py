@@ -43,6 +43,46 @@ def test_a_row_has_ratios_within_rounds_and_the_share_of_the_peak():
     )
 
 
+ON_A_GPU = {
+    **RESULTS,
+    "device": "GPU of a kind",
+    "variants": {
+        "DCGAN": {
+            **MEASURED,
+            "contenders": {
+                "fit": {"milliseconds": [4.0, 4.0, 4.0], "peak_mb": 1.0},
+                "without XLA": {"milliseconds": [8.0, 8.0, 10.0], "peak_mb": 1.0},
+                "bfloat16": {"milliseconds": [2.0, 2.0, 2.0], "peak_mb": 1.0},
+                "PyTorch": {"milliseconds": [6.0, 5.0, 4.0], "peak_mb": 1.0},
+                "PyTorch, bfloat16": {"milliseconds": [3.0, 3.0, 3.0], "peak_mb": 1.0},
+            },
+        }
+    },
+}
+
+
+def test_a_row_of_a_gpu_compares_each_precision_with_its_own():
+    *_, row = throughput.gpu_table(ON_A_GPU).splitlines()
+    assert row == (
+        "| `DCGAN` | 4 | 4 | 1,000 | 7.5 | 3750% | 2.00 (2.00 to 2.50) | 2.00 (2.00 to 2.00) |"
+        " – | 1.25 (1.00 to 1.50) | – | 2.50 (2.00 to 3.00) | 1.50 (1.50 to 1.50) | – |"
+    )
+
+
+@pytest.mark.parametrize("on_a_gpu", [False, True])
+def test_each_kind_of_machine_has_a_table_of_its_own(tmp_path, on_a_gpu):
+    page = tmp_path / throughput.PAGE
+    page.parent.mkdir()
+    text = (REPOSITORY / throughput.PAGE).read_text()
+    page.write_text(text)
+    throughput.write_page(ON_A_GPU, on_a_gpu, tmp_path)
+    changed = page.read_text()
+    assert "On GPU of a kind" in changed
+    marker = "<!-- end of throughput -->"
+    before, after = text.split(marker), changed.split(marker)
+    assert before[not on_a_gpu] == after[not on_a_gpu] and before[on_a_gpu] != after[on_a_gpu]
+
+
 def test_every_variant_is_timed():
     assert set(GAMES) == {case.variant.__name__ for case in CASES}
 
