@@ -158,6 +158,15 @@ def test_full_size_networks_have_the_papers_number_of_parameters(case):
 # === 2. Saving ===
 
 
+def test_every_variable_may_lie_on_a_gpu(model):
+    # TensorFlow keeps int32 variables with the processor, where XLA's code for a GPU can't reach.
+    variables = [
+        *model.variables,
+        *(v for each in model.optimizers.values() for v in each.variables),
+    ]
+    assert variables and not [v.path for v in variables if v.dtype == "int32"]
+
+
 def test_is_rebuilt_from_its_config(model):
     config = json.dumps(keras.saving.serialize_keras_object(model))
     again = keras.saving.deserialize_keras_object(json.loads(config))

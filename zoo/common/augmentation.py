@@ -196,7 +196,7 @@ class AdaptiveProbability(keras.layers.Layer):
         }
         self.probability = self.add_weight(name="probability", **options)
         self.sum_of_signs = self.add_weight(name="sum_of_signs", **options)
-        self.num_steps = self.add_weight(name="num_steps", dtype="int32", **options)
+        self.num_steps = self.add_weight(name="num_steps", dtype="int64", **options)
         self.built = True
 
     def update(self, real_logits: tf.Tensor) -> tf.Tensor:

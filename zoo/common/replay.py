@@ -46,7 +46,8 @@ class ImagePool(keras.layers.Layer):
         }
         if size:
             self.images = self.add_weight(shape=(size, *self.image_shape), name="images", **options)
-            self.num_images = self.add_weight(shape=(), dtype="int32", name="num_images", **options)
+            # An int32 would stay with the processor, out of reach of XLA's code for a GPU.
+            self.num_images = self.add_weight(shape=(), dtype="int64", name="num_images", **options)
         self.built = True
 
     def call(self, images, seed):
@@ -86,6 +87,7 @@ def _pass_through(images, pool, num_images, size, seed):
     swaps, places = tf.unstack(tf.random.split(seed, 2))
     is_swapped = tf.random.stateless_uniform((batch_size,), swaps) < 0.5
     places = tf.random.stateless_uniform((batch_size,), places, 0, size, tf.int32)
+    places = tf.cast(places, num_images.dtype)
 
     def send(row, chosen, pool, num_images):
         is_filling = num_images < size
@@ -97,7 +99,7 @@ def _pass_through(images, pool, num_images, size, seed):
             row + 1,
             chosen.write(row, old),
             tf.tensor_scatter_nd_update(pool, [[place]], [kept]),
-            num_images + tf.cast(is_filling, tf.int32),
+            num_images + tf.cast(is_filling, num_images.dtype),
         )
 
     chosen = tf.TensorArray(images.dtype, size=batch_size, element_shape=images.shape[1:])
