@@ -66,14 +66,16 @@ def _generator(*between: layers.Layer, first_ground: float = 0.0) -> keras.Model
     return keras.Model(latents, layers.Reshape(SHAPE)(x))
 
 
-def _discriminator(is_even: bool = False, hidden_layers: int = 1) -> keras.Model:
+def _discriminator(
+    is_even: bool = False, hidden_layers: int = 1, activation: str | None = None
+) -> keras.Model:
     images = keras.Input(SHAPE)
     x = layers.Flatten()(images)
     if is_even:
         x = layers.Multiply()([x, x])
     for _ in range(hidden_layers):
         x = layers.LeakyReLU(0.2)(layers.Dense(64)(x))
-    return keras.Model(images, layers.Dense(1)(x))
+    return keras.Model(images, layers.Dense(1, activation=activation)(x))
 
 
 def _translator(sign: float) -> keras.Model:
@@ -220,6 +222,16 @@ ILL = {
             discriminator=_discriminator(hidden_layers=3),
             rates=(1e-3, 3e-2),
             objective="wasserstein",
+            penalty="none",
+        ),
+    ),
+    "standstill": Training(
+        "a hinge discriminator that ends in a rectifier, at thirty times its rate",
+        lambda seed: _gan(
+            seed,
+            discriminator=_discriminator(activation="relu"),
+            rates=(1e-3, 3e-2),
+            objective="hinge",
             penalty="none",
         ),
     ),

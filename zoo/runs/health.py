@@ -45,6 +45,8 @@ SWING_LOOKS = 6
 EXPLOSION_FACTOR = 200.0
 # No first look tells it where the first is broken already; that run stays below 250.
 EXPLODED_NORM = 1e5
+# Of the first look's gradients, of every player. Games that go on keep a tenth and more.
+STILL_SHARE = 0.02
 # Correlation; `vanilla_mnist` has 0.94 and more, unrelated images 0.
 INVERTED_LIGHTNESS = -0.5
 # At 1 an image hangs on its company alone, and on its latents not at all; batches of 16 have 0.2.
@@ -137,6 +139,27 @@ def _exploding_gradients(looks: Looks) -> str | None:
     return None
 
 
+def _standstill(looks: Looks) -> str | None:
+    firsts = {
+        name: value
+        for name, value in looks[0].items()
+        # Those of a half of a loss, as in discriminator_real_gradient_norm, may vanish by right.
+        if name.endswith("_gradient_norm")
+        and f"{name.removesuffix('_gradient_norm')}_loss" in looks[0]
+    }
+    last = looks[-LOOKS_ON_END:]
+    if len(looks) <= LOOKS_ON_END or not firsts or not all(map(np.isfinite, firsts.values())):
+        return None
+    for look in last:
+        if any(look.get(name, np.inf) > STILL_SHARE * first for name, first in firsts.items()):
+            return None
+    name, first = next(iter(firsts.items()))
+    return (
+        f"no player learns any more; the {name.replace('_', ' ')} is {looks[-1][name]:.2g}, and "
+        f"was {first:.3g} at first"
+    )
+
+
 def _colour_inversion(looks: Looks) -> str | None:
     for name, values in _series(looks, "lightness"):
         if len(values) >= LOOKS_ON_END and max(values[-LOOKS_ON_END:]) < INVERTED_LIGHTNESS:
@@ -190,6 +213,12 @@ STATES = {
         "spectral normalisation or clipped weights.",
         _exploding_gradients,
     ),
+    "standstill": State(
+        "the game stands still",
+        "Start anew with another seed or a lower learning rate of the discriminator or critic: "
+        "what ends in a rectifier may have fallen to 0 everywhere, where it has no slope.",
+        _standstill,
+    ),
     "colour_inversion": State(
         "light and dark are exchanged",
         "Start anew with another seed; of translations, with a generator that keeps colours "
@@ -228,10 +257,10 @@ class HealthMonitor(keras.callbacks.Callback):
     """Looks at the game at ends of epochs, and names each ill that it sees once, in one line.
 
     It sees `STATES`: a discriminator that has won, a constant generator, collapse, oscillation,
-    exploding gradients, exchanged colours, and images that hang on the others of their batch. Each
-    threshold stands with its reason at the top of this module; `docs/health.md` shows at which step
-    each was named in trainings that were led into it. What a model does not log or show is not
-    judged: no probability of D, no verdict on who won.
+    exploding gradients and a standstill without any, exchanged colours, and images that hang on the
+    others of their batch. Each threshold stands with its reason at the top of this module;
+    `docs/health.md` shows at which step each was named in trainings that were led into it. What a
+    model does not log or show is not judged: no probability of D, no verdict on who won.
 
     The looks are on one batch, `zoo.runs.probing.measure`, whose numbers `latest` holds; those of
     the gradients of either half join the logs of the epoch. Training goes on as if nobody had
