@@ -101,6 +101,14 @@ class Row:
         """Those that trained no companion and had no GPU, so that their times compare."""
         return [run for run in self.all_runs if not _companion_epochs(run) and not has_gpu(run)]
 
+    @property
+    def timed_runs(self) -> tuple[list[Record], str]:
+        """Those whose times are told, and what is said behind these: `runs_alone`, else a GPU's."""
+        if self.runs_alone:
+            return self.runs_alone, ""
+        on_a_gpu = [run for run in self.all_runs if not _companion_epochs(run)]
+        return on_a_gpu, " on a GPU" if on_a_gpu else ""
+
     def name_beside(self, companion: Companion) -> str:
         """Returns the name of a companion's row beside this one."""
         return companion.title if self.name == PRESET else f"{companion.title}: {self.name}"

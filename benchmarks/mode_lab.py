@@ -20,6 +20,7 @@ from absl import flags
 
 from benchmarks import side_by_side
 from benchmarks.cells import NOTHING, markdown_table, mean_and_deviation
+from benchmarks.configurations import has_gpu
 from benchmarks.measure import Run
 from benchmarks.records import Record
 from recipes.common.measures import Reported
@@ -145,14 +146,17 @@ def _cells(dataset: str, runs: Sequence[Record]) -> list[str]:
 def _with_costs(
     rows: Sequence[list[str]], runs: dict[tuple[str, str], list[Record]]
 ) -> list[list[str]]:
-    """Adds what a step takes, of the first data set that was measured: the median of its runs."""
+    """Adds what a step takes without a GPU, of the first data set: the median of its runs."""
     with_costs = []
     for row in rows:
-        own = next(runs[row[0], dataset] for dataset in SEEDS if (row[0], dataset) in runs)
+        of_datasets = (runs.get((row[0], dataset), []) for dataset in SEEDS)
+        timed = ([run for run in own if not has_gpu(run)] for own in of_datasets)
+        own = next(filter(None, timed), [])
         speeds = [run.steps_per_second for run in own if run.steps_per_second]
         step = f"{1000 / statistics.median(speeds):.1f} ms" if speeds else NOTHING
-        memory = statistics.median(run.details["peak_memory_megabytes"] for run in own)
-        with_costs.append([*row, step, f"{memory:,.0f} MB"])
+        peaks = [run.details["peak_memory_megabytes"] for run in own]
+        memory = f"{statistics.median(peaks):,.0f} MB" if peaks else NOTHING
+        with_costs.append([*row, step, memory])
     return with_costs
 
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterable, Sequence
 
-from benchmarks.cells import markdown_table, score_cell
+from benchmarks.cells import markdown_table, score_cell, span
 from benchmarks.configurations import PRESET, Row, axis_value, comparable_key, grouped, rows_of
 from benchmarks.docstrings import first_link, read_docstring
 from benchmarks.records import Record
@@ -120,7 +120,5 @@ def _quoted(reported: Reported) -> str:
 
 
 def _minutes(row: Row) -> str:
-    minutes = sorted(round(run.seconds / 60) for run in row.runs_alone)
-    if not minutes:
-        return "unknown"
-    return f"{minutes[0]} to {minutes[-1]}" if minutes[0] < minutes[-1] else f"{minutes[0]}"
+    timed, where = row.timed_runs
+    return span((run.seconds / 60 for run in timed), ".0f") + where

@@ -112,8 +112,10 @@ def _lines(
                     yield [*part_cell, row.name_beside(companion), *numbers, *own, *behind]
             numbers = _numbers(row.runs, row.runs[0].configuration["epochs"])
             reported = [_value(paper, row) for paper in papers]
-            seconds = span(run.seconds for run in row.runs_alone)
-            times = [seconds, span(run.steps_per_second for run in row.runs if not has_gpu(run))]
+            timed, where = row.timed_runs
+            seconds = span(run.seconds for run in timed) + where
+            speeds = span(run.steps_per_second for run in row.runs if has_gpu(run) == bool(where))
+            times = [seconds, speeds + where]
             yield [*part_cell, row.name, *numbers, *scores(row.runs), *reported, *times]
 
 

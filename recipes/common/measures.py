@@ -269,7 +269,11 @@ GENERATION = Measures(
 protocol names: distances in other features are not comparable. *Floor* is the Fréchet distance that
 other real images have from the same ones. *Confidence* is the mean probability of a generated
 image's likeliest class; *imbalance* the largest factor by which a class is too rare or too frequent
-among them, 1 at best. The first run on a data set may also prepare that and train the classifier.
+among them, 1 at best. *Precision* is the share of generated images that lie among real ones,
+*recall* that of real ones among generated, *coverage* the share of real images with a generated one
+near: 1 is best. *Authenticity* is the share that is no near copy of a training image. A dash stands
+where a run is from before there was such a measure. The first run on a data set may also prepare
+that and train the classifier.
 """,
     axes=(Axis("seeds", "0,1,2", "Seeds of weights, latents and batches.", ("seed",)),),
     scores=("frechet_distance", "kernel_distance", "real_frechet_distance"),
@@ -282,6 +286,10 @@ among them, 1 at best. The first run on a data set may also prepare that and tra
         Mean("Kernel distance × 1000", "kernel_distance", factor=1000),
         Mean("Confidence", "mean_confidence", factor=100, unit=" %"),
         Mean("Imbalance", "class_imbalance"),
+        Mean("Precision", "precision", decimals=2),
+        Mean("Recall", "recall", decimals=2),
+        Mean("Coverage", "coverage", decimals=2),
+        Mean("Authenticity", "authenticity", decimals=2),
     ),
     summary=Summary("Fréchet distance", _FRECHET, _FLOOR, "other real images"),
 )

@@ -79,3 +79,6 @@ def test_times_are_those_of_processors_and_scores_of_the_newest_run() -> None:
         (row,) = rows_of(records)
         assert row.runs == [on_gpu]
         assert row.runs_alone == [on_processor]
+        assert row.timed_runs == ([on_processor], "")
+    (row,) = rows_of([on_gpu])
+    assert row.timed_runs == ([on_gpu], " on a GPU")
