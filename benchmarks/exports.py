@@ -1,6 +1,7 @@
 """Measures each variant's export, in a process of its own, beside its model and other runtimes.
 
     python -m benchmarks.exports
+    python -m benchmarks.exports --variants DCGAN CycleGAN --torch_python=../torch/bin/python
 
 It writes docs/exports.md: size, parity, time to load and to answer. Weights are those that a model
 begins with, for what is measured does not depend on training; networks are the constructor's own.
@@ -38,7 +39,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 PAGE = _ROOT / "docs" / "exports.md"
 # Where rows are kept, so that not all need be measured at once.
 ROWS = _ROOT / "benchmarks" / "exports.json"
-BATCH_SIZES = (1, 64)
+BATCH_SIZES = (1, 8, 64)
+# Of which there is a generator in PyTorch; `benchmarks.speed.pytorch` has it.
+IN_PYTORCH = ("CycleGAN", "DCGAN")
 # Calls after the first are repeated for so long, and three times at least if they are no longer.
 _SECONDS = 1.0
 _FREE_SIDE = 64
@@ -91,6 +94,7 @@ class Row:
             LiteRT in single precision.
         checks: what the checks of values add to the processor time of a call, as a share of it.
         processor: on which.
+        pytorch: for a call of the same network in PyTorch, eager; None where there is none.
     """
 
     variant: str
@@ -108,14 +112,18 @@ class Row:
     litert: dict[int, float]
     checks: dict[int, float]
     processor: str
+    pytorch: dict[int, float] | None = None
 
 
-def measure(model: AdversarialModel, seconds: float = _SECONDS) -> Row:
+def measure(
+    model: AdversarialModel, seconds: float = _SECONDS, torch_python: str | None = None
+) -> Row:
     """Exports and converts a model, and measures all there is of it.
 
     Args:
         model: what its export's root does when called is what is measured.
         seconds: for which each call is repeated.
+        torch_python: a Python that has PyTorch. Defaults to none, no row of PyTorch.
     """
     signatures = model.export_signatures()
     name = _measured_function(signatures)
@@ -146,7 +154,22 @@ def measure(model: AdversarialModel, seconds: float = _SECONDS) -> Row:
             litert=_timed(_litert_call(litert.path), batches, seconds),
             checks=_share_of_checks(model, name, batches, seconds),
             processor=processor_name(),
+            pytorch=_in_pytorch(type(model).__name__, seconds, torch_python),
         )
+
+
+def _in_pytorch(variant: str, seconds: float, torch_python: str | None) -> dict[int, float] | None:
+    if torch_python is None or variant not in IN_PYTORCH:
+        return None
+    sizes = map(str, BATCH_SIZES)
+    finished = subprocess.run(
+        [torch_python, "-m", "benchmarks.speed.pytorch", variant, str(seconds), *sizes],
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return {int(size): took for size, took in json.loads(finished.stdout).items()}
 
 
 def _seconds_of(call: Callable[..., object], *arguments) -> float:
@@ -274,12 +297,13 @@ _HEAD = """# Exports, measured
 Made by `python -m benchmarks.exports`. Parity is the largest absolute difference between the model
 and its export in a process without the zoo. `check` is the comparison of all files with their
 digests, which `export.load` begins with; `verify` is `export.verify`, most of which is the start of
-a process and of TensorFlow in it. Times of calls are medians; for each image, in ms, at batch 1 /
-64: the live model (`predict_on_batch`), the export, and ONNX Runtime and LiteRT in single
-precision. `checks` is what it adds to the processor time of a call to refuse values out of range,
-in per cent, by calls with and without in turns; where a call takes long there are few of them, and
-5 % more or less is noise. The converted functions do not check. Networks are those that a variant
-is built with by default, with the weights that they begin with.
+a process and of TensorFlow in it. Times of calls are medians; for each image, in ms, at batch 1 / 8
+/ 64: the live model (`predict_on_batch`), the export, ONNX Runtime and LiteRT in single precision,
+and two generators of the same layers in PyTorch, eager. `checks` is what it adds to the processor
+time of a call to refuse values out of range, in per cent, by calls with and without in turns; where
+a call takes long there are few of them, and 5 % more or less is noise. The converted functions do
+not check. Networks are those that a variant is built with by default, with the weights that they
+begin with.
 
 At batch 1 most of a small network's time is that of TensorFlow's call, of 0.5 ms and more, which
 ONNX Runtime and LiteRT do not have. LiteRT is slower where convolutions are transposed, for its
@@ -292,7 +316,8 @@ def render(rows: Sequence[Row]) -> str:
     """Returns the page."""
     columns = [
         "variant", "function", "images", "MB", "parity", "check, s", "verify, s", "load, s",
-        "first call, s", "live", "export", "ONNX Runtime", "LiteRT", "checks, %", "processor",
+        "first call, s", "live", "export", "ONNX Runtime", "LiteRT", "PyTorch", "checks, %",
+        "processor",
     ]  # fmt: skip
     lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
@@ -310,13 +335,15 @@ def _cells(row: Row) -> list[str]:
         f"{row.verify:.1f}",
         f"{row.load:.2f}",
         f"{row.first:.2f}",
-        *(_per_image(times) for times in (row.live, row.alone, row.onnx, row.litert)),
+        *(_per_image(times) for times in (row.live, row.alone, row.onnx, row.litert, row.pytorch)),
         " / ".join(f"{100 * share:+.1f}" for share in row.checks.values()),
         row.processor,
     ]
 
 
-def _per_image(times: dict[int, float]) -> str:
+def _per_image(times: dict[int, float] | None) -> str:
+    if times is None:
+        return "–"
     return " / ".join(f"{1e3 * seconds / size:.3g}" for size, seconds in times.items())
 
 
@@ -339,13 +366,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("benchmarks.exports", description=__doc__)
     parser.add_argument("--variants", nargs="+", choices=sorted(models), default=sorted(models))
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="to repeat a call for")
+    parser.add_argument("--torch_python", help="a Python that has PyTorch, for its column")
     parser.add_argument("--out", type=Path, default=PAGE)
     parser.add_argument("--rows", type=Path, default=ROWS, help="where rows are kept")
     values = parser.parse_args(arguments)
     with one_line_errors():
         rows = read_rows(values.rows)
         for name in values.variants:
-            rows[name] = measure(models[name](), values.seconds)
+            rows[name] = measure(models[name](), values.seconds, values.torch_python)
             print(" ".join(_cells(rows[name])), flush=True)
             kept = [dataclasses.asdict(rows[each]) for each in sorted(rows)]
             write_atomically(values.rows, json.dumps(kept, indent=1) + "\n")

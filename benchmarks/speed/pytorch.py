@@ -3,10 +3,18 @@
 DCGAN as in pytorch/examples, CycleGAN as in junyanz/pytorch-CycleGAN-and-pix2pix, WGAN-GP as in
 Algorithm 1. Layers, filters and losses are those of the zoo's models, so that a step is as much
 arithmetic. `torch` is no dependency: `pip install -e '.[torch]'`.
+
+    python -m benchmarks.speed.pytorch DCGAN 1.0 1 8 64
+
+says in a line of JSON how many seconds the generator takes for each of these batches, the median of
+calls over so many seconds.
 """
 
 import itertools
+import json
 import random
+import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -220,7 +228,34 @@ def milliseconds(step: Callable[[], None], steps: int) -> list[float]:
     return [1000 * (later - earlier) for earlier, later in itertools.pairwise(times)]
 
 
+# The generators of default size, and the shape of what each takes.
+GENERATORS = {
+    "DCGAN": (lambda: strided_generator(100, 64, 3, 3), (100, 1, 1)),
+    "CycleGAN": (translator, (3, 64, 64)),
+}
+
+
+def seconds_to_generate(variant: str, seconds: float, batch_size: int) -> float:
+    """Returns the median time of a generator's calls after the first, three of them at least."""
+    build, shape = GENERATORS[variant]
+    generator = build().to(DEVICE).eval()
+    given = torch.rand(batch_size, *shape, device=DEVICE)
+    took: list[float] = []
+    with torch.inference_mode():
+        generator(given)
+        while sum(took) < seconds or len(took) < 3:
+            start = _now()
+            generator(given)
+            took.append(_now() - start)
+    return statistics.median(took)
+
+
 def _now() -> float:
     if DEVICE.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
+
+
+if __name__ == "__main__":
+    _variant, _seconds, *_sizes = sys.argv[1:]
+    print(json.dumps({n: seconds_to_generate(_variant, float(_seconds), int(n)) for n in _sizes}))

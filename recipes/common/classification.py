@@ -14,7 +14,9 @@ from recipes.common.family import Family, Row, RunData
 from recipes.common.hyper_parameters import WithEarlyStopping, sourced
 from recipes.common.images import WithImages
 from recipes.common.measures import CLASSIFICATION, Measures, Reported
+from recipes.common.stamps import shared_by, stamp_of_real_images
 from recipes.common.training import Outcome
+from zoo import metrics
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.layers import initialize_from_data
 from zoo.datasets.catalogue import own_dataset
@@ -87,9 +89,16 @@ class ClassificationData(RunData):
             self.images.labelled(split, batch_size=EVALUATION_BATCH)
             for split in (values.validation_split, values.test_split)
         )
-        self.num_test_images = sum(len(labels) for _, labels in self.test.as_numpy_iterator())
+        self.num_test_images = _number_of(self.test)
         train = self.images.batches(values.train_split, batch_size=values.batch_size)
         self.steps_per_epoch = 3 if values.smoke else int(train.cardinality())
+
+    @property
+    def stamp_of_validation(self) -> metrics.Stamp:
+        """What validation errors are taken on."""
+        values = self._values
+        split = f"{values.dataset} {values.validation_split}"
+        return stamp_of_real_images(_number_of(self.validation), split)
 
     def train_from(self, step: int) -> tf.data.Dataset:
         """Returns the batches from that step on, `((images, labels), unlabelled_images)`."""
@@ -115,6 +124,10 @@ class ClassificationData(RunData):
 
 
 # === Baseline ===
+
+
+def _number_of(labelled: tf.data.Dataset) -> int:
+    return sum(len(labels) for _, labels in labelled.as_numpy_iterator())
 
 
 def baseline_error(
@@ -225,6 +238,12 @@ class Classification(Family[ClassificationHyperParameters, ClassificationData]):
         """Starts the weights of the discriminator from some training images."""
         model.adapt(data.some_train_images(self.images_to_adapt_to))
 
+    def stamp_of_validation(
+        self, data: ClassificationData, model: AdversarialModel, log: str
+    ) -> metrics.Stamp | None:
+        """Returns what the error is taken on at ends of epochs."""
+        return data.stamp_of_validation
+
     def score(
         self,
         values: ClassificationHyperParameters,
@@ -239,6 +258,10 @@ class Classification(Family[ClassificationHyperParameters, ClassificationData]):
                 values, data, model.discriminator, outcome.epochs, self.images_to_adapt_to
             ),
             "num_test_images": data.num_test_images,
+            "stamps": shared_by(
+                ("test_error", "baseline_test_error"),
+                stamp_of_real_images(data.num_test_images, f"{values.dataset} {values.test_split}"),
+            ),
         }
 
     def headline(self, results: dict[str, Any]) -> str:

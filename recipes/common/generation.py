@@ -15,6 +15,7 @@ from recipes.common.family import Family, Row, RunData
 from recipes.common.hyper_parameters import WithEarlyStopping
 from recipes.common.images import WithImages, is_folder, splits_of_folder
 from recipes.common.measures import FURTHER_SCORES, GENERATION
+from recipes.common.stamps import as_json, stamps_of_measures
 from recipes.common.training import Outcome
 from zoo import metrics
 from zoo.common.adversarial import AdversarialModel
@@ -312,7 +313,7 @@ class Generation(Family[GenerationHyperParameters, GenerationData]):
             "real_frechet_distance": data.distance_of_train_images(),
             **dict.fromkeys(FURTHER_SCORES),
             "standard_errors": {},
-            "stamps": _as_json(_stamps_of_test(data, model)),
+            "stamps": as_json(_stamps_of_test(data, model)),
             "num_images": data.num_test_images,
             "protocol": (
                 f"{data.num_test_images:,} generated images against as many real ones, "
@@ -336,7 +337,7 @@ class Generation(Family[GenerationHyperParameters, GenerationData]):
             "standard_errors": {
                 log: error for log, error in scores.standard_errors.items() if math.isfinite(error)
             },
-            "stamps": _as_json({**_stamps_of_test(data, model), **scores.stamps}),
+            "stamps": as_json({**_stamps_of_test(data, model), **scores.stamps}),
         }
 
     def write_pictures(
@@ -401,22 +402,13 @@ def _further_rows(results: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _stamps(model: AdversarialModel, num_images: int, split: str) -> dict[str, metrics.Stamp]:
-    """Returns the stamps of what a model says when it is evaluated on so many images."""
-    told = {"num_real": num_images, "num_generated": num_images, "split": split, "seed": None}
-    stamps = {}
-    for measure in model.measures_in_use():
-        stamps |= metrics.stamps_of(measure, **told)
-    return stamps
+def _stamps(model: AdversarialModel, number: int, split: str) -> dict[str, metrics.Stamp]:
+    return stamps_of_measures(model, num_real=number, num_generated=number, split=split)
 
 
 def _stamps_of_test(data: GenerationData, model: AdversarialModel) -> dict[str, metrics.Stamp]:
     stamps = _stamps(model, data.num_test_images, data.test_name)
     return {log: stamp for log, stamp in stamps.items() if log not in FURTHER_SCORES}
-
-
-def _as_json(stamps: Mapping[str, metrics.Stamp]) -> dict[str, dict[str, Any]]:
-    return {log: dataclasses.asdict(stamp) for log, stamp in stamps.items()}
 
 
 def _finite_or_none(value: float | None) -> float | None:

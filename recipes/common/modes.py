@@ -16,6 +16,7 @@ from recipes.common.family import Family, Row, RunData, largest_divisor
 from recipes.common.hyper_parameters import WithEarlyStopping, sourced
 from recipes.common.measures import MODES
 from recipes.common.plane_picture import draw_plane
+from recipes.common.stamps import as_json, stamps_of_measures
 from recipes.common.training import Outcome
 from zoo import metrics
 
@@ -60,6 +61,7 @@ class ModesData(RunData):
 
     Attributes:
         source: a `PointMixture` or `DigitStacks`.
+        num_validation_samples: generated ones that are looked at after an epoch.
 
     Raises:
         ValueError: if there is no such data set.
@@ -80,7 +82,8 @@ class ModesData(RunData):
             self.model_arguments = {"image_shape": self.source.image_shape}
             self.stand_in = self.source.description.stand_in
         self.fingerprint = self.source.fingerprint
-        self.validation = self._evaluated(min(values.num_samples, _MOST_VALIDATION_SAMPLES))
+        self.num_validation_samples = min(values.num_samples, _MOST_VALIDATION_SAMPLES)
+        self.validation = self._evaluated(self.num_validation_samples)
         self.test = self._evaluated(values.num_samples)
 
     @property
@@ -146,6 +149,13 @@ class ModesData(RunData):
             arguments["steps_per_execution"] = steps
         return arguments
 
+    def stamps(self, model: zoo.ModeLabGAN, num_samples: int) -> dict[str, metrics.Stamp]:
+        """Returns what the measures of so many generated samples are taken on, by log."""
+        # Real samples are given too, and not looked at: what modes there are is known.
+        return stamps_of_measures(
+            model, num_real=0, num_generated=num_samples, split=self._values.dataset
+        )
+
     def high_quality_of_real_samples(self) -> float:
         """Returns what share of the data themselves is of high quality."""
         if self.has_points:
@@ -205,6 +215,12 @@ class ModeCoverage(Family[ModesHyperParameters, ModesData]):
             return lambda num_images, seed: draw_plane(model, data.source, seed)[np.newaxis]
         return lambda num_images, seed: in_colours(model.generate(num_images, seed))
 
+    def stamp_of_validation(
+        self, data: ModesData, model: zoo.ModeLabGAN, log: str
+    ) -> metrics.Stamp | None:
+        """Returns what a measure is taken on at ends of epochs."""
+        return data.stamps(model, data.num_validation_samples).get(log)
+
     def score(
         self,
         values: ModesHyperParameters,
@@ -224,6 +240,7 @@ class ModeCoverage(Family[ModesHyperParameters, ModesData]):
             "num_samples": values.num_samples,
             "divergence_floor": metrics.divergence_floor(data.modes.number, values.num_samples),
             "peak_memory_megabytes": round(peak_memory_megabytes()),
+            "stamps": as_json(data.stamps(model, values.num_samples)),
             "protocol": data.protocol(),
         }
 

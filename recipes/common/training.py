@@ -35,6 +35,7 @@ from zoo.runs import (
     fit_from,
 )
 from zoo.runs.checkpoints import RunState
+from zoo.runs.epochs import is_due
 from zoo.runs.folder import RunFolder
 from zoo.runs.training_state import optimizers_of, steps_done
 from zoo.runs.workers import ReplicaCount, callbacks_of
@@ -132,8 +133,8 @@ def fit(
         patience: epochs without improvement after which to stop, with the best weights restored.
             Defaults to `None`: train to the end and keep the last weights. A run that stopped so
             stays stopped, also with more epochs.
-        evaluate_every: epochs from one that is validated, looked at for ills and saved to the next;
-            the first one is validated and looked at in any case, the last one all three. With
+        evaluate_every: epochs from one that is validated, looked at for ills, drawn and saved to
+            the next; the first one is in any case, but for saving, and the last one too. With
             `patience` it is 1. Defaults to 1.
         num_samples: images in the sample grid.
         draw_samples: draws them, as for `SampleGrid`. Defaults to `None`: the model's `generate`.
@@ -168,7 +169,9 @@ def fit(
     history_csv = run.history_csv if writes else None
     history = HistoryFile(history_csv, state.history if state else ())
     on_non_finite = StopOnNonFinite(ignore=_norms_that_may_overflow(model))
-    samples = SampleGrid(run.samples, num_images=num_samples, draw=draw_samples)
+    samples = SampleGrid(
+        run.samples, num_images=num_samples, draw=draw_samples, every_epochs=evaluate_every
+    )
     # What one worker traces, or looks for, alone would put it out of step with the others.
     by_itself = not has_workers(strategy)
     batch_spec = data_from(0).element_spec if by_itself else None
@@ -214,7 +217,7 @@ def fit(
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
-            validation_freq=sorted({1, *range(evaluate_every, epochs, evaluate_every), epochs}),
+            validation_freq=[n for n in range(1, epochs + 1) if is_due(n, evaluate_every, epochs)],
             callbacks=callbacks_of(strategy, callbacks),
         )
     finally:

@@ -19,6 +19,7 @@ from recipes.common.hyper_parameters import WithEarlyStopping, sourced
 from recipes.common.images import WithImages
 from recipes.common.measures import TRANSLATION
 from recipes.common.paired_regression import train_on_pairs
+from recipes.common.stamps import shared_by, stamp_of_real_images
 from recipes.common.training import Outcome
 from recipes.common.translation_scores import EVALUATION_BATCH, PAIRED_SCORES, TRUTH_SCORES
 from zoo import metrics
@@ -26,6 +27,7 @@ from zoo.common.distribution import has_workers
 from zoo.common.files import write_atomically
 from zoo.datasets.catalogue import base_name
 from zoo.datasets.drawn_horse2zebra.truth import draw_pairs
+from zoo.metrics.stamps import digest_of_extractor
 
 DATASET_WITH_TRUTH = "drawn_horse2zebra"
 # A row of the sample grid is an image, its translation and what comes back, for both domains.
@@ -303,6 +305,7 @@ class Translation(Family[TranslationHyperParameters, TranslationData]):
             **truth_scores,
             "classifier_accuracy": data.classifier.accuracy if data.classifier else None,
             "num_pairs": data.num_test_pairs,
+            "stamps": _stamps(values, data),
             "protocol": _protocol(values, data),
         }
 
@@ -321,6 +324,19 @@ class Translation(Family[TranslationHyperParameters, TranslationData]):
     def table(self, values: TranslationHyperParameters, results: dict[str, Any]) -> list[Row]:
         """Returns a row for each score."""
         return translation_scores.result_rows(results)
+
+
+def _stamps(values: TranslationHyperParameters, data: TranslationData) -> dict[str, Any]:
+    """Returns what each score of the model is taken on: the test images, some by the classifier."""
+    by_nobody = stamp_of_real_images(data.num_test_pairs, f"{values.dataset} test")
+    logs = ["cycle_loss", "identity_loss"]
+    if data.classifier is None:
+        return shared_by(logs, by_nobody)
+    told_apart = [name for name in TRUTH_SCORES if name.endswith("taken_for_target")]
+    logs += [name for name in TRUTH_SCORES if name not in told_apart]
+    extractor = digest_of_extractor(data.classifier.model)
+    by_classifier = dataclasses.replace(by_nobody, extractor=extractor)
+    return shared_by(logs, by_nobody) | shared_by(told_apart, by_classifier)
 
 
 def _protocol(values: TranslationHyperParameters, data: TranslationData) -> str:

@@ -97,6 +97,11 @@ def test_table_results_and_report_agree(smoke):
     assert "its scores are not scores on horse2zebra" in page
     assert f"{results['a_to_b_taken_for_target']:.1%} of the translations taken for B" in page
     assert results["weights"] == "weights of the last step"
+    stamps = results["stamps"]
+    assert {"cycle_loss", "identity_loss", "a_to_b_error_inside"} <= stamps.keys()
+    assert stamps["b_to_a_taken_for_target"]["extractor"] not in ("none", "")
+    assert stamps["b_to_a_error_inside"]["extractor"] == "none"
+    assert {each["num_real"] for each in stamps.values()} == {translation.SMOKE_PAIRS}
     assert results["smoke"] is True and results["num_pairs"] == translation.SMOKE_PAIRS
 
 

@@ -13,6 +13,7 @@ import export
 from recipes import mode_lab
 from recipes.mode_lab import METHODS, RECIPE, preset
 from tests.recipes.command import Ended, run_recipe
+from zoo import metrics
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,10 @@ def test_table_results_and_history_agree(smoke):
     assert (results["num_modes"], results["num_samples"]) == (25, 500)
     assert 0 <= results["modes"] <= 25
     assert results["divergence_floor"] == 24 / 1000
+    stamp = metrics.Stamp("none", "none", 0, 500, "grid", None)
+    stamps = {log: metrics.Stamp(**each) for log, each in results["stamps"].items()}
+    logs = ("modes", "high_quality", "mode_divergence", "mode_spread")
+    assert stamps == dict.fromkeys(logs, stamp)
     assert results["peak_memory_megabytes"] > 100
     (line,) = [line for line in ended.out.splitlines() if line.startswith("modes covered")]
     assert line.split()[2:] == [f"{results['modes']:.0f}", "of", "25"]
@@ -77,6 +82,8 @@ def test_two_digits_are_stacked_named_and_shown_in_colours(tmp_path, data_dir):
     assert (results["num_modes"], results["mode_spread"]) == (100, None)
     assert 0 <= results["real_high_quality"] < 1  # of a classifier of ten steps
     assert "classifier of mnist_small" in results["protocol"]
+    digests = {stamp["extractor"] for stamp in results["stamps"].values()}
+    assert len(digests) == 1 and digests != {"none"}
     with Image.open(tmp_path / "run" / "samples" / "epoch-0001.png") as picture:
         assert (picture.mode, picture.size) == ("RGB", (8 * 28, 8 * 28))
 

@@ -108,6 +108,9 @@ def test_table_results_and_report_agree(smoke):
     assert f"--workdir={relative} --resume --epochs=..." in page
     assert "its scores are not scores on MNIST" in page
     assert results["smoke"] is True
+    stamp = {"num_real": 500, "num_generated": 0, "split": "mnist_small test", "extractor": "none"}
+    assert results["stamps"].keys() == {"test_error", "baseline_test_error"}
+    assert all(stamp.items() <= each.items() for each in results["stamps"].values())
 
 
 def test_configuration_says_where_each_value_comes_from(smoke):

@@ -78,6 +78,14 @@ def test_several_steps_per_execution_draw_once_passed(tmp_path: Path) -> None:
     ]
 
 
+def test_epochs_between_are_passed_over_but_not_the_first_and_the_last(tmp_path: Path) -> None:
+    callback = SampleGrid(tmp_path, 1, draw=black, every_epochs=4)
+    callback.set_params({"epochs": 10})
+    play(callback, epochs=10, steps_per_epoch=1)
+    epochs = [name for name in names_in(tmp_path) if name.startswith("epoch")]
+    assert epochs == [f"epoch-{epoch:04d}.png" for epoch in (1, 4, 8, 10)]
+
+
 def test_later_epochs_every_tenth(tmp_path: Path) -> None:
     play(SampleGrid(tmp_path, 1, draw=black), epochs=121, steps_per_epoch=1)
     epochs = [name for name in names_in(tmp_path) if name.startswith("epoch")]

@@ -113,6 +113,9 @@ class StackModes:
             probabilities `(batch, num_classes)`.
         num_digits: channels of a stack.
 
+    Attributes:
+        network: the classifier.
+
     Raises:
         ValueError: if `classifier` takes or gives something else.
     """
@@ -126,7 +129,7 @@ class StackModes:
                 "probabilities, such as `load_classifier('mnist_small').model`. Received: a "
                 f"{type(classifier).__name__} that takes {takes} and gives {gives}"
             )
-        self._classifier = classifier
+        self.network = classifier
         self._num_classes = gives[-1]
         self.number = self._num_classes**num_digits
         self.sample_shape = (*takes[1:3], num_digits)
@@ -135,7 +138,7 @@ class StackModes:
         """Returns where stacks `(batch, height, width, num_digits)` belong."""
         height, width, num_digits = self.sample_shape
         digits = tf.reshape(tf.transpose(samples, (0, 3, 1, 2)), (-1, height, width, 1))
-        probabilities = tf.cast(self._classifier(digits, training=False), tf.float32)
+        probabilities = tf.cast(self.network(digits, training=False), tf.float32)
         probabilities = tf.reshape(probabilities, (-1, num_digits, self._num_classes))
         classes = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         places = [self._num_classes**place for place in reversed(range(num_digits))]
@@ -170,6 +173,10 @@ class _OfModes(keras.metrics.Metric):
                 f"{self.name} knows modes of samples of shape {self.modes.sample_shape}. Received: "
                 f"samples of shape {tuple(image_shape)}."
             )
+
+    def held_network(self) -> keras.Model | None:
+        """Returns what finds the modes, if that is a network."""
+        return getattr(self.modes, "network", None)
 
     def update_state(self, real_images, generated_images) -> None:
         """Adds a batch of generated samples; `real_images` are not looked at."""

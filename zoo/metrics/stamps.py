@@ -14,7 +14,6 @@ import keras
 
 from zoo.common.measure_logs import directions_of
 from zoo.metrics.classifier_training import digest_of
-from zoo.metrics.measure import GeneratorMeasure
 
 _DIGITS = 12
 
@@ -85,10 +84,11 @@ def stamps_of(
         split: see `Stamp`.
         seed: see `Stamp`.
     """
-    network = measure.held_network() if isinstance(measure, GeneratorMeasure) else None
+    held_network = getattr(measure, "held_network", None)
+    network = held_network() if held_network else None
     most = getattr(measure, "capacity", max(num_real, num_generated))
     stamp = Stamp(
-        extractor=_digest(network),
+        extractor=digest_of_extractor(network),
         resizing=getattr(network, "resizing", "none"),
         num_real=min(num_real, most),
         num_generated=min(num_generated, most),
@@ -103,7 +103,8 @@ def _settings(measure: keras.metrics.Metric) -> tuple[str, ...]:
     return getattr(measure, "settings", ())
 
 
-def _digest(network: keras.Model | None) -> str:
+def digest_of_extractor(network: keras.Model | None) -> str:
+    """Returns what a `Stamp` calls a network by; "none" if there is none."""
     if network is None:
         return "none"
     # A network whose weights Keras does not see brings its own.

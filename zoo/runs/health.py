@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from zoo.common.checks import as_integer
 from zoo.common.files import write_atomically
+from zoo.runs.epochs import is_due
 from zoo.runs.probing import measure, probe_batch
 from zoo.runs.training_state import is_discarded, steps_done
 
@@ -316,8 +317,8 @@ class HealthMonitor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         done = epoch + 1
-        is_due = done % self.every_epochs == 0 or done in (1, (self.params or {}).get("epochs"))
-        if is_discarded(self.model, epoch) or not is_due:
+        epochs = (self.params or {}).get("epochs")
+        if is_discarded(self.model, epoch) or not is_due(done, self.every_epochs, epochs):
             return
         numbers, centre = measure(self.model, self._batch, self._batch_size)
         if logs is not None:

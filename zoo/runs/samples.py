@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.common.checks import as_integer
 from zoo.common.files import write_atomically
+from zoo.runs.epochs import is_due
 from zoo.runs.training_state import is_discarded, steps_done
 
 _FIRST_STEP = 100
@@ -78,8 +79,8 @@ class SampleGrid(keras.callbacks.Callback):
     Files: `step-0000000.png` before the first step, then at steps 100, 200, 500, 1,000, 2,000,
     5,000, ... (with `steps_per_execution` above 1: at the first step seen that is not before
     those), and `epoch-0003.png` after the third epoch: each epoch up to the 100th, every tenth
-    after it. Each file also tells its `step` and `epoch` in PNG text fields. An epoch that
-    `StopOnNonFinite` discarded gets no picture: place this after it.
+    after it, of those that `every_epochs` lets pass. Each file also tells its `step` and `epoch` in
+    PNG text fields. An epoch that `StopOnNonFinite` discarded gets no picture: place this after it.
 
     Args:
         folder: where the pictures go; made if missing.
@@ -88,13 +89,15 @@ class SampleGrid(keras.callbacks.Callback):
         draw: a function of `(num_images, seed)` that returns float images in [-1, 1], for models
             whose pictures are not samples (translations, reconstructions). Defaults to the
             model's own `generate`.
+        every_epochs: epochs from one picture to the next. Defaults to 1. The first epoch and the
+            last get one in any case.
 
     Attributes:
         latest: None, or the newest grid, uint8 `(height, width, channels)`.
         latest_step: the step it was drawn at.
 
     Raises:
-        ValueError: if `num_images` is no positive integer.
+        ValueError: if `num_images` or `every_epochs` is no positive integer.
         OSError: in training, if a picture cannot be written.
     """
 
@@ -104,9 +107,11 @@ class SampleGrid(keras.callbacks.Callback):
         num_images: int = 64,
         seed: int = 0,
         draw: Callable[[int, int], np.ndarray] | None = None,
+        every_epochs: int = 1,
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
+        self.every_epochs = as_integer("every_epochs", every_epochs)
         self.num_images = as_integer("num_images", num_images)
         self.seed = as_integer("seed", seed, least=None)
         self.draw = draw
@@ -135,7 +140,9 @@ class SampleGrid(keras.callbacks.Callback):
         if is_discarded(self.model, epoch):
             return
         done = self._epoch = epoch + 1
-        if done <= _EVERY_EPOCH_UP_TO or done % _LATER_EPOCHS == 0:
+        epochs = (self.params or {}).get("epochs")
+        is_late = done > _EVERY_EPOCH_UP_TO and done % _LATER_EPOCHS and done != epochs
+        if is_due(done, self.every_epochs, epochs) and not is_late:
             self._write(f"epoch-{done:04d}.png")
 
     def _write(self, name: str) -> None:
