@@ -15,6 +15,7 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -165,6 +166,7 @@ def _in_pytorch(variant: str, seconds: float, torch_python: str | None) -> dict[
     finished = subprocess.run(
         [torch_python, "-m", "benchmarks.speed.pytorch", variant, str(seconds), *sizes],
         cwd=_ROOT,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -371,9 +373,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=Path, default=ROWS, help="where rows are kept")
     values = parser.parse_args(arguments)
     with one_line_errors():
+        torch_python = values.torch_python and shutil.which(values.torch_python)
+        if values.torch_python and not torch_python:
+            raise ValueError(f"--torch_python must be a Python. Received: {values.torch_python!r}")
+        # Not resolved: a virtual environment is known by the link.
+        torch_python = torch_python and os.path.abspath(torch_python)
         rows = read_rows(values.rows)
         for name in values.variants:
-            rows[name] = measure(models[name](), values.seconds, values.torch_python)
+            before = rows.get(name)
+            rows[name] = measure(models[name](), values.seconds, torch_python)
+            if before and rows[name].pytorch is None and before.processor == rows[name].processor:
+                rows[name] = dataclasses.replace(rows[name], pytorch=before.pytorch)
             print(" ".join(_cells(rows[name])), flush=True)
             kept = [dataclasses.asdict(rows[each]) for each in sorted(rows)]
             write_atomically(values.rows, json.dumps(kept, indent=1) + "\n")

@@ -63,9 +63,12 @@ def _refuse_different_stamps(records: Sequence[Record], measures: Measures) -> N
 
     Older records, and measures that need none, have no stamp: their protocol is the same.
     """
-    for score in {column.score for column in measures.columns}:
+    prefixes = measures.parts.names if measures.parts else ("",)
+    # Where another classifier is tolerated, so is its digest.
+    tolerated = {"extractor": "any"} if measures.same_protocol_but_for else {}
+    for score in {prefix + column.score for column in measures.columns for prefix in prefixes}:
         stamps = {
-            f"{score} of run {number}": Stamp(**record.details["stamps"][score])
+            f"{score} of run {number}": Stamp(**record.details["stamps"][score] | tolerated)
             for number, record in enumerate(records, start=1)
             if score in record.details.get("stamps", {})
         }

@@ -213,7 +213,8 @@ def in_bfloat16(step: Callable[[], None]) -> Callable[[], None]:
     """Returns the step with its layers in half precision, as `torch.autocast` chooses them."""
 
     def step_in_half_precision() -> None:
-        with torch.autocast(DEVICE.type, torch.bfloat16):
+        # A cache would keep a weight as it was before the optimizer's step.
+        with torch.autocast(DEVICE.type, torch.bfloat16, cache_enabled=False):
             step()
 
     return step_in_half_precision

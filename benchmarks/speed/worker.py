@@ -35,15 +35,15 @@ OURS_ON_A_GPU = {
     "8 steps a call": {"steps_per_execution": 8},
     "without XLA": {"jit_compile": False},
     _BFLOAT16: {},
-    f"{_BFLOAT16}, 8 steps a call": {"steps_per_execution": 8},
+    f"{_BFLOAT16} and 8 steps a call": {"steps_per_execution": 8},
 }
 PLAIN_KERAS = "plain Keras"
 # Whether each is compiled.
 TORCH = {
     "PyTorch": False,
     "torch.compile": True,
-    f"PyTorch, {_BFLOAT16}": False,
-    f"torch.compile, {_BFLOAT16}": True,
+    f"PyTorch in {_BFLOAT16}": False,
+    f"torch.compile in {_BFLOAT16}": True,
 }
 
 

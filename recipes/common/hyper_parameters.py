@@ -60,7 +60,7 @@ class HyperParameters(abc.ABC):
     learning_rate_decay: float = sourced(1.0, "factor an epoch, if exponential")
     average_decay: float
     evaluate_every: int = sourced(
-        1, "ours: epochs from one that is validated, checked, drawn and saved to the next"
+        1, "ours: epochs from one look, with samples and a checkpoint, to the next"
     )
     precision: str = sourced("float32", "as in the paper")
     jit: str = sourced("auto", "ours: XLA on one GPU")

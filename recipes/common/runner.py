@@ -249,7 +249,9 @@ def _train(
     mode: str,
     saving: training.Saving | None,
 ) -> training.Outcome:
-    family = recipe.family
+    family, stamp = recipe.family, None
+    if values.patience is not None:  # no other run hangs on what it was
+        stamp = family.stamp_of_validation(data, model, monitor.removeprefix("val_"))
     return training.fit(
         model,
         data.train_from,
@@ -259,7 +261,7 @@ def _train(
         validation_data=data.validation,
         monitor=monitor,
         mode=mode,
-        stamp=family.stamp_of_validation(data, model, monitor.removeprefix("val_")),
+        stamp=stamp,
         dataset_fingerprint=data.fingerprint,
         patience=values.patience,
         evaluate_every=values.evaluate_every,

@@ -133,9 +133,9 @@ def fit(
         patience: epochs without improvement after which to stop, with the best weights restored.
             Defaults to `None`: train to the end and keep the last weights. A run that stopped so
             stays stopped, also with more epochs.
-        evaluate_every: epochs from one that is validated, looked at for ills, drawn and saved to
-            the next; the first one is in any case, but for saving, and the last one too. With
-            `patience` it is 1. Defaults to 1.
+        evaluate_every: epochs from one after which the model is validated, looked at for ills,
+            asked for samples and saved, to the next. That is done after the last epoch in any case,
+            and all but saving after the first. With `patience` it is 1. Defaults to 1.
         num_samples: images in the sample grid.
         draw_samples: draws them, as for `SampleGrid`. Defaults to `None`: the model's `generate`.
         on_begin: called when the folder is the run's, before the first step.

@@ -118,6 +118,7 @@ class TranslationData(RunData):
             smaller domain has.
         validation: the first of them.
         num_test_pairs: in `test`.
+        stamp_of_validation: what losses of `validation` are taken on.
         num_train_scenes: training images of the first domain.
         fingerprint: of all images.
         classifier: tells the domains apart; None where the truth is not known.
@@ -138,6 +139,9 @@ class TranslationData(RunData):
         test = test.apply(tf.data.experimental.assert_cardinality(self.num_test_pairs))
         self.test = test.batch(EVALUATION_BATCH)
         self.validation = test.take(values.validation_pairs).batch(EVALUATION_BATCH)
+        self.stamp_of_validation = stamp_of_real_images(
+            min(values.validation_pairs, self.num_test_pairs), f"{values.dataset} test"
+        )
         description = self.images.description
         self.num_train_scenes = description.num_examples["trainA"]
         self.model_arguments = {"image_shape": description.image_shape}
@@ -284,6 +288,12 @@ class Translation(Family[TranslationHyperParameters, TranslationData]):
     ) -> Callable[[int, int], np.ndarray]:
         """Returns what draws rows of the first test images; see `rows_of_samples`."""
         return rows_of_samples(model, *data.sample_images())
+
+    def stamp_of_validation(
+        self, data: TranslationData, model: zoo.CycleGAN, log: str
+    ) -> metrics.Stamp | None:
+        """Returns what losses are taken on at ends of epochs."""
+        return data.stamp_of_validation
 
     def score(
         self,

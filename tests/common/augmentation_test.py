@@ -163,7 +163,8 @@ def test_probability_follows_a_scripted_discriminator():
     known, unknown = tf.ones((10, 1)), tf.constant([[1.0], [-1.0]] * 5)
     # Of 80 images a step of 4 · 10 is a half: r is 1, then 0, then ¾ of 1, which is above 0.6.
     script = [known] * 4 + [unknown] * 4 + [known] * 3 + [unknown] + [known] * 8
-    probabilities = [float(adaptive.update(logits)) for logits in script]
+    update = tf.function(adaptive.update)  # as in a train step
+    probabilities = [float(update(logits)) for logits in script]
     assert probabilities == [0.0] * 3 + [0.5] * 4 + [0.0] * 4 + [0.5] * 4 + [1.0] * 5
 
 

@@ -61,6 +61,27 @@ def test_nothing_is_named_in_a_healthy_training(name, seed, capsys):
     assert capsys.readouterr().err == ""
 
 
+def looks_of(*norms: tuple[float, float], **others: float) -> list[dict[str, float]]:
+    """Looks at a game of two players, by the gradient norms of both."""
+    names = ("generator_gradient_norm", "critic_gradient_norm")
+    losses = {"generator_loss": 0.0, "critic_loss": 0.9}
+    return [dict(zip(names, each, strict=True)) | losses | others for each in norms]
+
+
+def test_a_standstill_is_of_all_players_for_three_looks_on_end():
+    sees = STATES["standstill"].sees
+    begun, still = (1.0, 5.0), (0.01, 0.09)
+    assert "no player learns" in sees(looks_of(begun, still, still, still))
+    assert sees(looks_of(begun, still, still)) is None
+    assert sees(looks_of(begun, still, still, (0.03, 0.09))) is None
+    assert sees(looks_of(begun, still, (0.01, 0.2), still)) is None
+    unknown = (float("nan"), float("nan"))
+    assert sees(looks_of(begun, unknown, unknown, unknown)) is None
+    # One half of a discriminator's loss may have no slope, and the other has: no player's norm.
+    half = {"critic_real_gradient_norm": 0.0}
+    assert sees(looks_of(begun, begun, begun, begun, **half)) is None
+
+
 def test_every_state_is_provoked():
     assert {state_of(name) for name in ILL} == set(STATES)
 

@@ -86,6 +86,14 @@ def test_epochs_between_are_passed_over_but_not_the_first_and_the_last(tmp_path:
     assert epochs == [f"epoch-{epoch:04d}.png" for epoch in (1, 4, 8, 10)]
 
 
+def test_late_epochs_take_the_longer_of_both_intervals(tmp_path: Path) -> None:
+    callback = SampleGrid(tmp_path, 1, draw=black, every_epochs=35)
+    callback.set_params({"epochs": 150})
+    play(callback, epochs=150, steps_per_epoch=1)
+    epochs = [name for name in names_in(tmp_path) if name.startswith("epoch")]
+    assert epochs == [f"epoch-{epoch:04d}.png" for epoch in (1, 35, 70, 105, 140, 150)]
+
+
 def test_later_epochs_every_tenth(tmp_path: Path) -> None:
     play(SampleGrid(tmp_path, 1, draw=black), epochs=121, steps_per_epoch=1)
     epochs = [name for name in names_in(tmp_path) if name.startswith("epoch")]

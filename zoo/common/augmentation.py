@@ -220,7 +220,7 @@ class AdaptiveProbability(keras.layers.Layer):
         probability = tf.where(is_due, moved, self.probability.value)
         self.probability.assign(probability)
         self.sum_of_signs.assign(tf.where(is_due, 0.0, sum_of_signs))
-        self.num_steps.assign(tf.where(is_due, 0, num_steps))
+        self.num_steps.assign(tf.where(is_due, tf.zeros_like(num_steps), num_steps))
         return probability
 
     def get_config(self):

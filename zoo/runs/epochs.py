@@ -2,7 +2,7 @@
 
 
 def is_due(done: int, every_epochs: int, epochs: int | None) -> bool:
-    """Returns whether to look after an epoch: each so manieth, the first and the last.
+    """Returns whether to look after an epoch: the first, every `every_epochs`-th and the last.
 
     Args:
         done: epochs that are done, with this one.

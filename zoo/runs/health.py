@@ -46,7 +46,7 @@ SWING_LOOKS = 6
 EXPLOSION_FACTOR = 200.0
 # No first look tells it where the first is broken already; that run stays below 250.
 EXPLODED_NORM = 1e5
-# Of the first look's gradients, of every player. Games that go on keep a tenth and more.
+# Of the first look's gradients, of every player. A critic that was dead kept 0.01 and less.
 STILL_SHARE = 0.02
 # Correlation; `vanilla_mnist` has 0.94 and more, unrelated images 0.
 INVERTED_LIGHTNESS = -0.5
@@ -152,7 +152,8 @@ def _standstill(looks: Looks) -> str | None:
     if len(looks) <= LOOKS_ON_END or not firsts or not all(map(np.isfinite, firsts.values())):
         return None
     for look in last:
-        if any(look.get(name, np.inf) > STILL_SHARE * first for name, first in firsts.items()):
+        # Of NaN nothing is known.
+        if not all(look.get(name, np.inf) <= STILL_SHARE * each for name, each in firsts.items()):
             return None
     name, first = next(iter(firsts.items()))
     return (

@@ -79,8 +79,9 @@ class SampleGrid(keras.callbacks.Callback):
     Files: `step-0000000.png` before the first step, then at steps 100, 200, 500, 1,000, 2,000,
     5,000, ... (with `steps_per_execution` above 1: at the first step seen that is not before
     those), and `epoch-0003.png` after the third epoch: each epoch up to the 100th, every tenth
-    after it, of those that `every_epochs` lets pass. Each file also tells its `step` and `epoch` in
-    PNG text fields. An epoch that `StopOnNonFinite` discarded gets no picture: place this after it.
+    after it, or as many fewer as `every_epochs` says. Each file also tells its `step` and `epoch`
+    in PNG text fields. An epoch that `StopOnNonFinite` discarded gets no picture: place this after
+    it.
 
     Args:
         folder: where the pictures go; made if missing.
@@ -89,8 +90,8 @@ class SampleGrid(keras.callbacks.Callback):
         draw: a function of `(num_images, seed)` that returns float images in [-1, 1], for models
             whose pictures are not samples (translations, reconstructions). Defaults to the
             model's own `generate`.
-        every_epochs: epochs from one picture to the next. Defaults to 1. The first epoch and the
-            last get one in any case.
+        every_epochs: epochs from one `epoch-….png` to the next. Defaults to 1. The first epoch and
+            the last get one in any case.
 
     Attributes:
         latest: None, or the newest grid, uint8 `(height, width, channels)`.
@@ -141,8 +142,8 @@ class SampleGrid(keras.callbacks.Callback):
             return
         done = self._epoch = epoch + 1
         epochs = (self.params or {}).get("epochs")
-        is_late = done > _EVERY_EPOCH_UP_TO and done % _LATER_EPOCHS and done != epochs
-        if is_due(done, self.every_epochs, epochs) and not is_late:
+        least = 1 if done <= _EVERY_EPOCH_UP_TO else _LATER_EPOCHS
+        if is_due(done, max(self.every_epochs, least), epochs):
             self._write(f"epoch-{done:04d}.png")
 
     def _write(self, name: str) -> None:
