@@ -35,7 +35,7 @@ class HyperParameters(
     epochs: int = sourced(123, f"{CODE}: 20 million images, here of 162,770", quick=10)
     batch_size: int = sourced(256, CODE, quick=32)
     latent_dim: int = sourced(64, CODE)
-    filters: int = sourced(768, CODE, quick=128)
+    filters: int = sourced(768, CODE, quick=64)
     halved_from: int = sourced(64, CODE, quick=8)
     blocks_per_map: int = sourced(2, CODE, quick=1)
     group_size: int | None = sourced(16, CODE, quick=None)
