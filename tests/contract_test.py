@@ -342,17 +342,19 @@ def test_xla_trains_what_a_plain_graph_does(case, monkeypatch):
     def trained(jit_compile: bool) -> AdversarialModel:
         keras.utils.set_random_seed(SEED)
         model = case.build_without_noise()
-        model.compile(**sgd(model, 0.01), jit_compile=jit_compile)
+        # At larger steps what rounds otherwise grows: absolute differences have kinks.
+        model.compile(**sgd(model, 0.001), jit_compile=jit_compile)
         model.fit(repeated(case.batch(4), 3), verbose=0)
         return model
 
     keras.utils.set_random_seed(SEED)
-    start = case.build_without_noise().get_weights()
+    start = [variable.numpy() for variable in case.build_without_noise().trainable_variables]
     plain, compiled_by_xla = trained(False), trained(True)
     assert compiled_by_xla.jit_compile
     # What rounds otherwise is a share of the steps, which are long in CycleGAN's smallest game.
-    moved = max(np.abs(a.numpy() - b).max() for a, b in zip(plain.weights, start, strict=True))
-    tolerance = max(1e-5, min(1e-3 * moved, 1e-3))
+    trained_variables = zip(plain.trainable_variables, start, strict=True)
+    moved = max(np.abs(a.numpy() - b).max() for a, b in trained_variables)
+    tolerance = max(1e-5, min(1e-2 * moved, 1e-3))
     for a, b in zip(plain.weights, compiled_by_xla.weights, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=tolerance, err_msg=a.path)
 
