@@ -22,7 +22,7 @@ from scipy import stats
 
 from benchmarks import side_by_side
 from benchmarks.cells import NOTHING, markdown_table, mean_and_deviation
-from benchmarks.configurations import comparable_key, grouped, shown_protocol
+from benchmarks.configurations import comparable_key, grouped, has_gpu, shown_protocol
 from benchmarks.measure import Run
 from benchmarks.records import Record
 from recipes.dcgan_svhn import RECIPE, preset
@@ -116,7 +116,7 @@ def _table(records: Sequence[Record]) -> str:
     for record in records:
         name = stabiliser_of(record)
         distances[name].append(_FACTOR * record.scores[_SCORE])
-        if record.steps_per_second:
+        if record.steps_per_second and not has_gpu(record):
             speeds[name].append(1000 / record.steps_per_second)
     rows = [
         [
