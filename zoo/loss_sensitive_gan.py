@@ -169,7 +169,7 @@ class LossSensitiveGAN(LatentModel):
         ValueError: if an argument is out of range, or a network does not fit.
 
     Differs from the author's code: the critic ends in softplus, log(1 + eˣ), and its last layer has
-    a bias, 1 at first. Its rectifier in that place dies: in one of three games it was 0 for every
+    a bias, 1 at first. The author's rectifier dies there: in one of three games it was 0 for every
     image from the sixth epoch on, without a slope for either player.
 
     Reference: [Qi, 2017](https://arxiv.org/abs/1701.06264)
