@@ -125,7 +125,7 @@ def _of_pass(data: tf.data.Dataset, images: int) -> Point:
 AXES = {
     "batch": ("images of a batch", of_batch, (8, 16, 32, 64)),
     "side": ("side of the images", of_side, (32, 64, 128)),
-    "records": ("images in records, streamed", of_records, (10**3, 10**4, 10**5)),
+    "records": ("images in records, streamed", of_records, (10**3, 10**4, 10**5, 10**6)),
     "folder": ("images in a folder", of_folder, (10**3, 10**4)),
 }
 
@@ -155,7 +155,7 @@ def block(measured: dict[str, list[Point]]) -> str:
         cells = [
             AXES[axis][0],
             " / ".join(f"{size:,}" for size in sizes),
-            " / ".join(f"{each:.2g}" for each in seconds),
+            " / ".join(f"{float(f'{each:.2g}'):g}" for each in seconds),
             f"{slope(sizes, seconds):.2f}",
             " / ".join(f"{math.floor(each)}" for each in megabytes),
             f"{slope(sizes, megabytes):.2f}",

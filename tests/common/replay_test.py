@@ -1,5 +1,7 @@
 """The image pool against a plain-Python model of it, saved, and under two replicas."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -50,6 +52,18 @@ def test_does_what_the_plain_model_does(batch_size):
         assert numbers_of(send(numbered(*batch), seed=seed)) == expected
         assert numbers_of(pool.images)[: len(expected_pool)] == expected_pool
         assert int(pool.num_images) == len(expected_pool)
+
+
+def test_xla_compiles_it_once_whatever_the_draws():
+    pool = ImagePool(SHAPE, size=5)
+    send = tf.function(pool, jit_compile=True)
+    seconds = []
+    for step in range(9):
+        start = time.perf_counter()
+        send(numbered(step, -step), seed=tf.constant([3, step]))
+        seconds.append(time.perf_counter() - start)
+    assert max(seconds[1:]) < seconds[0] / 3
+    assert int(pool.num_images) == 5
 
 
 def test_half_of_the_images_are_of_the_past_once_it_is_full():

@@ -91,10 +91,12 @@ def _pass_through(images, pool, num_images, size, seed):
 
     def send(row, chosen, pool, num_images):
         is_filling = num_images < size
-        is_stored = is_filling | is_swapped[row]
-        place = tf.where(is_filling, num_images, places[row])
-        old = tf.where(is_stored & ~is_filling, pool[place], images[row])
-        kept = tf.where(is_stored, images[row], pool[place])
+        is_stored = is_filling | tf.gather(is_swapped, row)
+        place = tf.where(is_filling, num_images, tf.gather(places, row))
+        # Not pool[place]: XLA would compile the step anew for each place.
+        past, new = tf.gather(pool, place), tf.gather(images, row)
+        old = tf.where(is_stored & ~is_filling, past, new)
+        kept = tf.where(is_stored, new, past)
         return (
             row + 1,
             chosen.write(row, old),
