@@ -44,10 +44,11 @@ def image_grid(images: np.ndarray) -> np.ndarray:
     number, height, width, channels = images.shape
     columns = math.ceil(math.sqrt(number))
     rows = math.ceil(number / columns)
-    pixels = np.zeros((rows * columns, height, width, channels), np.uint8)
+    # No uint8 yet: TensorFlow complains of those as soon as they are transposed.
+    pixels = np.zeros((rows * columns, height, width, channels), np.int32)
     pixels[:number] = np.clip(np.rint((images + 1.0) * 127.5), 0, 255)
     grid = tfgan().eval.image_grid(pixels, (rows, columns), (height, width), channels)
-    return np.asarray(grid[0])
+    return np.asarray(grid[0], np.uint8)
 
 
 def save_picture(pixels: np.ndarray, path: str | os.PathLike[str], **notes: int) -> None:
