@@ -76,7 +76,7 @@ def _panel_title(name: str) -> str:
 def _draw_panel(
     axes: Any, title: str, names: Sequence[str], rows: Sequence[Mapping[str, float]]
 ) -> None:
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogFormatter, MaxNLocator
 
     bases = list(dict.fromkeys(name.removeprefix("val_") for name in names))
     for name in names:
@@ -93,6 +93,8 @@ def _draw_panel(
     # What falls by orders of magnitude would else be a line along the axis.
     if title in _ON_LOG_SCALE and any(row.get(name, 0) > 0 for row in rows for name in names):
         axes.set_yscale("log")
+        for formatter_of in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            formatter_of(LogFormatter())  # 18, and not 1.8 × 10¹
     if title == "Scores":
         axes.set_ylim(-0.03, 1.03)
     axes.set_title(title, fontsize=11, loc="left", fontweight="bold")
