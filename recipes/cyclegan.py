@@ -6,7 +6,7 @@
     python recipes/cyclegan.py --dataset=folder:summer,winter
 
 At the end stands one table; everything else is in the run folder, of which report.html is the page
-to open. `python -m recipes.translate RUN_FOLDER PICTURES RESULTS` then translates images of any
+to open. `python -m export translate RUN_FOLDER PICTURES RESULTS` then translates images of any
 size.
 """
 

@@ -63,7 +63,7 @@ def preset(name: str, dataset: str) -> HyperParameters:
 def _reported(filters: int, steps: int, value: str) -> Reported:
     return Reported(
         by=PAPER,
-        measure="modes covered (divergence)",
+        measure="divergence of modes (modes covered)",
         value=value,
         dataset="three_digits",
         shown_dataset="three digits of MNIST",
@@ -87,14 +87,14 @@ RECIPE = Recipe(
     datasets_help=f"one of {', '.join(modes.STACKS)}",
     positive=("generator_filters", "discriminator_filters"),
     reported=(
-        _reported(4, 0, "628.0 (2.58)"),
-        _reported(4, 1, "523.6 (2.44)"),
-        _reported(4, 5, "732.0 (1.66)"),
-        _reported(4, 10, "817.4 (1.43)"),
-        _reported(2, 0, "30.6 (5.99)"),
-        _reported(2, 1, "65.4 (5.91)"),
-        _reported(2, 5, "236.4 (4.67)"),
-        _reported(2, 10, "327.2 (4.66)"),
+        _reported(4, 0, "2.58 (628.0 modes)"),
+        _reported(4, 1, "2.44 (523.6 modes)"),
+        _reported(4, 5, "1.66 (732.0 modes)"),
+        _reported(4, 10, "1.43 (817.4 modes)"),
+        _reported(2, 0, "5.99 (30.6 modes)"),
+        _reported(2, 1, "5.91 (65.4 modes)"),
+        _reported(2, 5, "4.67 (236.4 modes)"),
+        _reported(2, 10, "4.66 (327.2 modes)"),
     ),
 )
 

@@ -14,6 +14,7 @@ from absl import flags
 
 import export
 from recipes.common import command_line, training
+from recipes.common.advice import advice_on_length
 from recipes.common.family import RunData, largest_divisor
 from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.recipe import Recipe
@@ -61,6 +62,9 @@ def _run_as_flags_say(recipe: Recipe) -> None:
         folder.refuse_other_data(data.fingerprint)
         refuse_other_workers(strategy, values, data)
         model = build_model(recipe, values, data, strategy)
+    advice = advice_on_length(values, data.steps_per_epoch)
+    if advice and is_chief(strategy):
+        print(advice, file=sys.stderr)
     kinds = (
         *(CheckpointError, RunFolderError, training.TrainingError),
         *(export.VerificationError, WorkerError, OSError),

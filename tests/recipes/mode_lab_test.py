@@ -128,6 +128,6 @@ def test_every_method_can_be_built():
 def test_a_published_number_belongs_to_one_plain_setting():
     configuration = dataclasses.asdict(preset("quick", "ring"))
     fitting = [each for each in mode_lab.RECIPE.reported if each.belongs_to(configuration)]
-    assert [each.value for each in fitting] == ["6.3 ± 0.5 (98.2 %, 0.45)"]
+    assert [each.value for each in fitting] == ["0.45 (6.3 ± 0.5 modes, 98.2 %)"]
     unrolled = configuration | {"unrolled_steps": 5}
     assert not [each for each in mode_lab.RECIPE.reported if each.belongs_to(unrolled)]
