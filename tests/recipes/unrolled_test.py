@@ -55,6 +55,6 @@ def test_the_preset_paper_is_metz_et_al_s():
 def test_a_published_number_belongs_to_its_steps_and_filters():
     values = dataclasses.asdict(preset("paper", "three_digits"))
     fitting = [each.value for each in RECIPE.reported if each.belongs_to(values)]
-    assert fitting == ["732.0 (1.66)"]
+    assert fitting == ["1.66 (732.0 modes)"]
     quarter = values | {"discriminator_filters": 2, "unrolled_steps": 10}
-    assert [e.value for e in RECIPE.reported if e.belongs_to(quarter)] == ["327.2 (4.66)"]
+    assert [e.value for e in RECIPE.reported if e.belongs_to(quarter)] == ["4.66 (327.2 modes)"]
