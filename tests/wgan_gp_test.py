@@ -86,10 +86,18 @@ def test_a_batch_too_small_for_the_critic_s_steps_is_refused():
         model.fit(ramp_images(4), verbose=0)
 
 
-def test_a_smaller_last_batch_is_refused_before_it_harms():
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"run_eagerly": True}, "each of the 3 critic steps; leave"),
+        ({"jit_compile": False}, "each of the 3 critic steps; leave"),
+        ({"jit_compile": True}, "too_few_images"),
+    ],
+)
+def test_a_smaller_last_batch_is_refused_before_it_harms(how, message):
     model = zoo.WGANGP(SHAPE, filters=2, architecture="strided", critic_steps=3)
-    model.compile(run_eagerly=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="each of the 3 critic steps; leave"):
+    model.compile(**how)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         model.fit(ramp_images(8), batch_size=6, verbose=0)
     assert int(model.step) == 1
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -56,8 +56,7 @@ from zoo.common.penalties import (
 )
 from zoo.common.priors import Normal
 from zoo.common.replay import ImagePool
-from zoo.common.replicas import global_mean
-from zoo.common.unrolling import LookAhead
+from zoo.common.unrolling import LookAhead, gradients_ahead
 
 ARCHITECTURES = ("plain", "published")
 PENALTIES = ("none", "r1", "r2", "r1_r2", "wgan_gp", "dragan")
@@ -400,7 +399,7 @@ class ModeLabGAN(LatentModel):
 
     def train_step(self, data):
         """Takes k steps of the discriminator, then one of the generator."""
-        require_parts(data, self.discriminator_steps * self.packing, "discriminator")
+        data = require_parts(data, self.discriminator_steps * self.packing, "discriminator")
         for number in range(self.discriminator_steps):
             real_samples = data[number :: self.discriminator_steps]
             latents = self.draw_latents(tf.shape(real_samples)[0], draw=number)
@@ -491,7 +490,7 @@ class ModeLabGAN(LatentModel):
                 loss, _ = self._discriminator_loss(
                     discriminator, real_packs, generated_packs, self.discriminator_steps
                 )
-            gradients = [global_mean(each) for each in tape.gradient(loss, weights)]
+            gradients = gradients_ahead(tape, loss, weights, self.discriminator_optimizer)
             weights = steps.take(weights, gradients)
         return self._discriminator_with(weights)
 

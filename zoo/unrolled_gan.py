@@ -36,8 +36,7 @@ from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
 from zoo.common.optimizers import FusedAdam
 from zoo.common.priors import Normal
-from zoo.common.replicas import global_mean
-from zoo.common.unrolling import LookAhead
+from zoo.common.unrolling import LookAhead, gradients_ahead
 
 # === Networks ===
 
@@ -229,21 +228,10 @@ class UnrolledGAN(LatentModel):
 
     def _gradients_at(self, weights, real_images, generated_images) -> list[tf.Tensor]:
         """Returns the gradients of D's loss at these weights, over all replicas."""
-        optimizer = self.discriminator_optimizer
         with tf.GradientTape() as tape:
             tape.watch(weights)
             loss = self._loss_at(weights, real_images, generated_images)
-        scale = tf.cast(optimizer.scale_loss(1.0), tf.float32)
-        gradients = tape.gradient(loss, weights, output_gradients=scale)
-        gradients = [global_mean(gradient / scale) for gradient in gradients]
-        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            return gradients
-        # In half precision some overflow until the scale is found; as the optimizer, stand still.
-        are_finite = [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients]
-        return [
-            tf.where(tf.reduce_all(are_finite), gradient, tf.zeros_like(gradient))
-            for gradient in gradients
-        ]
+        return gradients_ahead(tape, loss, weights, self.discriminator_optimizer)
 
     def _loss_at(self, weights, real_images, generated_images) -> tf.Tensor:
         """Returns what D would lose with these weights; it keeps its own, and all its states."""

@@ -196,7 +196,7 @@ class VanillaGAN(LatentModel):
 
     def train_step(self, data):
         """Takes k steps of the discriminator, then one of the generator."""
-        require_parts(data, self.discriminator_steps, "discriminator")
+        data = require_parts(data, self.discriminator_steps, "discriminator")
         for number in range(self.discriminator_steps):
             # Every k-th image: where k divides the shares of all replicas, their parts are together
             # what one replica's would be.

@@ -287,7 +287,7 @@ class WGANGP(LatentModel):
 
     def train_step(self, data):
         """Takes k steps of the critic, then one of the generator."""
-        require_parts(data, self.critic_steps, "critic")
+        data = require_parts(data, self.critic_steps, "critic")
         for number in range(self.critic_steps):
             # Every k-th image: where k divides the shares of all replicas, their parts are together
             # what one replica's would be.

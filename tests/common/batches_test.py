@@ -11,6 +11,7 @@ from zoo.common.batches import (
     check_form,
     check_source,
     conformed,
+    filled_for_replicas,
     further_batches,
     images_spec,
     known_rows,
@@ -292,3 +293,20 @@ def test_a_model_gives_keras_nothing_that_is_tuned(monkeypatch):
         model.predict(np.zeros((4, 4), "float32"))
     assert len(taken) == 8
     assert all(dataset_of(data).options().autotune.enabled is False for data in taken)
+
+
+@pytest.mark.parametrize(
+    ("rows", "equally", "expected"),
+    [
+        (5, True, [0, 1, 2, 3, 4, 0]),
+        (5, False, [0, 1, 2, 3, 4]),
+        (1, False, [0, 0]),
+        (1, True, [0, 0]),
+        (4, True, [0, 1, 2, 3]),
+    ],
+)
+def test_replicas_are_given_a_row_each_or_equal_shares(rows, equally, expected):
+    pairs = tf.data.Dataset.from_tensors((tf.range(rows), 10 * tf.range(rows)))
+    ((first, second),) = filled_for_replicas(pairs, 2, equally)
+    assert first.numpy().tolist() == expected
+    assert second.numpy().tolist() == [10 * row for row in expected]

@@ -192,3 +192,20 @@ def test_goes_into_the_discriminator_of_a_model():
     model.train_on_batch(ramp_images(8))
     assert not np.array_equal(kernel, layer.kernel)
     assert not np.array_equal(u, layer.vector_u)
+
+
+def test_with_weights_held_by_a_scope_around_it_all_are_used():
+    network = small_network()
+    inputs = ramp(2, 6, 6, 2)
+    held = [2.0 * tf.convert_to_tensor(v.value) + 0.1 for v in network.trainable_variables]
+    states = [tf.convert_to_tensor(v.value) for v in network.non_trainable_variables]
+    with tf.GradientTape() as tape:
+        tape.watch(held)
+        outputs, _ = network.stateless_call(held, states, inputs)
+        total = tf.reduce_sum(outputs)
+    assert all(gradient is not None for gradient in tape.gradient(total, held))
+    network_with_them = small_network()
+    network_with_them.set_weights(network.get_weights())
+    for variable, value in zip(network_with_them.trainable_variables, held, strict=True):
+        variable.assign(value)
+    np.testing.assert_allclose(outputs, network_with_them(inputs), rtol=1e-5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.common.unrolling import LookAhead
+from zoo.common.unrolling import LookAhead, gradients_ahead
 
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.3),
@@ -103,3 +103,27 @@ def test_a_unit_that_is_off_leaves_adam_s_gradient_finite():
 def test_steps_that_would_be_others_are_refused(optimizer, message):
     with pytest.raises(ValueError, match=message):
         LookAhead(optimizer)
+
+
+def test_gradients_that_half_precision_would_lose_survive_by_the_scale_of_the_loss():
+    def gradient_by(optimizer) -> float:
+        weights = [tf.constant([2.0])]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            in_half = tf.cast(weights[0], tf.float16)
+            loss = 1e-8 * tf.reduce_sum(tf.cast(in_half * in_half, tf.float32))
+        return float(gradients_ahead(tape, loss, weights, optimizer)[0][0])
+
+    assert gradient_by(keras.optimizers.SGD(0.1)) == 0.0
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+    assert gradient_by(scaled) == pytest.approx(4e-8, rel=1e-3)
+
+
+def test_gradients_that_overflow_at_the_scale_stand_still():
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=2.0**20)
+    weights = [tf.constant([2.0]), tf.constant([1.0])]
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        loss = tf.reduce_sum(tf.cast(tf.cast(weights[0], tf.float16), tf.float32) + weights[1])
+    for gradient in gradients_ahead(tape, loss, weights, scaled):
+        np.testing.assert_array_equal(gradient, [0.0])

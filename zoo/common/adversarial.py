@@ -17,6 +17,7 @@ from zoo.common.keras_saving import remember_skipped_attributes
 from zoo.common.layers import ReplicaSeedGenerator
 from zoo.common.learning_rates import JointOptimizer, refuse_foreign_optimizer
 from zoo.common.noise import DecayingGaussianNoise
+from zoo.common.precision import computes_in_float16, finite_together, under_policy
 from zoo.common.probes import Probe
 
 
@@ -131,9 +132,10 @@ class AdversarialModel(keras.Model):
         ]
         self.running_means = {name: keras.metrics.Mean(name=name) for name in (*names, *logs)}
         for layer in self._flatten_layers():
-            generator = getattr(layer, "seed_generator", None)
-            if isinstance(generator, keras.random.SeedGenerator):
-                ReplicaSeedGenerator.adopt(generator)
+            for name in ("seed_generator", "generator"):  # of noise layers, and of augmenting ones
+                generator = getattr(layer, name, None)
+                if isinstance(generator, keras.random.SeedGenerator):
+                    ReplicaSeedGenerator.adopt(generator)
             if isinstance(layer, DecayingGaussianNoise):
                 layer.follow(self.step)
         self.built = True
@@ -289,9 +291,8 @@ class AdversarialModel(keras.Model):
                 f"such as keras.optimizers.Adam(1e-4). Received: {optimizer!r}"
             )
         optimizer = keras.optimizers.get(optimizer)
-        networks = self.players[player]
-        half_precision = any(network.dtype_policy.name == "mixed_float16" for network in networks)
-        if half_precision and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if computes_in_float16(self.players[player]) and not is_scaled:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         self._refuse_frozen(player)
         optimizer.build(self.trainable_variables_of(player))
@@ -623,6 +624,8 @@ class AdversarialModel(keras.Model):
         with tf.name_scope("update"):
             scale = tf.cast(optimizer.scale_loss(1.0 / replicas), tf.float32)
             gradients = tape.gradient(loss, variables, output_gradients=scale)
+            if replicas > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                gradients = finite_together(gradients)
             # Where data of unknown length end, TensorFlow runs all that does not wait for the data.
             with tf.control_dependencies([g for g in gradients if g is not None]):
                 optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -765,5 +768,11 @@ class AdversarialModel(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        """Rebuilds a model, with the networks of the user's own that its config holds."""
-        return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
+        """Rebuilds a model, with the networks of the user's own that its config holds.
+
+        They have the precision with which it was saved, whatever the policy now.
+        """
+        with under_policy(config.get("dtype")):
+            return cls(
+                **{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()}
+            )

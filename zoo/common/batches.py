@@ -338,17 +338,26 @@ def conformed(batch, spec):
 # === Replicas ===
 
 
-def filled_for_replicas(data: tf.data.Dataset, replicas: int) -> tf.data.Dataset:
-    """Repeats the rows of a batch that has fewer than there are replicas, the last of a pass.
+def filled_for_replicas(
+    data: tf.data.Dataset, replicas: int, equally: bool = False
+) -> tf.data.Dataset:
+    """Repeats rows of a batch that has fewer than there are replicas, the last of a pass.
 
     A replica without a row has no mean, and would take the weights of all with it.
+
+    Args:
+        data: batches.
+        replicas: how many there are.
+        equally: whether every batch is filled so, until all shares are equal: what draws for the
+            global batch in training, or keeps a pool of it, finds its place by its share's size.
     """
 
     def fill(*batch):
         def fill_rows(leaf):
             rows = tf.shape(leaf)[0]
-            order = tf.range(replicas) % tf.maximum(rows, 1)
-            return tf.cond(rows < replicas, lambda: tf.gather(leaf, order), lambda: leaf)
+            filled = tf.maximum(-(-rows // replicas), 1) * replicas if equally else replicas
+            order = tf.range(filled) % tf.maximum(rows, 1)
+            return tf.cond(rows < filled, lambda: tf.gather(leaf, order), lambda: leaf)
 
         batch = batch if len(batch) > 1 else batch[0]
         return tf.nest.map_structure(fill_rows, batch)

@@ -229,22 +229,43 @@ def check_parts(batch, num_parts: int, player: str) -> None:
         )
 
 
-def require_parts(images: tf.Tensor, num_parts: int, player: str) -> None:
+def require_parts(images: tf.Tensor, num_parts: int, player: str) -> tf.Tensor:
     """Stops a train step whose batch can't be cut into a part for each step of a player.
 
     A part without images has no mean, and would take the weights with it.
 
+    Returns:
+        The images, for the step to go on with: what does not wait for the look runs beside it.
+
     Raises:
         InvalidArgumentError: when the step runs. A last batch may be smaller than the first.
     """
-    tf.debugging.assert_greater_equal(
-        tf.shape(images)[0],
+    return with_images(
+        images,
         num_parts,
-        message=(
-            f"A batch, or a replica's share of it, must hold an image for each of the {num_parts} "
-            f"{player} steps; leave out a smaller last one by drop_remainder=True."
-        ),
+        f"A batch, or a replica's share of it, must hold an image for each of the {num_parts} "
+        f"{player} steps; leave out a smaller last one by drop_remainder=True.",
     )
+
+
+def with_images(images: tf.Tensor, least: int, message: str) -> tf.Tensor:
+    """Returns images of a batch that holds so many, after a look when the step runs.
+
+    Args:
+        images: `(batch, ...)`.
+        least: how many there must be.
+        message: what the error says. XLA, which knows no assertions, says in its own words that so
+            many can't be taken, and names `too_few_images`.
+
+    Raises:
+        InvalidArgumentError: when the step runs.
+    """
+    assertion = tf.debugging.assert_greater_equal(tf.shape(images)[0], least, message=message)
+    with tf.control_dependencies([assertion] if assertion is not None else []):
+        images, rank = tf.identity(images), len(images.shape)
+    sizes = [least, *[-1] * (rank - 1)]
+    with tf.control_dependencies([tf.slice(images, [0] * rank, sizes, name="too_few_images")]):
+        return tf.identity(images)
 
 
 def check_image_shape(image_shape, or_points: bool = False) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from zoo.common.checks import with_images
+
 
 def packed(images: tf.Tensor, num_images: int) -> tf.Tensor:
     """Packs images that follow each other in the batch, all real or all generated.
@@ -25,14 +27,13 @@ def packed(images: tf.Tensor, num_images: int) -> tf.Tensor:
     """
     if num_images == 1:
         return images
-    num_packs = tf.shape(images)[0] // num_images
-    tf.debugging.assert_positive(
-        num_packs,
-        message=(
-            f"A batch, or a replica's share of it, must fill a pack of {num_images} images; leave "
-            "out a smaller last one by drop_remainder=True."
-        ),
+    images = with_images(
+        images,
+        num_images,
+        f"A batch, or a replica's share of it, must fill a pack of {num_images} images; leave out "
+        "a smaller last one by drop_remainder=True.",
     )
+    num_packs = tf.shape(images)[0] // num_images
     of_one = images.shape[1:]
     packs = tf.reshape(images[: num_packs * num_images], (num_packs, num_images, *of_one))
     last = len(of_one)

@@ -50,5 +50,8 @@ class SpectralNormalization(keras.layers.SpectralNormalization):
             self.vector_u.assign(tf.cast(u, self.vector_u.dtype))
         sigma = tf.reduce_sum(tf.reshape(tf.transpose(v) @ u, kernel.shape) * kernel)
         normalized = kernel / tf.where(sigma > 0, sigma, 1.0)
-        with keras.StatelessScope([(self.kernel, normalized)]):
+        # A scope hides the one around it, which may hold other weights for the layer than its own.
+        others = (variable for variable in self.layer.variables if variable is not self.kernel)
+        held = [(variable, tf.convert_to_tensor(variable.value)) for variable in others]
+        with keras.StatelessScope([(self.kernel, normalized), *held]):
             return tf.cast(self.layer(inputs), self.compute_dtype)

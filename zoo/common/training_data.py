@@ -119,11 +119,16 @@ def _in_passes(model: keras.Model, data, batch_size, shuffle: bool):
         num_rows = model.rows_of_epoch(tuple(len(tf.nest.flatten(part)[0]) for part in data))
         if num_rows is not None:
             return batches.separate_passes(data, num_rows, batch_size, shuffle, seed)
-    return _for_replicas(model, data, batch_size, shuffle, seed)
+    return _for_replicas(model, data, batch_size, shuffle, seed, equally=True)
 
 
 def _for_replicas(
-    model: keras.Model, data, batch_size, shuffle: bool = False, seed: int | None = None
+    model: keras.Model,
+    data,
+    batch_size,
+    shuffle: bool = False,
+    seed: int | None = None,
+    equally: bool = False,
 ):
     """Returns data of which every replica has a share of every batch."""
     replicas = model.distribute_strategy.num_replicas_in_sync
@@ -131,7 +136,7 @@ def _for_replicas(
     if is_array and (replicas > 1 or len(set(map(len, tf.nest.flatten(data)))) > 1):
         data = batches.one_pass(data, batch_size, shuffle, seed)
     if replicas > 1 and isinstance(data, tf.data.Dataset):
-        data = batches.filled_for_replicas(data, replicas)
+        data = batches.filled_for_replicas(data, replicas, equally)
     return data
 
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from zoo.common.optimizers import FusedAdam
+from zoo.common.replicas import global_mean
 
 
 class LookAhead:
@@ -80,6 +81,31 @@ class LookAhead:
             weight - self._rate * correction * mean / (root + self._optimizer.epsilon)
             for weight, mean, root in zip(weights, self._means, roots, strict=True)
         ]
+
+
+def gradients_ahead(
+    tape: tf.GradientTape,
+    loss: tf.Tensor,
+    weights: list[tf.Tensor],
+    optimizer: keras.optimizers.Optimizer,
+) -> list[tf.Tensor]:
+    """Returns the gradients that a step ahead takes, over all replicas.
+
+    Args:
+        tape: that recorded the loss and watched the weights.
+        loss: float32 scalar, this replica's.
+        weights: to differentiate by.
+        optimizer: whose steps are looked at; a `LossScaleOptimizer` scales the loss in between, so
+            that what is small survives half precision.
+    """
+    scale = tf.cast(optimizer.scale_loss(1.0), tf.float32)
+    gradients = tape.gradient(loss, weights, output_gradients=scale)
+    gradients = [global_mean(gradient / scale) for gradient in gradients]
+    if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return gradients
+    # In half precision some overflow until the scale is found; as the optimizer, stand still.
+    are_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in gradients])
+    return [tf.where(are_finite, each, tf.zeros_like(each)) for each in gradients]
 
 
 def _tensors(variables) -> list[tf.Tensor]:

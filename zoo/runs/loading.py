@@ -1,9 +1,7 @@
 """A trained model out of its run's folder, without the recipe that made it."""
 
-import contextlib
 import os
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,24 +82,12 @@ def _path_of(checkpoint: str | os.PathLike[str], run: RunFolder) -> Path:
 def _rebuilt_model(run: RunFolder) -> keras.Model:
     config = _read_model(run)
     try:
-        with _dtype_policy(config["config"]["dtype"]):
-            return keras.saving.deserialize_keras_object(config)
+        return keras.saving.deserialize_keras_object(config)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise RunFolderError(
             f"{run.model_json} can't be made a model again: {_short(error)}. Register classes of "
             "your own with Keras first; environment.json beside it names the versions it is of."
         ) from error
-
-
-@contextlib.contextmanager
-def _dtype_policy(config: dict[str, Any]) -> Iterator[None]:
-    """Sets the global policy, which each network takes, for its configuration leaves it out."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(keras.dtype_policies.deserialize(config))
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _read_model(run: RunFolder) -> dict[str, Any]:
