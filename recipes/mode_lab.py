@@ -161,7 +161,12 @@ def _by_pacgan(dataset: str, packing: int, value: str) -> Reported:
         shown_dataset=f"the same {dataset}",
         protocol="other networks and 400,000 steps, mean of 10 runs ± standard error",
         score="modes",
-        settings={"dataset": dataset, "packing": packing, **_PLAIN},
+        settings={
+            **_PLAIN,
+            "dataset": dataset,
+            "packing": packing,
+            "objective": "non_saturating",
+        },
     )
 
 

@@ -26,20 +26,21 @@ def advice_on_length(values: HyperParameters, steps_per_epoch: int) -> str | Non
     """
     if values.smoke:
         return None
-    steps, decays = values.epochs * steps_per_epoch, values.learning_rate_schedule == "exponential"
+    steps = values.epochs * steps_per_epoch
+    decays = values.learning_rate_schedule == "exponential" and values.learning_rate_decay < 1
+    last = values.learning_rate_decay**values.epochs if decays else 1.0
     if steps < FEW_STEPS:
         epochs = -(-_ENOUGH_STEPS // steps_per_epoch)
         settings = [f"--epochs={epochs}"]
-        if decays and values.learning_rate_decay < 1:
-            settings.append(_decay(values.learning_rate_decay ** (values.epochs / epochs)))
+        if decays:
+            settings.append(_decay(max(last, _LAST_RATE) ** (1 / epochs)))
         settings.append(f"--set evaluate_every={max(1, epochs // _LOOKS)}")
         return (
             f"{counted(values.epochs, 'epoch')} of {counted(steps_per_epoch, 'step')} make "
             f"{counted(steps, 'step')}; games of images take thousands. {' '.join(settings)} makes "
             f"{epochs * steps_per_epoch:,}."
         )
-    last = values.learning_rate_decay**values.epochs
-    if decays and last < _TINY_RATE:
+    if last < _TINY_RATE:
         return (
             f"Learning rates fall by learning_rate_decay={values.learning_rate_decay:g} an epoch, "
             f"in {counted(values.epochs, 'epoch')} to {last:.0e} of the first; "

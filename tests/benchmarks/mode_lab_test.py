@@ -150,4 +150,6 @@ def test_published_numbers_stand_by_paper_and_method():
     pacs = cells["Lin et al. 2018", "packs of 2"]
     ring, grid = "0.07 (7.9 ± 0.1 modes, 95.6 %)", "0.13 (23.8 modes, 91.3 %)"
     assert pacs == [ring, grid, "2.61 (484.5 modes)"]
+    assert ("Metz et al. 2016", "unrolled 0 steps") in cells
+    assert ("Metz et al. 2016", "plain") not in cells
     assert cells["Metz et al. 2016", "unrolled 5 steps"] == ["–", "–", "4.67 (236.4 modes)"]

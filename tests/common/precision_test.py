@@ -36,8 +36,8 @@ def test_a_model_keeps_its_precision_under_whatever_policy_it_is_loaded(tmp_path
 def test_a_network_of_which_some_layers_compute_in_float16_has_its_loss_scaled():
     model = dense_gan(layers.Dense(3, dtype="mixed_float16"))
     model.compile()
-    assert isinstance(model.discriminator_optimizer, keras.optimizers.LossScaleOptimizer)
-    assert not isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer)
+    for optimizer in model.optimizers.values():  # the generator's gradient comes through it
+        assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
 
 @pytest.mark.parametrize("bad_replica", [None, 0, 1])

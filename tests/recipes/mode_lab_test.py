@@ -129,5 +129,6 @@ def test_a_published_number_belongs_to_one_plain_setting():
     configuration = dataclasses.asdict(preset("quick", "ring"))
     fitting = [each for each in mode_lab.RECIPE.reported if each.belongs_to(configuration)]
     assert [each.value for each in fitting] == ["0.45 (6.3 ± 0.5 modes, 98.2 %)"]
-    unrolled = configuration | {"unrolled_steps": 5}
-    assert not [each for each in mode_lab.RECIPE.reported if each.belongs_to(unrolled)]
+    for other in ({"unrolled_steps": 5}, {"objective": "minimax"}):
+        others = configuration | other
+        assert not [each for each in mode_lab.RECIPE.reported if each.belongs_to(others)]

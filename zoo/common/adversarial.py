@@ -292,7 +292,9 @@ class AdversarialModel(keras.Model):
             )
         optimizer = keras.optimizers.get(optimizer)
         is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if computes_in_float16(self.players[player]) and not is_scaled:
+        # Of whichever player: a generator's gradient comes through its opponent's layers.
+        networks = (network for group in self.players.values() for network in group)
+        if computes_in_float16(networks) and not is_scaled:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         self._refuse_frozen(player)
         optimizer.build(self.trainable_variables_of(player))
@@ -770,7 +772,7 @@ class AdversarialModel(keras.Model):
     def from_config(cls, config):
         """Rebuilds a model, with the networks of the user's own that its config holds.
 
-        They have the precision with which it was saved, whatever the policy now.
+        They are made under the model's own policy, whatever Keras's is now.
         """
         with under_policy(config.get("dtype")):
             return cls(

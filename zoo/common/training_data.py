@@ -118,7 +118,7 @@ def _in_passes(model: keras.Model, data, batch_size, shuffle: bool):
     if isinstance(data, tuple) and batches.are_arrays(data):
         num_rows = model.rows_of_epoch(tuple(len(tf.nest.flatten(part)[0]) for part in data))
         if num_rows is not None:
-            return batches.separate_passes(data, num_rows, batch_size, shuffle, seed)
+            data = batches.separate_passes(data, num_rows, batch_size, shuffle, seed)
     return _for_replicas(model, data, batch_size, shuffle, seed, equally=True)
 
 

@@ -103,7 +103,7 @@ def gradients_ahead(
     gradients = [global_mean(gradient / scale) for gradient in gradients]
     if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return gradients
-    # In half precision some overflow until the scale is found; as the optimizer, stand still.
+    # In half precision some overflow until the scale is found; Adam then goes on by its momentum.
     are_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in gradients])
     return [tf.where(are_finite, each, tf.zeros_like(each)) for each in gradients]
 

@@ -40,6 +40,19 @@ def test_more_epochs_at_the_presets_decay_are_told_what_their_last_rate_is():
     assert advice_on_length(dataclasses.replace(longer, learning_rate_decay=decay), 625) is None
 
 
+def test_who_follows_the_advice_on_steps_is_not_told_of_rates_that_are_nothing():
+    longer = dataclasses.replace(FACES, epochs=300)  # which alone was taken of an advice
+    advised = with_settings(advice_on_length(longer, 3), epochs=1, learning_rate_decay=1.0)
+    assert advice_on_length(dataclasses.replace(longer, **advised), 3) is None
+
+
+def test_a_decay_that_is_not_in_use_is_no_matter():
+    values = dataclasses.replace(
+        FACES, learning_rate_schedule="constant", learning_rate_decay=1.5, epochs=2000
+    )
+    assert advice_on_length(values, steps_per_epoch=625) is None
+
+
 def test_a_constant_rate_is_advised_no_decay():
     digits = dataclasses.replace(semi_supervised.RECIPE.preset("quick", "mnist_small"), epochs=2)
     advice = advice_on_length(digits, steps_per_epoch=78)
