@@ -156,8 +156,10 @@ def _read_samples(folder: str | os.PathLike[str]) -> list[_Sample]:
         with Image.open(path) as picture:
             notes = getattr(picture, "text", {})
         if "step" in notes:
-            step = int(notes["step"])
-            samples[step] = _Sample(path, step, int(notes.get("epoch", 0)))
+            sample = _Sample(path, int(notes["step"]), int(notes.get("epoch", 0)))
+            # An epoch's last step has two, and the epoch is done.
+            if sample.step not in samples or sample.epoch >= samples[sample.step].epoch:
+                samples[sample.step] = sample
     return [samples[step] for step in sorted(samples)]
 
 

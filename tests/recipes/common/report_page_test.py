@@ -184,6 +184,21 @@ def test_captions_tell_the_step(tmp_path: Path) -> None:
     assert (first[width:] != second[width:]).any()
 
 
+def test_last_step_of_an_epoch_has_that_epoch_done(tmp_path: Path) -> None:
+    def film(epochs: dict[str, int]) -> np.ndarray:
+        folder = tmp_path / "-".join(epochs)
+        folder.mkdir()
+        for name, epoch in epochs.items():
+            save_picture(np.zeros((8, 8, 1), np.uint8), folder / name, step=2000, epoch=epoch)
+        write_gif(folder, folder / "samples.gif")
+        with Image.open(folder / "samples.gif") as animation:
+            return np.asarray(animation.convert("L"))
+
+    both = film({"epoch-0010.png": 10, "step-0002000.png": 9})
+    np.testing.assert_array_equal(both, film({"epoch-0010.png": 10}))
+    assert (both != film({"step-0002000.png": 9})).any()
+
+
 def test_long_run_is_thinned_to_its_ends(tmp_path: Path) -> None:
     draw_samples(tmp_path, steps=range(200))
     write_gif(tmp_path, tmp_path / "samples.gif")
