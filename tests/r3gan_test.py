@@ -111,6 +111,40 @@ def test_losses_compare_the_pairs_of_a_step():
     assert gap == pytest.approx(-difference, rel=1e-4)
 
 
+class Keeping(layers.Layer):
+    """Hands on what it is given, and keeps what that was at each call."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seen = []
+
+    def call(self, inputs):
+        self.seen.append(np.array(inputs))
+        return inputs
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+
+def test_each_image_is_judged_beside_one_other_by_both_players_as_they_are():
+    keras.utils.set_random_seed(0)
+    plain = zoo.r3gan.build_discriminator(IMAGE_SHAPE, (4, 4))
+    kept = Keeping()
+    discriminator = keras.Model(plain.inputs, kept(plain.outputs[0]))
+    model = small_model(gradient_penalty_weight=0.0, discriminator=discriminator)
+    compile_with_rates(model, 0.0, 0.5)
+    kept.seen.clear()
+    logs = model.fit(repeated(ramp_images(4, IMAGE_SHAPE)), steps_per_epoch=1, verbose=0).history
+    judged = [rows[:, 0] for rows in kept.seen if len(rows) == 4]
+    assert len(judged) == 4, [rows.shape for rows in kept.seen]
+    d_real, d_generated, g_generated, g_real = judged
+    losses = [np.mean(np.log1p(np.exp(v))) for v in (d_generated - d_real, g_real - g_generated)]
+    assert logs["discriminator_loss"][0] == pytest.approx(losses[0], rel=1e-5)
+    assert logs["generator_loss"][0] == pytest.approx(losses[1], rel=1e-5)
+    # The discriminator has moved between.
+    assert np.abs(g_real - d_real).max() > 1e-3
+
+
 # === Networks ===
 
 
@@ -131,6 +165,24 @@ def test_size_of_outputs_at_the_start_does_not_grow_with_depth():
         latents = np.random.default_rng(0).normal(size=(64, 64)).astype("float32")
         deviations.append(float(np.std(model.generator(latents, training=True))))
     assert deviations[1] == pytest.approx(deviations[0], rel=0.4)
+
+
+def test_no_layer_of_the_discriminator_shrinks_what_it_is_given_at_the_start():
+    images = np.random.default_rng(0).normal(size=(64, 16, 16, 3)).astype("float32")
+    logits = []
+    for filters in (16, 128):
+        deviations = []
+        for seed in range(3):
+            keras.utils.set_random_seed(seed)
+            model = zoo.R3GAN((16, 16, 3), filters=filters, halved_from=256)
+            last_map = model.discriminator.get_layer("whole_image")
+            inner = keras.Model(model.discriminator.input, [last_map.input, last_map.output])
+            maps, vectors = inner(images)
+            np.testing.assert_allclose(np.std(vectors), np.std(maps), rtol=0.35)
+            deviations.append(np.std(model.discriminator(images)))
+        logits.append(np.mean(deviations))
+    # Of a network with a gain of 1 the width changes nothing.
+    assert logits[1] == pytest.approx(logits[0], rel=0.5)
 
 
 def test_generator_is_clipped_only_where_it_is_used():

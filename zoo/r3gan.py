@@ -194,8 +194,10 @@ def build_discriminator(
             x = residual_block(x, num_blocks, group_size)
         if index > 0:
             x = _change_of_channels(layers.AveragePooling2D(2)(x), widths[index - 1])
+    # Of a depthwise kernel Keras counts all channels as inputs of a unit, which has one.
+    initializer = initializers.RandomNormal(stddev=1.0 / COARSEST_SIDE)
     x = layers.DepthwiseConv2D(
-        COARSEST_SIDE, use_bias=False, depthwise_initializer=scaled_normal(), name="whole_image"
+        COARSEST_SIDE, use_bias=False, depthwise_initializer=initializer, name="whole_image"
     )(x)
     x = layers.Flatten()(x)
     logits = layers.Dense(
@@ -246,8 +248,9 @@ class R3GAN(LatentModel):
 
     Differs from the paper: rate, γ and decays are constant, not on cosine schedules; maps are
     doubled by bilinear interpolation and halved by means of 2×2, not through filters of [1, 2, 1];
-    one batch serves both players; T are other changes, of every image, where the authors'
-    probability grows to 0.3.
+    one batch serves both players; Adam's ε is Keras's 1e-7, where theirs is 1e-8; T are other
+    changes, of every image, where the authors' probability grows to 0.3, and a shift brings in
+    mirrored pixels, where DiffAugment's brings in zeros.
 
     Reference: [Huang et al., 2024](https://arxiv.org/abs/2501.05441)
     """
