@@ -214,12 +214,42 @@ def test_probability_rises_while_the_discriminator_knows_the_images():
     assert history["augmentation_probability"] == [0.0] * 3 + [0.25] * 4 + [0.5] * 2
 
 
-def test_adaptive_augmentation_refuses_logits_that_are_only_compared():
+@pytest.mark.parametrize(
+    ("objective", "probability"), [("hinge", 0.25), ("least_squares", 0.0), ("f_kl", 0.0)]
+)
+def test_probability_follows_what_the_objective_takes_for_real(objective, probability):
+    discriminator = linear_discriminator()
+    model = zoo.FaceGAN(
+        IMAGE_SHAPE,
+        latent_dim=3,
+        filters=4,
+        augmentation="shift",
+        adaptive_augmentation=64,
+        gradient_penalty_weight=0.0,
+        discriminator=discriminator,
+    )
+    # A fourth for each real image: above hinge's 0, below the ½ of least squares and the 1 of KL.
+    discriminator.layers[-1].kernel.assign(np.full((32 * 32, 1), 0.25 / (32 * 32 * 0.5)))
+    model.compile(
+        generator_optimizer=keras.optimizers.SGD(0.0),
+        discriminator_optimizer=keras.optimizers.SGD(0.0),
+        objective=objective,
+        run_eagerly=True,
+    )
+    images = np.full((4, *IMAGE_SHAPE), 0.5, np.float32)
+    images[:, 0, 0], images[:, 0, 1] = -0.5, 0.7
+    history = model.fit(repeated(images), epochs=4, steps_per_epoch=1, verbose=0).history
+    assert 0.0 < history.get("real_output", history.get("real_score"))[-1] < 0.5
+    assert history["augmentation_probability"][-1] == probability
+
+
+@pytest.mark.parametrize("objective", ["relativistic", "wasserstein"])
+def test_adaptive_augmentation_refuses_logits_that_are_only_compared(objective):
     model = zoo.FaceGAN(
         IMAGE_SHAPE, latent_dim=3, filters=4, augmentation="shift", adaptive_augmentation=100
     )
-    with pytest.raises(ValueError, match="only compared.*objective='relativistic'"):
-        model.compile(objective="relativistic")
+    with pytest.raises(ValueError, match=f"only compared.*objective='{objective}'"):
+        model.compile(objective=objective)
 
 
 # === Networks ===

@@ -214,11 +214,11 @@ class FaceGAN(LatentModel):
         """Prepares the model for `fit`, as any of the zoo's.
 
         Raises:
-            ValueError: also for an objective that compares, if augmentation is to be adaptive: then
-                the sign of a logit says nothing of whether D knows an image.
+            ValueError: also for a `relativistic` objective or `wasserstein`, if augmentation is to
+                be adaptive: then no logit says by itself whether D knows an image.
         """
         super().compile(*arguments, **named)
-        if self.adaptive_probability is not None and self.objective.is_relativistic:
+        if self.adaptive_probability is not None and self.objective.undecided_output is None:
             raise ValueError(
                 "Adaptive augmentation follows the sign of D's logits, which means nothing where "
                 "they are only compared: take another objective, or adaptive_augmentation=None. "
@@ -288,7 +288,9 @@ class FaceGAN(LatentModel):
 
         adaptive = {}
         if self.adaptive_probability is not None:
-            adaptive["augmentation_probability"] = self.adaptive_probability.update(real_logits)
+            adaptive["augmentation_probability"] = self.adaptive_probability.update(
+                real_logits - self.objective.undecided_output
+            )
 
         return self.finish_step(
             generator_loss=generator_loss,

@@ -287,6 +287,25 @@ def test_scores_are_by_the_ratio_of_densities(name: str, undecided: float) -> No
     assert outputs["real_score"] == outputs["generated_score"] == 0.5
 
 
+@pytest.mark.parametrize("name", objectives.NAMES)
+def test_undecided_is_where_as_many_real_as_generated_images_lead(name: str) -> None:
+    objective = objectives.Objective(name)
+
+    def slope(output: float) -> float:
+        """How D's loss changes with its one output for images of either kind."""
+        logits = tf.Variable([output])
+        with tf.GradientTape() as tape:
+            loss = objective.discriminator_loss(logits, logits)
+        return float(tape.gradient(loss, logits)[0])
+
+    undecided = objective.undecided_output
+    if undecided is None:  # any output is as good
+        assert slope(-1.5) == slope(0.0) == slope(2.5) == 0.0
+    else:
+        assert slope(undecided) == pytest.approx(0.0, abs=1e-6)
+        assert slope(undecided - 1.5) < -0.05 and slope(undecided + 1.5) > 0.05
+
+
 def test_the_f_gan_of_the_first_gan_is_that() -> None:
     real_logits, generated_logits = tensor(REAL_LOGITS), tensor(GENERATED_LOGITS)
     for zero_sum, name in ((False, "non_saturating"), (True, "minimax")):

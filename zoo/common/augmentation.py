@@ -163,11 +163,11 @@ class AdaptiveProbability(keras.layers.Layer):
     """With which probability images are to be changed: as often as the discriminator overfits.
 
     The sign of D's logits tells it: r = E[sign D(x)] over real images goes to 1 when D knows them.
-    After each step the probability p moves towards more if r is above the target, else to less:
+    At every 4th step the probability p moves towards more if r is above the target, else to less:
 
-        p ← p + sign(r − target) · images of the batch / `num_images`,  within [0, 1]
+        p ← p + sign(r − target) · images of the last 4 batches / `num_images`,  within [0, 1]
 
-    with r the mean over the last 4 steps. It is saved with the model that has it as an attribute.
+    with r the mean over those steps. It is saved with the model that has it as an attribute.
 
     Args:
         num_images: images over which p could go from 0 to 1. Defaults to 500,000, as in the
@@ -203,7 +203,8 @@ class AdaptiveProbability(keras.layers.Layer):
         """Counts what D says of a batch of real images, and moves p at every `interval`-th time.
 
         Args:
-            real_logits: `(batch, ...)`, above 0 where D takes an image for real.
+            real_logits: `(batch, ...)`, above 0 where D takes an image for real; for objectives
+                of which that is another number, less `Objective.undecided_output`.
 
         Returns:
             p from now on, a scalar.

@@ -42,11 +42,13 @@ class FDivergence:
         output: T = g(v), of which E_p[T] − E_q[f*(T)] bounds the divergence from below.
         conjugate: f*(T).
         score: the probability that an image is real if as many are generated, σ(log p/q).
+        undecided: the v of p/q = 1.
     """
 
     output: Function
     conjugate: Function
     score: Function
+    undecided: float = 0.0
 
     def loss_as_real(self, logits: tf.Tensor) -> tf.Tensor:
         """Returns what the discriminator minimises for each logit of a real image."""
@@ -72,6 +74,7 @@ F_DIVERGENCES = {
         output=tf.identity,
         conjugate=lambda v: tf.exp(v - 1.0),
         score=lambda v: tf.sigmoid(v - 1.0),
+        undecided=1.0,
     ),
     "f_reverse_kl": FDivergence(
         output=lambda v: -tf.exp(-v),

@@ -44,13 +44,15 @@ class _Losses:
     """Losses of TF-GAN by their names there; the counterpart of an `FDivergence`.
 
     The generator's may be a function of the logits. With none the game is zero-sum: the generator
-    gains what the discriminator loses.
+    gains what the discriminator loses. `undecided` is D's logit of what is as often real as
+    generated, or None where a constant added to all logits changes nothing.
     """
 
     discriminator: str
     generator: str | Callable[[tf.Tensor], tf.Tensor] | None = None
     smoothing: Callable[[float], dict[str, float]] | None = None
     score: Callable[[tf.Tensor], tf.Tensor] | None = None
+    undecided: float | None = 0.0
 
     def loss_as_real(self, logits: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
         smoothing = self.smoothing(label_smoothing) if self.smoothing else {}
@@ -85,9 +87,12 @@ _LOSSES = {
         discriminator="least_squares_discriminator_loss",
         generator="least_squares_generator_loss",
         smoothing=_least_squares_smoothing,
+        undecided=0.5,
     ),
     "wasserstein": _Losses(
-        discriminator="wasserstein_discriminator_loss", generator="wasserstein_generator_loss"
+        discriminator="wasserstein_discriminator_loss",
+        generator="wasserstein_generator_loss",
+        undecided=None,
     ),
     "hinge": _Losses(
         discriminator="wasserstein_hinge_discriminator_loss",
@@ -258,6 +263,15 @@ class Objective:
         objective of the user's own that compares overrides this.
         """
         return self.name in _RELATIVISTIC_LOSSES
+
+    @property
+    def undecided_output(self) -> float | None:
+        """D's logit of an image that it takes for real as much as for generated.
+
+        0 for most, ½ for `least_squares`, 1 for `f_kl`; None where logits are only compared, and
+        none of them says that.
+        """
+        return None if self.is_relativistic else _LOSSES[self.name].undecided
 
     def generator_loss(
         self, generated_logits: tf.Tensor, real_logits: tf.Tensor | None = None
