@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo.common.historical_averaging import HistoricalAveraging
 from zoo.common.unrolling import LookAhead, gradients_ahead
 
 OPTIMIZERS = {
@@ -98,6 +99,10 @@ def test_a_unit_that_is_off_leaves_adam_s_gradient_finite():
         (keras.optimizers.AdamW(), "SGD or Adam. Received: AdamW"),
         (keras.optimizers.Adam(amsgrad=True), "know no amsgrad; .* amsgrad=True"),
         (keras.optimizers.SGD(clipnorm=1.0), "know no clipnorm; .* clipnorm=1.0"),
+        (
+            HistoricalAveraging(keras.optimizers.Adam()),
+            "SGD or Adam. Received: HistoricalAveraging",
+        ),
     ],
 )
 def test_steps_that_would_be_others_are_refused(optimizer, message):

@@ -11,7 +11,8 @@ from PIL import Image
 
 import export
 from recipes import mode_lab
-from recipes.mode_lab import METHODS, RECIPE, preset
+from recipes.common.modes import DATASETS
+from recipes.mode_lab import METHODS, RECIPE, preset, settings_of
 from tests.recipes.command import Ended, run_recipe
 from zoo import metrics
 
@@ -105,6 +106,22 @@ def test_the_preset_paper_is_lin_et_al_s():
     assert (values.generator_learning_rate, values.adam_beta_1) == (1e-4, 0.8)
     stacks = preset("paper", "three_digits")
     assert (stacks.num_samples, stacks.discriminator_width, stacks.latent_dim) == (25_600, 8, 256)
+    assert (stacks.adam_beta_1, stacks.adam_beta_2, stacks.batch_size) == (0.5, 0.99, 128)
+    assert stacks.architecture == "published"
+
+
+def test_three_digits_are_for_the_comparison_of_the_paper_in_fewer_steps():
+    paper, quick = (preset(name, "three_digits") for name in ("paper", "quick"))
+    same = ("architecture", "generator_width", "discriminator_width", "latent_dim", "batch_size")
+    for name in (*same, "num_samples", "objective", "adam_beta_1", "adam_beta_2"):
+        assert getattr(quick, name) == getattr(paper, name), name
+    assert 25 * quick.epochs * quick.steps_per_epoch == paper.epochs * paper.steps_per_epoch
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_rates_of_a_quick_run_fall_a_hundredfold_and_not_before_its_end(dataset):
+    values = preset("quick", dataset)
+    assert 1e-3 < values.learning_rate_decay**values.epochs < 0.15
 
 
 @pytest.mark.parametrize("dataset", ["ring", "grid"])
@@ -113,16 +130,29 @@ def test_a_quick_run_has_at_most_25_000_steps(dataset):
     assert values.epochs * values.steps_per_epoch <= 25_000
 
 
-def test_every_method_can_be_built():
-    for settings in METHODS.values():
-        values = dataclasses.replace(preset("quick", "ring"), **settings)
+@pytest.mark.parametrize(("dataset", "shape"), [("ring", (2,)), ("two_digits", (28, 28, 2))])
+def test_every_method_can_be_built(dataset, shape):
+    for method in METHODS:
+        values = dataclasses.replace(preset("quick", dataset), **settings_of(method, dataset))
         RECIPE.check(values)
         names = ("penalty", "packing", "minibatch_kernels", "replay_size", "unrolled_steps")
         arguments = {name: getattr(values, name) for name in names}
-        model = RECIPE.model(**arguments, generator_width=2, discriminator_width=2)
+        model = RECIPE.model(shape, **arguments, generator_width=8, discriminator_width=8)
         model.compile(**values.compile_arguments())
         built = {name: getattr(model, name) for name in ("packing", "unrolled_steps")}
         assert built == {name: arguments[name] for name in built}
+
+
+def test_stacks_have_rates_and_weights_of_their_own():
+    of_points = settings_of("unrolled 5 steps", "ring")
+    assert of_points["discriminator_learning_rate"] == 1e-4
+    assert settings_of("unrolled 5 steps", "two_digits") == {
+        "objective": "minimax",
+        "adam_beta_1": 0.5,
+        "unrolled_steps": 5,
+    }
+    weights = [settings_of("WGAN-GP", each)["penalty_weight"] for each in ("grid", "two_digits")]
+    assert weights == [0.1, 10.0]
 
 
 def test_a_published_number_belongs_to_one_plain_setting():

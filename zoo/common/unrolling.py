@@ -29,7 +29,8 @@ class LookAhead:
     """
 
     def __init__(self, optimizer: keras.optimizers.Optimizer):
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = optimizer.inner_optimizer
         _check(optimizer)
         self._optimizer = optimizer
         self._rate = tf.convert_to_tensor(optimizer.learning_rate)
