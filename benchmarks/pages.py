@@ -4,7 +4,7 @@
 
 They are made from the recipes, the docstrings of the variants, the records of measured runs and
 what was found in trained ones. The tables are those of README.md and, within docs/experiments, of
-mode_lab.md, stabilisers.md, semi_supervised_gan.md, divergences.md and explore.md.
+mode_lab.md, stabilisers.md, semi_supervised_gan.md, divergences.md, two_numbers.md and explore.md.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -25,6 +25,7 @@ from benchmarks.readme_tables import in_order_of_papers, result_table, variant_t
 from benchmarks.records import FOLDER, Record, read_records
 from benchmarks.registry import RECIPES, refuse_incomplete
 from benchmarks.results import render_results
+from benchmarks.two_numbers import averaging_table, game_table, read_results
 from benchmarks.variant_page import file_name, render_variant
 from zoo.common.command_errors import one_line_errors
 from zoo.common.files import write_atomically
@@ -36,6 +37,7 @@ MODE_LAB = EXPERIMENTS / "mode_lab.md"
 STABILISERS = EXPERIMENTS / "stabilisers.md"
 SEMI_SUPERVISED = EXPERIMENTS / "semi_supervised_gan.md"
 DIVERGENCES = EXPERIMENTS / "divergences.md"
+TWO_NUMBERS = EXPERIMENTS / "two_numbers.md"
 EXPLORE = EXPERIMENTS / "explore.md"
 
 
@@ -58,7 +60,7 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
     readme = replace_block(readme, "variants", variant_table(recipes))
     readme = replace_block(readme, "results", result_table(recipes, records))
     pages = {Path("benchmarks", "RESULTS.md"): render_results(records), Path("README.md"): readme}
-    lessons = read_runs()
+    lessons, smallest = read_runs(), read_results()
     blocks = {
         MODE_LAB: {"methods": method_table(records), "published": published_table()},
         STABILISERS: {"stabilisers": ablation_table(records)},
@@ -67,6 +69,7 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
             "lines": lines_table(lessons),
             "gaussians": gaussians_table(lessons),
         },
+        TWO_NUMBERS: {"games": game_table(smallest), "averaging": averaging_table(smallest)},
         EXPLORE: exploration_tables(read_findings(repository / "benchmarks" / "explorations")),
     }
     for path in (path for path in blocks if (repository / path).exists()):

@@ -231,6 +231,8 @@ class R3GAN(LatentModel):
             0.2 at 64×64. With 0 both are left out.
         augmentation: changes of what D sees, of `colour`, `shift` and `cutout`, with commas
             between; see `zoo.common.augmentation`. Defaults to "", none, for thousands of images.
+            How many are changed can't follow the sign of D's logits, as `FaceGAN` has it: logits
+            that are only compared have none.
         average_decay: decay of the average of G with which `generate`, `evaluate` and the export
             answer. Defaults to 0.999.
         seed: seed of the latents and changes drawn in training.

@@ -10,7 +10,7 @@ from benchmarks.registry import RECIPES, refuse_incomplete
 from recipes.common.recipe import Recipe
 from tests.benchmarks.hand_made import generated_record_of
 
-NOT_TRAINED_BY = {"common", "divergences", "translate", "tune"}
+NOT_TRAINED_BY = {"common", "divergences", "translate", "tune", "two_numbers"}
 
 
 def test_every_recipe_can_be_measured() -> None:
