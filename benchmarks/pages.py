@@ -4,7 +4,8 @@
 
 They are made from the recipes, the docstrings of the variants, the records of measured runs and
 what was found in trained ones. The tables are those of README.md and, within docs/experiments, of
-mode_lab.md, stabilisers.md, semi_supervised_gan.md, divergences.md, two_numbers.md and explore.md.
+mode_lab.md, stabilisers.md, few_images.md, semi_supervised_gan.md, divergences.md, two_numbers.md
+and explore.md.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -19,6 +20,7 @@ from absl import flags
 from benchmarks.ablation import ablation_table
 from benchmarks.divergences import gaussians_table, lines_table, read_runs
 from benchmarks.explorations import exploration_tables, read_findings
+from benchmarks.few_images import few_images_table
 from benchmarks.long_games import long_table, read_games
 from benchmarks.mode_lab import method_table, published_table
 from benchmarks.readme_tables import in_order_of_papers, result_table, variant_table
@@ -35,6 +37,7 @@ VARIANTS = Path("docs", "variants")
 EXPERIMENTS = Path("docs", "experiments")
 MODE_LAB = EXPERIMENTS / "mode_lab.md"
 STABILISERS = EXPERIMENTS / "stabilisers.md"
+FEW_IMAGES = EXPERIMENTS / "few_images.md"
 SEMI_SUPERVISED = EXPERIMENTS / "semi_supervised_gan.md"
 DIVERGENCES = EXPERIMENTS / "divergences.md"
 TWO_NUMBERS = EXPERIMENTS / "two_numbers.md"
@@ -64,6 +67,7 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
     blocks = {
         MODE_LAB: {"methods": method_table(records), "published": published_table()},
         STABILISERS: {"stabilisers": ablation_table(records)},
+        FEW_IMAGES: {"few images": few_images_table(records)},
         SEMI_SUPERVISED: {"long games": long_table(read_games())},
         DIVERGENCES: {
             "lines": lines_table(lessons),

@@ -9,6 +9,7 @@ import pytest
 from recipes.common.hyper_parameters import (
     WithAdam,
     WithAdamOrSgd,
+    WithAugmentation,
     WithBothBetas,
     WithObjective,
     WithRootEpsilonAdam,
@@ -186,3 +187,39 @@ def test_an_epsilon_inside_the_root_is_taken_and_checked():
     assert (optimizer.beta_1, optimizer.epsilon_root) == (0.25, 1e-6)
     with pytest.raises(ValueError, match="adam_epsilon_root must be positive. Received: 0"):
         OfTheano(adam_epsilon_root=0.0).check()
+
+
+# === Few images ===
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Changing(OfThree, WithAugmentation):
+    """Those of a model whose discriminator may be shown changed images."""
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "num_images", "chosen"),
+    [
+        ("auto", 1999, "colour,shift,cutout"),
+        ("auto", 2000, ""),
+        ("none", 100, ""),
+        ("shift", 100, "shift"),
+        ("shift", 20_000, "shift"),
+    ],
+)
+def test_few_images_are_changed_by_themselves_and_it_is_said(
+    augmentation, num_images, chosen, capsys
+):
+    values = Changing(augmentation=augmentation)
+    values.check()
+    assert values.model_arguments(num_images)["augmentation"] == chosen
+    said = capsys.readouterr().err
+    if augmentation == "auto" and chosen:
+        assert "1,999 images to train on are few" in said and f"augmentation={chosen}" in said
+    else:
+        assert not said
+
+
+def test_changes_that_there_are_not_are_refused():
+    with pytest.raises(ValueError, match="'blur'"):
+        Changing(augmentation="shift,blur").check()
