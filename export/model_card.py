@@ -32,8 +32,9 @@ _CHECKS = (
     "number. What that costs is measured in docs/exports.md of keras-gan-zoo. Functions that "
     "`export.convert` makes for other runtimes leave these checks out."
 )
-# Of `results.json`, what is no score.
-_COUNTS = ("epochs", "num_images")
+# Of `results.json`, what is no score; nor is what begins with `num_`.
+_NO_SCORES = ("epochs", "peak_memory_megabytes")
+_FOLDER = "folder:"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,12 +88,11 @@ def details_of_run(folder: str | os.PathLike[str], **further: Any) -> Details:
     results = {}
     if run.results_json.is_file():
         results = json.loads(run.results_json.read_bytes())
-    numbers = {name: value for name, value in results.items() if type(value) in (int, float)}
     pictures = sorted(run.samples.glob("*.png"), key=lambda path: path.stat().st_mtime)
     told = {
         "name": run.recipe.replace("_", "-"),
         "dataset": str(configuration.get("dataset", "")),
-        "scores": {name: value for name, value in numbers.items() if name not in _COUNTS},
+        "scores": {name: value for name, value in results.items() if _is_score(name, value)},
         "stamps": results.get("stamps", {}),
         "protocol": results.get("protocol", ""),
         "configuration": configuration,
@@ -101,7 +101,26 @@ def details_of_run(folder: str | os.PathLike[str], **further: Any) -> Details:
     }
     if "data_license" not in further:
         told["data_license"] = datasets.license_of(told["dataset"])
-    return Details(**{**told, **further})
+    return Details(**{**_without_path(told), **further})
+
+
+def _is_score(name: str, value: Any) -> bool:
+    is_number = type(value) in (int, float)
+    return is_number and name not in _NO_SCORES and not name.startswith("num_")
+
+
+def _without_path(told: dict[str, Any]) -> dict[str, Any]:
+    """Has a folder of images go by its own name: where it lies is nobody's business."""
+    dataset = told["dataset"]
+    if not dataset.startswith(_FOLDER):
+        return told
+    short = _FOLDER + Path(dataset.removeprefix(_FOLDER)).expanduser().name
+    configuration = {
+        name: value.replace(dataset, short) if isinstance(value, str) else value
+        for name, value in told["configuration"].items()
+    }
+    protocol = told["protocol"].replace(dataset, short)
+    return {**told, "dataset": short, "configuration": configuration, "protocol": protocol}
 
 
 def write_card(

@@ -85,7 +85,10 @@ def write_record(
 
 def _kept(output: tf.Tensor) -> np.ndarray:
     values = output.numpy()
-    return values.astype(str) if values.dtype == object else evenly_spaced(values)
+    if values.dtype != object:
+        return evenly_spaced(values)
+    # NumPy by itself takes bytes for ASCII, which names of classes need not be.
+    return np.array([text.decode() for text in values.flat]).reshape(values.shape)
 
 
 def _versions() -> dict[str, str]:

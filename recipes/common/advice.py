@@ -11,7 +11,9 @@ _TINY_RATE = 1e-3
 _LAST_RATE = 0.1
 
 
-def advice_on_length(values: HyperParameters, steps_per_epoch: int) -> str | None:
+def advice_on_length(
+    values: HyperParameters, steps_per_epoch: int, is_resumed: bool = False
+) -> str | None:
     """Returns a line on a run of very few steps, or one whose learning rates soon are nothing.
 
     Presets count in epochs, of which a hundred images make some of two or three steps, and decay
@@ -20,6 +22,7 @@ def advice_on_length(values: HyperParameters, steps_per_epoch: int) -> str | Non
     Args:
         values: the run's.
         steps_per_epoch: of its data.
+        is_resumed: whether it goes on, when no schedule can be changed: then a new run is advised.
 
     Returns:
         What is odd and what to type instead, or `None`.
@@ -35,6 +38,8 @@ def advice_on_length(values: HyperParameters, steps_per_epoch: int) -> str | Non
         if decays:
             settings.append(_decay(max(last, _LAST_RATE) ** (1 / epochs)))
         settings.append(f"--set evaluate_every={max(1, epochs // _LOOKS)}")
+        if is_resumed:
+            settings.append("in a new run")
         return (
             f"{counted(values.epochs, 'epoch')} of {counted(steps_per_epoch, 'step')} make "
             f"{counted(steps, 'step')}; games of images take thousands. {' '.join(settings)} makes "
@@ -44,7 +49,8 @@ def advice_on_length(values: HyperParameters, steps_per_epoch: int) -> str | Non
         return (
             f"Learning rates fall by learning_rate_decay={values.learning_rate_decay:g} an epoch, "
             f"in {counted(values.epochs, 'epoch')} to {last:.0e} of the first; "
-            f"{_decay(_LAST_RATE ** (1 / values.epochs))} ends at a tenth."
+            f"{_decay(_LAST_RATE ** (1 / values.epochs))}{' in a new run' if is_resumed else ''} "
+            "ends at a tenth."
         )
     return None
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from recipes.common import checks
 from recipes.common.family import Family, Row, RunData
 from recipes.common.hyper_parameters import WithEarlyStopping, sourced
-from recipes.common.images import WithImages
+from recipes.common.images import WithImages, told_split
 from recipes.common.measures import CLASSIFICATION, Measures, Reported
 from recipes.common.stamps import shared_by, stamp_of_real_images
 from recipes.common.training import Outcome
@@ -97,7 +97,7 @@ class ClassificationData(RunData):
     def stamp_of_validation(self) -> metrics.Stamp:
         """What validation errors are taken on."""
         values = self._values
-        split = f"{values.dataset} {values.validation_split}"
+        split = told_split(values.dataset, values.validation_split, self.fingerprint)
         return stamp_of_real_images(_number_of(self.validation), split)
 
     def train_from(self, step: int) -> tf.data.Dataset:
@@ -260,7 +260,10 @@ class Classification(Family[ClassificationHyperParameters, ClassificationData]):
             "num_test_images": data.num_test_images,
             "stamps": shared_by(
                 ("test_error", "baseline_test_error"),
-                stamp_of_real_images(data.num_test_images, f"{values.dataset} {values.test_split}"),
+                stamp_of_real_images(
+                    data.num_test_images,
+                    told_split(values.dataset, values.test_split, data.fingerprint),
+                ),
             ),
         }
 

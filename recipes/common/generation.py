@@ -13,7 +13,7 @@ import tensorflow as tf
 from recipes.common import checks
 from recipes.common.family import Family, Row, RunData
 from recipes.common.hyper_parameters import WithEarlyStopping
-from recipes.common.images import WithImages, is_folder, splits_of_folder
+from recipes.common.images import WithImages, is_folder, splits_of_folder, told_split
 from recipes.common.measures import FURTHER_SCORES, GENERATION
 from recipes.common.stamps import as_json, stamps_of_measures
 from recipes.common.training import Outcome
@@ -152,12 +152,13 @@ class GenerationData(RunData):
         options = self._values.image_options
         return metrics.load_classifier(self._values.dataset, **options, **steps)
 
-    def _refuse_too_few(self, split: str, num_images: int) -> None:
-        if num_images < 2:
+    def _refuse_too_few(self, split: str, num_images: int, least: int = 2) -> None:
+        if num_images < least:
             raise ValueError(
-                f"A distance takes 2 images or more, better hundreds, and {split!r} of "
-                f"{self._values.dataset!r} has {num_images}; use more images, or name "
-                "other splits by --set validation_split=... and --set test_split=..."
+                f"{self._values.watched or 'A distance'} takes {least} images or more, better "
+                f"hundreds, and {split!r} of {self._values.dataset!r} has {num_images}; use more "
+                "images, or name other splits by --set validation_split=... and "
+                "--set test_split=..."
             )
 
     @property
@@ -166,9 +167,14 @@ class GenerationData(RunData):
         return f"{self._values.dataset} {self._values.test_split}"
 
     @property
-    def validation_name(self) -> str:
-        """What the images are called that are watched."""
-        return f"{self._values.dataset} {self._values.validation_split}"
+    def stamped_test(self) -> str:
+        """What those images are called in stamps."""
+        return told_split(self._values.dataset, self._values.test_split, self.fingerprint)
+
+    @property
+    def stamped_validation(self) -> str:
+        """What the images are called in stamps that are watched."""
+        return told_split(self._values.dataset, self._values.validation_split, self.fingerprint)
 
     def _evaluated(self, split: str) -> tf.data.Dataset:
         return self.images.batches(split, batch_size=EVALUATION_BATCH)
@@ -215,6 +221,8 @@ class GenerationData(RunData):
         watched = self._values.watched
         if watched and not any(watched in directions_of(measure) for measure in measures):
             measures += self.further_measures(self.num_validation_images, watched)
+        least = max(measure.least_images for measure in measures)
+        self._refuse_too_few(self._values.validation_split, self.num_validation_images, least)
         return {"quality_measures": measures}
 
     def further_measures(
@@ -227,7 +235,8 @@ class GenerationData(RunData):
             log: of the only one to return. Defaults to all that the data allow.
         """
         extractor, classifier = self.classifier.feature_extractor, self.classifier.model
-        kept = {"capacity": min(num_images, metrics.DEFAULT_CAPACITY)}
+        # More than the few to which a ball may reach.
+        kept = {"capacity": min(max(num_images, 10), metrics.DEFAULT_CAPACITY)}
         in_pyramids = {"capacity": min(num_images, _MOST_IN_PYRAMIDS)}
         image_shape = self.images.description.image_shape
         makers: dict[tuple[str, ...], Callable[[], metrics.GeneratorMeasure]] = {
@@ -294,7 +303,7 @@ class Generation(Family[GenerationHyperParameters, GenerationData]):
         self, data: GenerationData, model: AdversarialModel, log: str
     ) -> metrics.Stamp | None:
         """Returns what a measure is taken on at ends of epochs."""
-        return _stamps(model, data.num_validation_images, data.validation_name).get(log)
+        return _stamps(model, data.num_validation_images, data.stamped_validation).get(log)
 
     def score(
         self,
@@ -330,7 +339,7 @@ class Generation(Family[GenerationHyperParameters, GenerationData]):
             data.test,
             model.generate,
             seed=_FURTHER_SEED,
-            split=data.test_name,
+            split=data.stamped_test,
         )
         return {
             **{name: _finite_or_none(scores.get(name)) for name in FURTHER_SCORES},
@@ -407,7 +416,7 @@ def _stamps(model: AdversarialModel, number: int, split: str) -> dict[str, metri
 
 
 def _stamps_of_test(data: GenerationData, model: AdversarialModel) -> dict[str, metrics.Stamp]:
-    stamps = _stamps(model, data.num_test_images, data.test_name)
+    stamps = _stamps(model, data.num_test_images, data.stamped_test)
     return {log: stamp for log, stamp in stamps.items() if log not in FURTHER_SCORES}
 
 

@@ -65,6 +65,18 @@ def is_folder(dataset: str) -> bool:
     return dataset.startswith(PREFIX)
 
 
+def told_split(dataset: str, split: str, fingerprint: str) -> str:
+    """Returns what a split is called in stamps: of a folder by its content, for it may be moved.
+
+    Args:
+        dataset: its name, or `folder:PATH`.
+        split: of it.
+        fingerprint: of its images.
+    """
+    name = f"folder {fingerprint[:12]}" if is_folder(dataset) else dataset
+    return f"{name} {split}"
+
+
 def splits_of_folder(dataset: str) -> dict[str, str]:
     """Returns the splits to train on, to watch and to test on, by hyper-parameter.
 

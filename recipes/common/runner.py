@@ -62,7 +62,8 @@ def _run_as_flags_say(recipe: Recipe) -> None:
         folder.refuse_other_data(data.fingerprint)
         refuse_other_workers(strategy, values, data)
         model = build_model(recipe, values, data, strategy)
-    advice = advice_on_length(values, data.steps_per_epoch)
+    is_resumed = folder.latest_checkpoint is not None
+    advice = advice_on_length(values, data.steps_per_epoch, is_resumed)
     if advice and is_chief(strategy):
         print(advice, file=sys.stderr)
     kinds = (

@@ -16,7 +16,7 @@ import zoo
 from recipes.common import checks, training, translation_scores
 from recipes.common.family import Family, Row, RunData
 from recipes.common.hyper_parameters import WithEarlyStopping, sourced
-from recipes.common.images import WithImages
+from recipes.common.images import WithImages, told_split
 from recipes.common.measures import TRANSLATION
 from recipes.common.paired_regression import train_on_pairs
 from recipes.common.stamps import shared_by, stamp_of_real_images
@@ -139,10 +139,11 @@ class TranslationData(RunData):
         test = test.apply(tf.data.experimental.assert_cardinality(self.num_test_pairs))
         self.test = test.batch(EVALUATION_BATCH)
         self.validation = test.take(values.validation_pairs).batch(EVALUATION_BATCH)
-        self.stamp_of_validation = stamp_of_real_images(
-            min(values.validation_pairs, self.num_test_pairs), f"{values.dataset} test"
-        )
         description = self.images.description
+        self.stamp_of_validation = stamp_of_real_images(
+            min(values.validation_pairs, self.num_test_pairs),
+            told_split(values.dataset, "test", description.fingerprint),
+        )
         self.num_train_scenes = description.num_examples["trainA"]
         self.model_arguments = {"image_shape": description.image_shape}
         self.stand_in = description.stand_in

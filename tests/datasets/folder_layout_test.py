@@ -240,7 +240,7 @@ def test_moving_an_image_to_another_class_changes_the_fingerprint(make, open_fol
     [
         (
             {"": 20},
-            "20 images used (split by content: train 15, validation 1, test 4), no classes, "
+            "20 images used (split by content: train 14, validation 2, test 4), no classes, "
             "0 files skipped.",
         ),
         (

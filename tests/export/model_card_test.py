@@ -4,6 +4,7 @@ The rules are those of github.com/tensorflow/tfhub.dev, tools/validator.py, of w
 each file's `validate`.
 """
 
+import dataclasses
 import json
 import re
 
@@ -78,6 +79,21 @@ def run(tmp_path_factory):
         }
     )
     return run
+
+
+def test_a_folder_of_images_goes_by_its_own_name(tmp_path):
+    path = "folder:/home/somebody/pictures/cats"
+    values = {"dataset": path, "seed": 0, "train_split": "train"}
+    parameters = {name: HyperParameter(value) for name, value in values.items()}
+    run = RunFolder.start(tmp_path / "run", "face_generation", parameters)
+    run.begin()
+    counts = {"num_images": 20, "num_test_images": 20, "peak_memory_megabytes": 900, "epochs": 4}
+    run.write_results({**counts, "kernel_distance": 0.5, "protocol": f"20 images, {path} test"})
+    details = export.details_of_run(run.path)
+    assert "somebody" not in repr(dataclasses.replace(details, picture=None))
+    assert details.dataset == details.configuration["dataset"] == "folder:cats"
+    assert details.protocol == "20 images, folder:cats test"
+    assert details.scores == {"kernel_distance": 0.5}
 
 
 @pytest.fixture(scope="module")

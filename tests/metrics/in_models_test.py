@@ -193,20 +193,43 @@ def test_a_mixed_policy_leaves_measures_in_full_precision(pixels):
 # === Without a model ===
 
 
-def test_evaluate_measures_once_over_all_batches(pixels):
-    def generate(num_images, seed):
-        return np.random.RandomState(seed).uniform(0, 1, size=(num_images, 2, 2, 1))
+def generate(num_images, seed):
+    return np.random.RandomState(seed).uniform(0, 1, size=(num_images, 2, 2, 1))
 
-    data = tf.data.Dataset.from_tensor_slices(REAL).batch(20)
+
+def test_evaluate_measures_once_over_all_batches(pixels):
+    real = np.abs(REAL)  # as those that are generated, which are taken for probabilities
+    data = tf.data.Dataset.from_tensor_slices(real).batch(20)
     measures = [make(pixels) for make in MAKERS.values()]
     values = metrics.evaluate(measures, data, generate, seed=3)
     generated = np.concatenate([generate(20, 3), generate(20, 4), generate(6, 5)])
     again = [make(pixels) for make in MAKERS.values()]
     for measure in again:
-        measure.update_state(REAL, generated)
+        measure.update_state(real, generated)
     expected = {name: float(value) for name, value in results_of(again).items()}
     assert values == pytest.approx(expected, rel=1e-5)
     assert metrics.evaluate(measures, data, generate, seed=3) == values
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "message"),
+    [
+        (REAL, lambda number, seed: REAL[:7], "`generate` must .* Received: 7 in place of 20"),
+        (REAL, lambda number, seed: np.uint8(REAL[:20]), "Pixels of `generate` .* uint8"),
+        ((REAL, np.zeros(len(REAL))), generate, "`real_images` must give images alone"),
+    ],
+    ids=["number", "bytes", "labels"],
+)
+def test_evaluate_refuses_what_are_no_images_of_the_kind(pixels, data, given, message):
+    data = tf.data.Dataset.from_tensor_slices(data).batch(20)
+    with pytest.raises(ValueError, match=message):
+        metrics.evaluate([metrics.FrechetDistance(pixels)], data, given)
+
+
+def test_evaluate_warns_of_images_in_0_1(pixels):
+    data = tf.data.Dataset.from_tensor_slices(REAL).batch(20)
+    with pytest.warns(UserWarning, match=r"exports are in \[0, 1\]"):
+        metrics.evaluate([metrics.FrechetDistance(pixels)], data, generate)
 
 
 def test_evaluate_refuses_an_empty_data_set(pixels):

@@ -197,6 +197,30 @@ def test_nearest_images_are_found_in_all_batches(pixels, images):
     assert metrics.nearest_images(asked, images(TRAINING), pixels)[1] == pytest.approx(distances)
 
 
+def test_an_image_that_is_not_finite_is_near_to_nothing(pixels, images):
+    asked = images(TRAINING[:3]).copy()
+    asked[1] = np.nan
+    with pytest.raises(ValueError, match="must be finite. Received: of 1 images"):
+        metrics.nearest_images(asked, images(TRAINING), pixels)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data.repeat(), "`training_images` must end, .* repeat for ever"),
+        (lambda data: data.map(lambda x: (x, 0)), "give images alone; .* a tuple of 2 parts"),
+        (lambda data: data.map(lambda x: tf.cast(x, tf.uint8)), "float32 in .* Received: uint8"),
+    ],
+    ids=["endless", "labels", "bytes"],
+)
+def test_training_images_that_are_none_are_refused(pixels, images, change, message):
+    data = change(tf.data.Dataset.from_tensor_slices(images(TRAINING)).batch(50))
+    with pytest.raises(ValueError, match=message):
+        metrics.Memorisation(pixels, data)
+    with pytest.raises(ValueError, match=message):
+        metrics.nearest_images(images(FRESH[:2]), data, pixels)
+
+
 def test_nearest_images_need_images_to_choose_from(pixels, images):
     with pytest.raises(ValueError, match="must hold an image"):
         metrics.nearest_images(images(FRESH[:2]), [], pixels)

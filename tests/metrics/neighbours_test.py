@@ -189,3 +189,5 @@ def test_refuses_numbers_that_mean_nothing(pixels, make):
         make(pixels, k=0)
     with pytest.raises(ValueError, match="an integer of 2 or more. Received: capacity=1.5"):
         make(pixels, capacity=1.5)
+    with pytest.raises(ValueError, match="above k=3, .* Received: capacity=3"):
+        make(pixels, k=3, capacity=3)

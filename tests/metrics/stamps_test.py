@@ -14,7 +14,7 @@ STAMP = metrics.Stamp("0123456789ab", "none", 500, 500, "mnist_small test", None
 
 
 def noise(num_images, seed):
-    return np.random.RandomState(seed).uniform(0, 1, size=(num_images, 2, 2, 1))
+    return np.random.RandomState(seed).uniform(-0.5, 1, size=(num_images, 2, 2, 1))
 
 
 @pytest.fixture

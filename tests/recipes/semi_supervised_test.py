@@ -356,6 +356,7 @@ def test_a_run_goes_on_bit_for_bit_when_its_folder_was_moved(recipe, tmp_path):
         save_pictures(tmp_path / "old" / place, 14, first_seed=20 * number)
     unbroken, moved = (tmp_path / name for name in ("unbroken", "moved"))
     options = ("--smoke", "--num_labels=4", "--set=image_size=16", "--set=base_filters=2")
+    options += ("--set=early_stopping_patience=5",)  # whose best epoch is of the folder, too
     ended = recipe(f"--dataset=folder:{tmp_path}/old", *options, f"--workdir={unbroken}")
     assert ended.code == 0, ended.err
     shutil.copytree(unbroken, moved)

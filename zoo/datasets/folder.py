@@ -38,6 +38,8 @@ PREFIX = "folder:"
 DROP_DUPLICATES = ("none", "exact", "near")
 # Fewer make no batch, let alone a data set to learn from.
 MIN_IMAGES = 16
+# Of a split that is drawn: a distance takes two.
+_MIN_HELD_OUT = 2
 _TRAIN_SHARE, _VALIDATION_SHARE = 0.9, 0.05
 # What was told in this process of how folders were read.
 _told: set[str] = set()
@@ -278,7 +280,8 @@ class FolderSource:
         self._check_enough(decoded, sum(map(len, rows.values())))
         if not layout.folders:
             for split in ("validation", "test"):
-                rows[split] = rows[split] or [rows["train"].pop()]
+                while len(rows[split]) < _MIN_HELD_OUT:
+                    rows[split].append(rows["train"].pop())
         self._reading = _Reading(
             decoded,
             form,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
 from zoo.common.measure_logs import results_of
 from zoo.common.shared_outputs import shared_outputs
+from zoo.metrics.given_images import images_alone, refuse_endless
 from zoo.metrics.measure import GeneratorMeasure
 from zoo.metrics.stamps import Scores, stamps_of
 
@@ -38,30 +40,40 @@ def evaluate(
         The values of all measures, by their logs, with standard errors and stamps.
 
     Raises:
-        ValueError: if there are no images, they never end, or images do not fit a measure.
+        ValueError: if there are no images, they never end, have another range or do not fit a
+            measure, or `generate` gives another number of them.
     """
     from tqdm import tqdm
 
-    if getattr(real_images, "cardinality", int)() == tf.data.INFINITE_CARDINALITY:
-        raise ValueError(
-            "`real_images` must end, as after take(10), or with repeat=False of zoo.datasets. "
-            "Received: data that repeat for ever"
-        )
+    refuse_endless("real_images", real_images)
     measures = list(measures)
     for measure in measures:
         measure.reset_state()
-    num_images = 0
+    num_images, least_real, least_generated = 0, 0.0, 0.0
     batches = tqdm(real_images, desc="measuring", unit="batch", disable=not sys.stderr.isatty())
     for number, real_batch in enumerate(batches):
-        real_batch = tf.convert_to_tensor(real_batch, tf.float32)
+        real_batch = images_alone("real_images", real_batch)
         batch_size = int(real_batch.shape[0])
-        generated_batch = tf.convert_to_tensor(generate(batch_size, seed + number), tf.float32)
+        generated_batch = images_alone("generate", generate(batch_size, seed + number))
+        if int(generated_batch.shape[0]) != batch_size:
+            raise ValueError(
+                f"`generate` must give as many images as it is asked for. Received: "
+                f"{generated_batch.shape[0]} in place of {batch_size}"
+            )
         with shared_outputs():
             for measure in measures:
                 measure.update_state(real_batch, generated_batch)
         num_images += batch_size
+        least_real = min(least_real, float(tf.reduce_min(real_batch)))
+        least_generated = min(least_generated, float(tf.reduce_min(generated_batch)))
     if not num_images:
         raise ValueError("`real_images` must hold at least one batch. Received: none.")
+    if least_real < 0.0 <= least_generated:
+        warnings.warn(
+            "No generated pixel is below 0, where real images have some: those of exports are in "
+            "[0, 1], so give 2 * images - 1 of them.",
+            stacklevel=2,
+        )
     errors, stamps = {}, {}
     told = {"num_real": num_images, "num_generated": num_images, "split": split, "seed": seed}
     for measure in measures:

@@ -108,7 +108,8 @@ def squared_distances(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     first, second = tf.cast(first, tf.float64), tf.cast(second, tf.float64)
     sizes = tf.reduce_sum(first**2, axis=1)[:, tf.newaxis] + tf.reduce_sum(second**2, axis=1)
     distances = sizes - 2.0 * tf.matmul(first, second, transpose_b=True)
-    return tf.where(distances > 1e-12 * sizes, distances, 0.0)
+    # So, and not the other way round: what is no number stays none.
+    return tf.where(distances <= 1e-12 * sizes, tf.zeros_like(distances), distances)
 
 
 def row_by_row(

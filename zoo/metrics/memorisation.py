@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.common.checks import as_integer
+from zoo.metrics.given_images import images_alone, refuse_endless
 from zoo.metrics.kept_rows import (
     DEFAULT_CAPACITY,
     KeepsRows,
@@ -174,12 +175,13 @@ def _usable(real: tf.Tensor, generated: tf.Tensor) -> tf.Tensor:
     return enough & all_finite(real, generated)
 
 
-def _batches(images) -> Iterator:
-    if not hasattr(images, "shape"):
-        yield from images
-        return
-    for first in range(0, len(images), _BATCH):
-        yield images[first : first + _BATCH]
+def _batches(images) -> Iterator[tf.Tensor]:
+    refuse_endless("training_images", images)
+    batches = images
+    if hasattr(images, "shape"):
+        batches = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
+    for batch in batches:
+        yield images_alone("training_images", batch)
 
 
 def _centres(features: np.ndarray, num_cells: int, seed: int) -> np.ndarray:
@@ -239,17 +241,22 @@ def nearest_images(
         `(number,)`.
 
     Raises:
-        ValueError: if there are no training images.
+        ValueError: if there are no training images, they never end or have another range, or a
+            feature is not finite.
     """
     features = feature_extractor(tf.convert_to_tensor(images, tf.float32), training=False)
     nearest = np.zeros(np.shape(images), np.float32)
     least = np.full(len(images), np.inf)
     for batch in _batches(training_images):
-        batch = np.asarray(batch, np.float32)
         distances = squared_distances(features, feature_extractor(batch, training=False)).numpy()
         closer = distances.min(axis=1) < least
-        nearest[closer] = batch[distances.argmin(axis=1)[closer]]
+        nearest[closer] = batch.numpy()[distances.argmin(axis=1)[closer]]
         least = np.minimum(least, distances.min(axis=1))
-    if not np.isfinite(least).all():
+    if np.isnan(least).any():
+        raise ValueError(
+            "Features of `images` and of `training_images` must be finite. Received: of "
+            f"{np.isnan(least).sum()} images, a distance that is no number"
+        )
+    if np.isinf(least).any():
         raise ValueError("`training_images` must hold an image. Received: none.")
     return nearest, np.sqrt(least)

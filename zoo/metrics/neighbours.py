@@ -29,6 +29,11 @@ class _OfBalls(KeepsRows):
     ) -> None:
         k = as_integer("k", k)
         super().__init__(feature_extractor, "feature_extractor", capacity, prefix + name)
+        if self.capacity <= k:
+            raise ValueError(
+                f"`capacity` must be above k={k}, for a ball reaches to the k-th neighbour. "
+                f"Received: capacity={capacity}"
+            )
         self.k = k
         self.least_images = k + 1
         self.prefix = prefix

@@ -10,7 +10,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows has none
+except ImportError:  # a system without locks
     fcntl = None
 
 LOCK_FILE = "run.lock"
@@ -24,8 +24,8 @@ class FolderLock:
     """A claim to a folder, which ends with this object, or with the process, however it ends.
 
     It is the system's lock on the file `run.lock` (`flock`), so a file that a killed process left
-    behind holds nobody up. All claims of one process are one. Where the system has no such locks
-    (Windows, some network file systems), a warning says so and the folder is not guarded.
+    behind holds nobody up. All claims of one process are one. Where there are no such locks, as on
+    some network file systems, a warning says so and the folder is not guarded.
 
     Args:
         folder: must exist.

@@ -46,6 +46,14 @@ def test_who_follows_the_advice_on_steps_is_not_told_of_rates_that_are_nothing()
     assert advice_on_length(dataclasses.replace(longer, **advised), 3) is None
 
 
+def test_a_run_that_goes_on_is_advised_a_new_one_for_its_schedule_can_not_be_changed():
+    few, nothing = FACES, dataclasses.replace(FACES, epochs=200)
+    for values, steps in ((few, 2), (nothing, 625)):
+        first, resumed = (advice_on_length(values, steps, is_resumed=each) for each in (0, 1))
+        assert "in a new run" not in first and "in a new run" in resumed
+        assert resumed.replace(" in a new run", "") == first
+
+
 def test_a_decay_that_is_not_in_use_is_no_matter():
     values = dataclasses.replace(
         FACES, learning_rate_schedule="constant", learning_rate_decay=1.5, epochs=2000

@@ -234,6 +234,16 @@ def test_measures_of_classes_are_refused_where_there_are_none(watched, data_dir,
 # === What can't be trained on ===
 
 
+@pytest.mark.slow
+def test_too_few_images_to_watch_are_refused_before_the_run_begins(recipe, tmp_path):
+    splits = "--set=validation_split=validation[:3]"
+    ended = recipe("--smoke", "--set=watched=density", splits, "--workdir=run")
+    assert ended.code == 2, ended.err
+    assert "density takes 6 images or more, " in ended.err.splitlines()[-1]
+    assert "'validation[:3]' of 'mnist_small' has 3" in ended.err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [

@@ -6,7 +6,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from benchmarks.registry import RECIPES
-from recipes.common.images import splits_of_folder
+from recipes.common.images import splits_of_folder, told_split
 from recipes.common.modes import ModeCoverage
 from tests.datasets.picture_files import save_pictures
 
@@ -82,3 +82,10 @@ def test_what_is_for_folders_is_refused_for_others():
     for name, value in (("drop_duplicates", "near"), ("value_range", "data")):
         with pytest.raises(ValueError, match=f"{name} is for folders of images"):
             dataclasses.replace(values, **{name: value}).open_images()
+
+
+def test_a_moved_folder_is_called_the_same_in_stamps():
+    names = {told_split(f"folder:{path}", "validation", "0123456789abcdef") for path in ("a", "b")}
+    assert names == {"folder 0123456789ab validation"}
+    assert told_split("folder:a", "validation", "fedcba9876543210") not in names
+    assert told_split("mnist_small", "test", "0123456789abcdef") == "mnist_small test"
