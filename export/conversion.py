@@ -107,8 +107,8 @@ class _Twin:
 def convert(
     folder: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    formats: Sequence[str] | None = None,
-    functions: Sequence[str] | None = None,
+    formats: str | Sequence[str] | None = None,
+    functions: str | Sequence[str] | None = None,
 ) -> list[Conversion]:
     """Converts an export's functions, a file each, and measures what that changes.
 
@@ -124,10 +124,10 @@ def convert(
     Args:
         folder: of an export, as for `export.load`.
         out: the folder to write, which must not exist. It appears whole or not at all.
-        formats: of `FORMATS`: "onnx", "litert_float32", "litert_float16" (weights in half
-            precision) and "litert_dynamic" (large weights in 8 bits). Defaults to all. "onnx"
+        formats: one or several of `FORMATS`: "onnx", "litert_float32", "litert_float16" (weights in
+            half precision) and "litert_dynamic" (large weights in 8 bits). Defaults to all. "onnx"
             needs `pip install 'keras-gan-zoo[onnx]'`, the others `keras-gan-zoo[litert]`.
-        functions: names of signatures. Defaults to all but those that draw.
+        functions: one or several names of signatures. Defaults to all but those that draw.
 
     Returns:
         One `Conversion` for each function and format.
@@ -177,12 +177,17 @@ def _card(version: Path, conversions: Sequence[Conversion]) -> str:
 # === What is asked for ===
 
 
-def _known_formats(formats: Sequence[str] | None) -> tuple[str, ...]:
-    formats = FORMATS if formats is None else tuple(formats)
+def _known_formats(formats: str | Sequence[str] | None) -> tuple[str, ...]:
+    formats = FORMATS if formats is None else _as_names(formats)
     unknown = [each for each in formats if each not in FORMATS]
     if unknown or not formats:
         raise ValueError(f"`formats` are of {listed(FORMATS)}. Received: {listed(unknown)}")
     return formats
+
+
+def _as_names(given: str | Sequence[str]) -> tuple[str, ...]:
+    # A text is a sequence of texts too, of its letters.
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _require_libraries(formats: Sequence[str]) -> None:
@@ -198,11 +203,10 @@ def _require_libraries(formats: Sequence[str]) -> None:
 
 
 def _known_functions(
-    signatures: Mapping[str, Any], functions: Sequence[str] | None
+    signatures: Mapping[str, Any], functions: str | Sequence[str] | None
 ) -> tuple[str, ...]:
     known = [name for name in signatures if name not in ("serving_default", *_DRAWING)]
-    if functions is None:
-        functions = known
+    functions = known if functions is None else _as_names(functions)
     for name in _DRAWING:
         if name in functions:
             raise ConversionError(f"`{name}` can't be converted: {_NO_DRAWS}")

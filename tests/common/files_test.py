@@ -34,6 +34,12 @@ def test_writes_text_and_bytes(tmp_path: Path, data: str | bytes) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_missing_folder_is_named_and_not_the_partial_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        write_atomically(tmp_path / "missing" / "file", "text")
+    assert raised.value.filename == str(tmp_path / "missing")
+
+
 def test_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     write_atomically(path, "old")

@@ -102,7 +102,7 @@ def test_what_cannot_be_converted_is_named(folder, tmp_path):
     with pytest.raises(ValueError, match="no function 'a_to_b'.* 'classify'"):
         export.convert(folder, out, functions=["a_to_b"])
     with pytest.raises(ValueError, match="'onnx', .*Received: 'coreml'"):
-        export.convert(folder, out, formats=["coreml"])
+        export.convert(folder, out, formats="coreml")
     with pytest.raises(FileNotFoundError, match="No export in"):
         export.convert(tmp_path, out)
     with pytest.raises(FileExistsError, match="exists already"):

@@ -1,6 +1,7 @@
 """Files and folders written whole: after a kill or a full disk there is the old one or the new."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -25,6 +26,8 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
         OSError: if the file cannot be written; what stood at `path` is untouched.
     """
     path = Path(path)
+    if not path.parent.is_dir():  # named, in place of the partial file
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(path.parent))
     partial = _partial_path(path)
     try:
         with open(partial, "wb") as file:
