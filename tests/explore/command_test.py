@@ -1,5 +1,6 @@
 """`python -m zoo.explore`: where it writes, what it says, and that it refuses in one line."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import zoo
+from benchmarks.registry import RECIPES
+from tests.datasets.picture_files import save_pictures
 from tests.explore.small_runs import saved_run, small_dcgan
 from zoo.explore.__main__ import main
 
@@ -103,6 +106,46 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(run, tmp_path,
     assert "nothing is overwritten" in refused(
         capsys, "probe", str(run), *QUICK_PROBE, f"--out={vanilla}"
     )
+
+
+def test_where_nothing_can_be_written_nothing_is_asked(run, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(zoo.explore, "walk", lambda *_, **__: pytest.fail("it was asked"))
+    (tmp_path / "file").touch()
+    for path in ("file/out", "new/" + 300 * "x", "/proc/new/out"):
+        message = refused(capsys, "walk", str(run), f"--out={tmp_path / path}")
+        assert f"Nothing can be written to {tmp_path / path}: " in message
+        assert message.endswith("Name a folder by --out where you may write.")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_numbers_that_can_not_be_are_refused_before_a_classifier_is_trained(
+    run, data_dir, capsys
+) -> None:
+    steps = "--classifier_steps=3"
+    for command, wrong in (
+        ("truncation", "--num_images=1"),
+        ("truncation", "--num_images=-1"),
+        ("truncation", "--seed=-1"),
+        ("neighbours", "--num_neighbours=100000"),
+    ):
+        features = ["--features"] if command == "neighbours" else []
+        line = refused(capsys, command, str(run), wrong, steps, *features)
+        assert f"Received: {wrong.removeprefix('--')}" in line
+    assert not list(data_dir.rglob("*-steps3*.keras"))
+
+
+def test_the_classifier_that_training_kept_is_taken(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    save_pictures(tmp_path / "pictures", 24)
+    dataset = f"folder:{tmp_path / 'pictures'}"
+    values = {"image_size": 16, "value_range": "0,4095"}
+    of_recipe = RECIPES["dcgan_svhn"].preset("quick", dataset)
+    options = dataclasses.replace(of_recipe, **values).image_options
+    zoo.metrics.load_classifier(dataset, training_steps=1, **options)
+    kept = sorted((tmp_path / "data" / "zoo_classifiers").iterdir())
+    run = saved_run(tmp_path / "run", compiled(zoo.VanillaGAN((16, 16, 3))), dataset, **values)
+    main(["neighbours", str(run), "--features", "--num_images=2", "--classifier_steps=1"])
+    assert sorted((tmp_path / "data" / "zoo_classifiers").iterdir()) == kept
 
 
 def compiled(model):

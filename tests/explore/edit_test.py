@@ -1,11 +1,14 @@
 """Edits on a generator whose latents are pixels: a stroke has an answer by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
 import zoo
 from tests.explore.small_runs import linear_model, pixel_classifier
 from zoo.explore import Stroke
+from zoo.explore.edit import _painted
 
 # Over the first pixel of four times four.
 STROKE = Stroke(0.0, 0.0, 0.25, 0.25, (0.9,))
@@ -34,6 +37,46 @@ def test_the_picture_shows_before_the_stroke_and_both_answers() -> None:
     assert (painted[:16, :16] == 230).all()  # 0.9 of 255
     before = picture[4:68, left : left + 64, 0]
     np.testing.assert_array_equal(painted[16:], before[16:])
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "pixels"),
+    [
+        (0.5, 0.51, [2]),
+        (0.0, 0.01, [0]),
+        (0.999, 1.0, [3]),
+        (0.2, 0.3, [0, 1]),
+        (0.25, 0.75, [1, 2]),
+    ],
+)
+def test_a_stroke_has_all_pixels_that_it_touches_and_no_others(left, right, pixels) -> None:
+    upright, _ = _painted([Stroke(left, 0.0, right, 1.0, (0.9,))], (4, 4, 1))
+    lying, _ = _painted([Stroke(0.0, left, 1.0, right, (0.9,))], (4, 4, 1))
+    assert np.flatnonzero(upright[0]).tolist() == pixels
+    np.testing.assert_array_equal(lying[..., 0], upright[..., 0].T)
+
+
+def test_errors_of_rounding_touch_no_pixel() -> None:
+    """0.28 of 25 is more than 7 in floating point, and 0.58 of 50 less than 29."""
+    mask, _ = _painted([Stroke(0.0, 0.58, 0.28, 1.0, (0.9,))], (50, 25, 1))
+    assert mask.any(axis=0).sum() == 7 and mask.any(axis=1).sum() == 50 - 29
+
+
+def test_a_thin_stroke_is_met_as_any_other() -> None:
+    thin = Stroke(0.5, 0.0, 0.51, 0.1, (0.9,))
+    facts = zoo.explore.edit_by_strokes(linear_model(), [thin], iterations=200).facts
+    assert (
+        facts["edits"]["free"]["error_under_strokes"] < 0.01 * facts["error_under_strokes_before"]
+    )
+    json.dumps(facts, allow_nan=False)
+
+
+def test_outside_of_a_stroke_over_all_nothing_changes_and_the_headline_says_why() -> None:
+    findings = zoo.explore.edit_by_strokes(
+        linear_model(), [Stroke(0.0, 0.0, 1.0, 1.0, (0.9,))], iterations=2
+    )
+    assert [edit["change_outside"] for edit in findings.facts["edits"].values()] == [None, None]
+    assert "under the strokes, which cover the whole image, falls from " in findings.headline
 
 
 @pytest.mark.parametrize("present", [True, False])

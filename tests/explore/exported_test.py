@@ -9,6 +9,7 @@ import tensorflow as tf
 import export
 import zoo
 from tests.explore.small_runs import linear_model, pixel_classifier
+from zoo.explore import Stroke
 from zoo.explore.__main__ import main
 from zoo.explore.arithmetic import Sum
 
@@ -100,6 +101,45 @@ def test_features_of_an_export_tell_what_those_of_its_model_do(loaded, model, di
         assert scores["test_errors"] == pytest.approx(others["test_errors"], abs=0.01)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**31, 2**70, 0.5])
+def test_an_export_and_its_model_refuse_the_same_seeds(loaded, model, digits, seed):
+    questions = (
+        lambda asked: zoo.explore.walk(asked, seed=seed),
+        lambda asked: zoo.explore.arithmetic(asked, pixel_classifier(), seed=seed),
+        lambda asked: zoo.explore.neighbours(asked, digits, seed=seed),
+        lambda asked: zoo.explore.project(asked, digits, seed=seed),
+        lambda asked: zoo.explore.edit_by_strokes(asked, [Stroke(0, 0, 1, 1, (1,))], seed=seed),
+        lambda asked: zoo.explore.edit_by_attribute(asked, pixel_classifier(), "Male", seed=seed),
+        lambda asked: zoo.explore.probe(asked, digits, seed=seed),
+    )
+    for question in questions:
+        for asked in (loaded, model):
+            with pytest.raises(ValueError, match=f"`seed` must be an integer.*seed={seed}"):
+                question(asked)
+    for of_model_alone in (
+        lambda: zoo.explore.truncation(model, None, None, seed=seed),
+        lambda: zoo.explore.forget(model, pixel_classifier(), digits, attribute="Male", seed=seed),
+        lambda: zoo.explore.guided(model, digits, seed=seed),
+    ):
+        with pytest.raises(ValueError, match=f"`seed` must be an integer.*seed={seed}"):
+            of_model_alone()
+
+
+def test_an_export_and_its_model_take_the_same_seeds(loaded, model):
+    """Up to the largest."""
+    seed = 2**31 - 1
+    found, expected = (zoo.explore.walk(each, **WALK, seed=seed) for each in (loaded, model))
+    assert_equal_facts(found, expected)
+
+
+def test_a_thin_stroke_on_images_of_an_export_is_met(loaded, model):
+    thin = [Stroke(0.5, 0.0, 0.51, 0.1, (0.9,))]
+    found, expected = (
+        zoo.explore.edit_by_strokes(each, thin, iterations=5) for each in (loaded, model)
+    )
+    assert_equal_facts(found, expected)
+
+
 def test_what_an_export_lacks_is_named_with_how_to_save_it(loaded, digits, tmp_path):
     export.save(linear_model(), tmp_path, verify=False)
     without = export.load(tmp_path)
@@ -149,6 +189,7 @@ def test_what_a_command_lacks_is_said_in_one_line(folder, tmp_path, capsys):
         ([folder], "Nothing is written into an export"),
         ([folder, "--checkpoint=newest", out], "has no checkpoints"),
         ([tmp_path / "a.tar.gz", out], "names no data set; name one by --dataset"),
+        ([folder, "--seed=-1", out], "`seed` must be an integer from 0 to 2147483647. Received: s"),
     ):
         with pytest.raises(SystemExit) as ended:
             main(["probe", *map(str, arguments)])

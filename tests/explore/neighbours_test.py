@@ -59,3 +59,12 @@ def test_distances_may_be_taken_in_features(digits) -> None:
 def test_bad_arguments_are_refused(digits) -> None:
     with pytest.raises(ValueError, match="num_neighbours"):
         zoo.explore.neighbours(copying_model(np.zeros((28, 28, 1), "f")), digits, num_neighbours=0)
+
+
+def test_there_are_no_more_neighbours_than_training_images(digits) -> None:
+    number = digits.description.num_examples["train"]
+    message = f"at most {number}, .*'mnist_small'. Received: num_neighbours={number + 1}"
+    with pytest.raises(ValueError, match=message):
+        zoo.explore.neighbours(
+            copying_model(np.zeros((28, 28, 1), "f")), digits, num_neighbours=number + 1
+        )

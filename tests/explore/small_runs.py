@@ -17,9 +17,11 @@ def small_dcgan(**options) -> zoo.DCGAN:
     return model
 
 
-def saved_run(folder: Path, model: keras.Model, dataset: str = "mnist_small") -> Path:
+def saved_run(
+    folder: Path, model: keras.Model, dataset: str = "mnist_small", **further_values
+) -> Path:
     """Makes a run of this model after one epoch; returns its folder."""
-    values = {"epochs": 1, "dataset": dataset, "seed": 0, "image_size": None}
+    values = {"epochs": 1, "dataset": dataset, "seed": 0, "image_size": None, **further_values}
     parameters = {name: HyperParameter(value) for name, value in values.items()}
     run = RunFolder.start(folder, "dcgan_svhn", parameters).begin()
     run.write_model(model)

@@ -27,6 +27,14 @@ def test_the_best_is_told() -> None:
     assert set(findings.pictures) == {"truncation", "curves"}
 
 
+def test_images_without_a_variety_are_refused() -> None:
+    real = linear_model().generate(2, seed=0)
+    with pytest.raises(ValueError, match=r"2 or more real images.*Received: 1\. Take"):
+        zoo.explore.truncation(linear_model(), EXTRACTOR, real[:1])
+    with pytest.raises(ValueError, match="all 2 have the same features"):
+        zoo.explore.truncation(linear_model(), EXTRACTOR, real[[0, 0]])
+
+
 @pytest.mark.parametrize("truncations", [(), (1.5,), (-0.1, 1.0)])
 def test_truncations_are_from_0_to_1(truncations) -> None:
     with pytest.raises(ValueError, match="truncations"):

@@ -14,24 +14,31 @@ import argparse
 import itertools
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo import explore, metrics, runs
 from zoo.common import exports
+from zoo.common.checks import as_integer
 from zoo.common.commands import parser_of, say
+from zoo.common.files import replaced_folder
 from zoo.common.pretrained import is_known, load_pretrained, pretrained
+from zoo.datasets.decoding import checked_range
 from zoo.explore.exported import image_shape_of
 from zoo.explore.latents import PATHS
+from zoo.explore.neighbours import check_num_neighbours
 from zoo.explore.subjects import (
     Data,
+    check_seed,
     first_images,
     generates,
     latent_model,
     open_images,
     require_split,
 )
+from zoo.explore.truncation import check_real_images
 
 _PROGRAM = "zoo.explore"
 Answer = Callable[["Subject", argparse.Namespace], explore.Findings]
@@ -104,7 +111,8 @@ class RunSubject(Subject):
             if self._value_of(name) not in (None, "none")
         }
         if options.get("value_range", "data") != "data":
-            options["value_range"] = [float(limit) for limit in options["value_range"].split(",")]
+            limits = [float(limit) for limit in options["value_range"].split(",")]
+            options["value_range"] = checked_range(limits)
         return options
 
     def _value_of(self, name: str) -> Any:
@@ -196,15 +204,15 @@ def _add_truncation(parser: argparse.ArgumentParser) -> Answer:
     _add_classifier_steps(parser)
 
     def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
-        latent_model(subject.model, "truncation")  # before a classifier is trained
+        # All that can be refused, before a classifier is trained.
+        latent_model(subject.model, "truncation")
+        num_images = as_integer("num_images", values.num_images, least=2)
         data = subject.data()
         split = require_split(data.images, "test", "validation")
-        return explore.truncation(
-            subject.model,
-            subject.classifier(data, values.classifier_steps).feature_extractor,
-            first_images(data.images, split, values.num_images),
-            seed=values.seed,
-        )
+        real_images = first_images(data.images, split, num_images)
+        check_real_images(real_images)
+        extractor = subject.classifier(data, values.classifier_steps).feature_extractor
+        return explore.truncation(subject.model, extractor, real_images, seed=values.seed)
 
     return answer
 
@@ -222,6 +230,7 @@ def _add_neighbours(parser: argparse.ArgumentParser) -> Answer:
     def answer(subject: Subject, values: argparse.Namespace) -> explore.Findings:
         generates(subject.model, "neighbours")
         data = subject.data()
+        check_num_neighbours(values.num_neighbours, data.images)
         extractor = None
         if values.features:
             extractor = subject.classifier(data, values.classifier_steps).feature_extractor
@@ -409,6 +418,27 @@ def _folder_for(arguments: argparse.Namespace) -> Path:
     return next(path for path in itertools.chain([first], numbered) if not os.path.lexists(path))
 
 
+def _check_writable(folder: Path) -> None:
+    """Refuses a folder that can't be written, before there is anything to write.
+
+    Raises:
+        OSError: telling why.
+    """
+    # Only writing tells, and nothing may be left of it where the answer will be.
+    nearest = next(path for path in folder.absolute().parents if os.path.lexists(path))
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=nearest) as trial,
+            replaced_folder(trial / folder.absolute().relative_to(nearest)),
+        ):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"Nothing can be written to {folder}: {error.strerror or error}. Name a folder by "
+            "--out where you may write."
+        ) from error
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Answers one command.
 
@@ -422,11 +452,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _answer(values: argparse.Namespace) -> str:
+    check_seed(values.seed)
     folder = _folder_for(values)
     if _is_export(values.run):
         subject = ExportSubject(values.run, values.checkpoint, values.dataset)
     else:
         subject = RunSubject(values.run, values.checkpoint, values.dataset)
+    _check_writable(folder)
     findings = values.answer(subject, values).with_facts(subject.facts())
     findings.save(folder)
     return f"{findings.headline} Pictures and numbers are in {folder}"

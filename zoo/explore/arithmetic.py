@@ -19,7 +19,7 @@ from zoo.explore.attributes import Attributes, rows_with, shown
 from zoo.explore.findings import Findings
 from zoo.explore.latents import inside
 from zoo.explore.pictures import rows_picture
-from zoo.explore.subjects import generates, images_of, name_of, progress
+from zoo.explore.subjects import check_seed, generates, images_of, name_of, progress
 from zoo.metrics.classifier import Classifier
 
 # As many latents as the paper takes the mean of.
@@ -93,6 +93,7 @@ def arithmetic(
             attribute, too few samples show a concept, or an argument is out of range.
     """
     model = generates(model, "arithmetic")
+    check_seed(seed)
     check_positive_integers(num_draws=num_draws, num_samples=num_samples)
     attributes = Attributes(classifier, "arithmetic")
     for each in sums:

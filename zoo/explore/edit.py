@@ -12,6 +12,7 @@ warping of the photograph are left out.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import keras
@@ -24,12 +25,14 @@ from zoo.explore.descent import descend
 from zoo.explore.findings import Findings
 from zoo.explore.latents import inside
 from zoo.explore.pictures import rows_picture
-from zoo.explore.subjects import generates, images_of, name_of
+from zoo.explore.subjects import check_seed, generates, images_of, name_of
 from zoo.metrics.classifier import Classifier
 
 # Places on the way along a direction, up to the mean distance of latents from 0; and those shown.
 _MOVES = 17
 _SHOWN_MOVES = 9
+# In pixels: 0.28 of 25 is a bit more than 7 to a computer.
+_ROUNDING = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,13 +82,15 @@ def edit_by_strokes(
 
     Returns:
         Findings whose facts hold the mean squared error under the strokes before and after, how far
-        the latents moved, and how much changed outside the strokes, with smoothness and without.
+        the latents moved, and how much changed outside the strokes, None if they cover the image,
+        with smoothness and without.
 
     Raises:
         ValueError: if the model makes no images of latents alone, there are no strokes or they have
             another number of channels, or an argument is out of range.
     """
     model = generates(model, "edit")
+    check_seed(seed)
     check_positive_integers(num_images=num_images, iterations=iterations)
     check_not_negative(smoothness=smoothness)
     mask, colours = _painted(strokes, model.image_shape)
@@ -115,9 +120,12 @@ def edit_by_strokes(
         "after,\nsmoothness 0": results["free"],
     }
     after = facts["smooth"]["error_under_strokes"]
+    strokes_told = "strokes, which cover the whole image," if mask.all() else "strokes"
     return Findings(
         command="edit",
-        headline=f"The error under the strokes falls from {error_before:.4f} to {after:.4f}.",
+        headline=(
+            f"The error under the {strokes_told} falls from {error_before:.4f} to {after:.4f}."
+        ),
         facts={
             "model": name_of(model),
             "strokes": [dataclasses.asdict(stroke) for stroke in strokes],
@@ -145,11 +153,17 @@ def _painted(
             raise ValueError(
                 f"Strokes on these images have {channels} channels. Received: {stroke}"
             )
-        columns = slice(int(stroke.left * width), max(int(stroke.right * width), 1))
-        rows = slice(int(stroke.top * height), max(int(stroke.bottom * height), 1))
+        columns = _pixels_between(stroke.left, stroke.right, width)
+        rows = _pixels_between(stroke.top, stroke.bottom, height)
         mask[rows, columns] = 1.0
         colours[rows, columns] = 2.0 * np.array(stroke.colour) - 1.0
     return mask, colours
+
+
+def _pixels_between(start: float, end: float, size: int) -> slice:
+    """Returns the pixels that a stroke touches, at least one, however thin it is."""
+    first = min(math.floor(start * size + _ROUNDING), size - 1)
+    return slice(first, max(math.ceil(end * size - _ROUNDING), first + 1))
 
 
 def _error_under(mask: np.ndarray, colours: np.ndarray, images: np.ndarray) -> float:
@@ -157,8 +171,10 @@ def _error_under(mask: np.ndarray, colours: np.ndarray, images: np.ndarray) -> f
     return float(errors.mean() / (mask.sum() * colours.shape[-1]))
 
 
-def _change_outside(mask: np.ndarray, before: np.ndarray, after: np.ndarray) -> float:
+def _change_outside(mask: np.ndarray, before: np.ndarray, after: np.ndarray) -> float | None:
     outside = 1.0 - mask
+    if not outside.any():
+        return None
     changes = (outside * np.square(after - before)).sum(axis=(1, 2, 3))
     return float(np.sqrt(changes / (outside.sum() * before.shape[-1])).mean())
 
@@ -200,6 +216,7 @@ def edit_by_attribute(
             attribute, all or none of the samples have it, or an argument is out of range.
     """
     model = generates(model, "edit")
+    check_seed(seed)
     check_positive_integers(num_images=num_images, num_samples=num_samples, num_shown=num_shown)
     attributes = Attributes(classifier, "edit")
     column = attributes.index(attribute)

@@ -20,7 +20,14 @@ from zoo.common.convolution_features import ends_of_convolutions
 from zoo.explore.attributes import Attributes
 from zoo.explore.findings import Findings
 from zoo.explore.pictures import curves_picture, rows_picture
-from zoo.explore.subjects import BATCH_SIZE, copy_of, latent_model, progress, require_split
+from zoo.explore.subjects import (
+    BATCH_SIZE,
+    check_seed,
+    copy_of,
+    latent_model,
+    progress,
+    require_split,
+)
 from zoo.metrics.classifier import Classifier
 from zoo.metrics.distances import KernelDistance
 
@@ -70,6 +77,7 @@ def forget(
             of range.
     """
     model = latent_model(model, "forget")
+    check_seed(seed)
     check_positive_integers(num_samples=num_samples)
     attributes = Attributes(classifier, "forget")
     column = attributes.index(attribute)

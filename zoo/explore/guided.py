@@ -22,6 +22,7 @@ from zoo.explore.findings import Findings
 from zoo.explore.pictures import rows_picture
 from zoo.explore.subjects import (
     BATCH_SIZE,
+    check_seed,
     copy_of,
     discriminator_of,
     first_images,
@@ -61,6 +62,7 @@ def guided(
             argument is out of range.
     """
     check_positive_integers(num_features=num_features, num_images=num_images)
+    check_seed(seed)
     network = discriminator_of(model, "guided")
     split = require_split(images, "test", "validation")
     shown = first_images(images, split, num_images)

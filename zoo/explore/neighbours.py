@@ -15,6 +15,7 @@ from zoo.explore.findings import Findings
 from zoo.explore.pictures import rows_picture
 from zoo.explore.subjects import (
     BATCH_SIZE,
+    check_seed,
     first_images,
     generates,
     images_of,
@@ -46,7 +47,7 @@ def neighbours(
         feature_extractor: images → features in which distances are taken, such as those of
             `zoo.metrics.load_classifier`. Defaults to None, pixels.
         num_shown: generated images in the picture. Defaults to 8.
-        num_neighbours: training images beside each. Defaults to 5.
+        num_neighbours: training images beside each, of which there must be as many. Defaults to 5.
         num_images: generated and held-out images whose distances are measured. Defaults to 200.
         seed: of the latents. Defaults to 0.
 
@@ -60,9 +61,9 @@ def neighbours(
             argument is out of range.
     """
     model = generates(model, "neighbours")
-    check_positive_integers(
-        num_shown=num_shown, num_neighbours=num_neighbours, num_images=num_images
-    )
+    check_seed(seed)
+    check_positive_integers(num_shown=num_shown, num_images=num_images)
+    check_num_neighbours(num_neighbours, images)
     train, held_out = require_split(images, "train"), require_split(images, "test", "validation")
     embed = _pixels if feature_extractor is None else _features(feature_extractor)
     generated = images_of(model, model.latents_for(max(num_images, num_shown), seed))
@@ -100,6 +101,21 @@ def neighbours(
         facts=facts,
         pictures={"neighbours": rows_picture(shown)},
     )
+
+
+def check_num_neighbours(num_neighbours: int, images: datasets.ImageDataset) -> None:
+    """Refuses more neighbours than there are training images.
+
+    Raises:
+        ValueError: telling how many there are, or if there is no split "train".
+    """
+    check_positive_integers(num_neighbours=num_neighbours)
+    num_training = images.description.num_examples[require_split(images, "train")]
+    if num_neighbours > num_training:
+        raise ValueError(
+            f"`num_neighbours` must be at most {num_training}, the number of training images of "
+            f"{images.name!r}. Received: num_neighbours={num_neighbours}"
+        )
 
 
 def _pixels(images: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ from zoo.explore.findings import Findings
 from zoo.explore.pictures import bars_picture
 from zoo.explore.subjects import (
     BATCH_SIZE,
+    check_seed,
     copy_of,
     discriminator_of,
     progress,
@@ -97,7 +98,8 @@ def probe(
             labels or splits for this, or an argument is out of range.
     """
     check_positive_integers(num_labels=num_labels, num_draws=num_draws, max_epochs=max_epochs)
-    check_not_negative_integers(num_supervised_draws=num_supervised_draws, seed=seed)
+    check_not_negative_integers(num_supervised_draws=num_supervised_draws)
+    check_seed(seed)
     if is_export(model):
         return _probe_export(ExportedFeatures(model, "probe"), images, num_labels, num_draws, seed)
     network = discriminator_of(model, "probe")

@@ -28,6 +28,7 @@ from zoo.explore.pictures import curves_picture, rows_picture
 from zoo.explore.subjects import (
     BATCH_SIZE,
     Generates,
+    check_seed,
     first_images,
     generates,
     images_of,
@@ -80,6 +81,7 @@ def project(
             weight is given without an extractor, or an argument is out of range.
     """
     model = generates(model, "project")
+    check_seed(seed)
     check_positive_integers(
         num_images=num_images, iterations=iterations, network_steps=network_steps, filters=filters
     )

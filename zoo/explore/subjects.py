@@ -13,10 +13,14 @@ import tensorflow as tf
 
 from zoo import datasets
 from zoo.common.adversarial import AdversarialModel
+from zoo.common.checks import as_integer
 from zoo.common.latent_model import LatentModel
+from zoo.datasets.folder import PREFIX
 from zoo.explore.exported import ExportedGenerator, is_export
 
 BATCH_SIZE = 100
+# NumPy takes twice as many, and exports more; seeds of several draws are counted up from one.
+_LARGEST_SEED = 2**31 - 1
 # What makes images of latents.
 Generates = LatentModel | ExportedGenerator
 
@@ -112,6 +116,18 @@ def untrained_copy(network: keras.Model, seed: int) -> keras.Model:
         return keras.models.clone_model(network)
 
 
+def check_seed(seed: int) -> None:
+    """Refuses a seed that not every generator, and every draw, takes.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if as_integer("seed", seed, least=None) not in range(_LARGEST_SEED + 1):
+        raise ValueError(
+            f"`seed` must be an integer from 0 to {_LARGEST_SEED}. Received: seed={seed}"
+        )
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seeds the weights that Keras draws within, and leaves the caller's random numbers alone."""
@@ -153,7 +169,7 @@ class Data:
 
     Attributes:
         images: the data set.
-        options: what `zoo.datasets.open` was given beside the name.
+        options: what `zoo.datasets.open` was given beside the name, which is as little as it takes.
     """
 
     images: datasets.ImageDataset
@@ -163,6 +179,9 @@ class Data:
 def open_images(name: str, image_shape: tuple[int, int, int], **options: Any) -> Data:
     """Opens a data set so that its images have the size and the channels of a model's.
 
+    It is told no more than it takes, and in the form that recipes have: by what a data set was told
+    the classifier is found that the training run kept.
+
     Args:
         name: as for `zoo.datasets.open`.
         image_shape: the model's.
@@ -171,14 +190,21 @@ def open_images(name: str, image_shape: tuple[int, int, int], **options: Any) ->
     Raises:
         ValueError: as `zoo.datasets.open`.
     """
-    form = {"image_size": tuple(image_shape[:2]), "channels": image_shape[2]}
-    if name.startswith("folder:"):
-        options = {**form, **options}
+    height, width, channels = image_shape
+    image_size = height if height == width else (height, width)
+    if name.startswith(PREFIX):  # its images have no size of their own, and three channels
+        options = {"image_size": image_size, **options}
+        if channels != 3:
+            options["channels"] = channels
     images = datasets.open(name, **options)
-    if images.description.image_shape != tuple(image_shape):
-        options = {**options, **form}
-        images = datasets.open(name, **options)
-    return Data(images, options)
+    own_shape = tuple(images.description.image_shape)
+    if own_shape == (height, width, channels):
+        return Data(images, options)
+    if own_shape[:2] != (height, width):
+        options["image_size"] = image_size
+    if own_shape[2] != channels:
+        options["channels"] = channels
+    return Data(datasets.open(name, **options), options)
 
 
 def require_split(images: datasets.ImageDataset, *wanted: str) -> str:

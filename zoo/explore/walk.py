@@ -10,7 +10,7 @@ from zoo.common.checks import check_choice, check_positive_integers, takes_numpy
 from zoo.explore.findings import Findings
 from zoo.explore.latents import PATHS, inside
 from zoo.explore.pictures import rows_picture
-from zoo.explore.subjects import generates, images_of, name_of, progress
+from zoo.explore.subjects import check_seed, generates, images_of, name_of, progress
 from zoo.runs.samples import image_grid
 
 
@@ -46,6 +46,7 @@ def walk(
         ValueError: if the model makes no images of latents alone, or an argument is out of range.
     """
     model = generates(model, "walk")
+    check_seed(seed)
     check_choice("path", path, tuple(PATHS))
     check_positive_integers(
         num_walks=num_walks, num_places=num_places, frames_between=frames_between
