@@ -10,6 +10,10 @@ value of the measure that the recipe stops on, or of `--set=watched`. The same c
 the last trial, and with the one under way. KerasTuner chooses what to try: `--search=bayesian` by a
 Gaussian process of the trials so far, `random` at random. `pip install -e '.[tune]'` brings it.
 
+A trial that fails counts, and is not made again. One that is refused, as bad data or settings are,
+ends the search if no run has begun before it, for then all would be; later on it is taken for a
+failure of its own values. One that is interrupted ends the search, and is made when that goes on.
+
 At the end stand the best trials and the command that runs the recipe so; `trials.json` and
 `trials.png` have all of them.
 """
@@ -24,6 +28,8 @@ import io
 import json
 import math
 import shlex
+import shutil
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -40,13 +46,18 @@ from recipes.common.registry import find_recipes
 from recipes.common.training import format_table
 from zoo.common.command_errors import end, one_line_errors
 from zoo.common.files import write_atomically
+from zoo.common.messages import first_line
 from zoo.runs.folder import RunFolder
+from zoo.runs.signals import EXIT_CODE as INTERRUPTED_AND_SAVED
 
 SEARCHES = ("bayesian", "random")
 _DEFAULT_RECIPE = "vanilla_mnist"
 _SHOWN_TRIALS = 5
 # Of a rate that is its own, not known for this data: from a tenth to ten times the preset's.
 _FACTOR = 10.0
+# Exit codes of a run that can't begin as asked, and of runs that were ended from without.
+_REFUSED = 2
+_INTERRUPTED = (INTERRUPTED_AND_SAVED, 130, -signal.SIGINT, -signal.SIGTERM)
 
 
 # === What is searched ===
@@ -84,6 +95,19 @@ def space_of(texts: Sequence[str], values: HyperParameters) -> Space:
         of_preset = {name: getattr(values, name) for name in rates}
         return {name: Interval(rate / _FACTOR, rate * _FACTOR) for name, rate in of_preset.items()}
     return dict(_parsed(text, values) for text in texts)
+
+
+def _by_text(choices: Sequence[Any]) -> dict[str, Any]:
+    """Returns choices by what KerasTuner has in their place: it wants them of one type."""
+    return {str(choice): choice for choice in choices}
+
+
+def _chosen(space: Space, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of the searched hyper-parameters that KerasTuner asks for."""
+    return {
+        name: asked[name] if isinstance(wanted, Interval) else _by_text(wanted)[str(asked[name])]
+        for name, wanted in space.items()
+    }
 
 
 def _parsed(text: str, values: HyperParameters) -> tuple[str, Interval | tuple[Any, ...]]:
@@ -125,6 +149,10 @@ class Trial:
     failure: str | None = None
 
 
+class TrialInterruptedError(Exception):
+    """A trial whose run was ended from without, and is worth another try."""
+
+
 def best_of(folder: RunFolder) -> tuple[str, str, float]:
     """Returns the measure that a run watched, which way is better, and its best value.
 
@@ -150,8 +178,14 @@ def search(
     trials: int,
     method: str = "bayesian",
     make_run: Callable[[str, Sequence[str], Callable[[str], None]], None] = run_recipe,
+    further: Sequence[str] = (),
 ) -> tuple[str, str, list[Trial]]:
     """Tries settings until there are so many trials, those of before counted.
+
+    A run that is refused, by exit code 2, ends the search if it was to be resumed, or if no run of
+    the search has begun before: then what all have in common is at fault, and nothing is kept of
+    it. After others have begun, it is a failed trial. So is one whose values `recipe.check`
+    refuses, at any time, for which no run is started.
 
     Args:
         recipe: to run.
@@ -162,30 +196,40 @@ def search(
         trials: how many in all.
         method: one of `SEARCHES`.
         make_run: runs a recipe by its name and arguments, and shows its lines.
+        further: arguments of every run, beside its hyper-parameters.
 
     Returns:
         The measure, which way is better, and the trials, the best first and failed ones last.
 
     Raises:
         RunFailedError: if every trial failed; the message is the last one's.
+        TrialInterruptedError: if a run was ended from without; its trial is asked for again.
+        ValueError: if the folder holds another search, or a damaged one, or a run is refused.
     """
+    description = _description(recipe, values, space)
+    _refuse_another_search(folder, description)
     oracle = _oracle_in(folder, space, trials, method, values.seed)
+    _describe(folder, description)
     earlier = {name: _kept(folder, name) for name in oracle.trials}
     done = {name: trial for name, trial in earlier.items() if trial is not None}
     watched, better = "", "min"
     quiet = not sys.stderr.isatty()
     with tqdm(total=trials, initial=len(done), unit="trial", disable=quiet) as bar:
         while (asked := _next_trial(oracle)).status != "STOPPED":
-            chosen = dict(asked.hyperparameters.values)
+            chosen = _chosen(space, asked.hyperparameters.values)
             path = folder / "trials" / asked.trial_id
-            arguments = arguments_of(preset, vars(dataclasses.replace(values, **chosen)))
-            if (path / "config.json").exists():  # begun before an interruption
-                arguments = ["--resume"]
+            resumes = _has_begun(path)  # before an interruption
             try:
-                make_run(recipe.name, [f"--workdir={path}", *arguments], bar.set_postfix_str)
+                arguments = ["--resume"]
+                if not resumes:
+                    arguments = _arguments_with(recipe, preset, values, chosen)
+                arguments = [f"--workdir={path}", *further, *arguments]
+                make_run(recipe.name, arguments, bar.set_postfix_str)
                 watched, better, score = best_of(RunFolder.open(path))
                 trial = Trial(chosen, score, str(path))
             except RunFailedError as error:
+                others = any(_has_begun(Path(other.folder)) for other in done.values())
+                _end_unless_its_own(error, path, resumes, others)
                 trial = Trial(chosen, None, str(path), str(error))
             _keep(folder, asked.trial_id, trial)
             _tell(oracle, asked, trial, better)
@@ -195,6 +239,53 @@ def search(
     return _ranked(list(done.values()), watched, better)
 
 
+def _arguments_with(
+    recipe: Recipe, preset: str, values: HyperParameters, chosen: Mapping[str, Any]
+) -> list[str]:
+    """Returns the arguments of a trial's run.
+
+    Raises:
+        RunFailedError: if the recipe refuses its values.
+    """
+    values = dataclasses.replace(values, **chosen)
+    try:
+        recipe.check(values)
+    except ValueError as error:
+        raise RunFailedError(f"its values are refused: {error}") from error
+    return arguments_of(preset, vars(values))
+
+
+def _has_begun(path: Path) -> bool:
+    return (path / "config.json").is_file()
+
+
+def _end_unless_its_own(error: RunFailedError, path: Path, resumes: bool, others: bool) -> None:
+    """Ends the search, unless that a run failed tells of its trial alone.
+
+    Args:
+        error: how it failed.
+        path: its folder.
+        resumes: whether it went on with a run that had begun.
+        others: whether runs of other trials have begun.
+
+    Raises:
+        TrialInterruptedError: if it was ended from without.
+        ValueError: if it was refused, and others would be too.
+    """
+    if error.exit_code in _INTERRUPTED:
+        raise TrialInterruptedError(f"the run in {path} was interrupted") from error
+    if error.exit_code != _REFUSED or (others and not resumes):
+        return
+    what_to_do = "Correct the command; nothing is kept of this one."
+    if _has_begun(path):
+        what_to_do = (
+            "Put that right and give the same command, which goes on with this run, or anew if "
+            f"you delete {path} first."
+        )
+    refusal = str(error).splitlines()[-1].rstrip(".")
+    raise ValueError(f"a trial was refused: {refusal}. {what_to_do}") from error
+
+
 def _oracle_in(folder: Path, space: Space, trials: int, method: str, seed: int) -> Any:
     """Returns KerasTuner's oracle, which chooses what to try, as the folder left it."""
     import keras_tuner
@@ -202,7 +293,7 @@ def _oracle_in(folder: Path, space: Space, trials: int, method: str, seed: int) 
     parameters = keras_tuner.HyperParameters()
     for name, wanted in space.items():
         if not isinstance(wanted, Interval):
-            parameters.Choice(name, list(wanted), ordered=False)
+            parameters.Choice(name, list(_by_text(wanted)), ordered=False)
         else:
             add = parameters.Int if wanted.whole else parameters.Float
             sampling = "log" if wanted.is_logarithmic else "linear"
@@ -223,8 +314,18 @@ def _oracle_in(folder: Path, space: Space, trials: int, method: str, seed: int) 
     oracle.verbose = 0
     oracle._set_project_dir(str(folder), "search")
     if (folder / "search" / "oracle.json").exists():
-        oracle.reload()
+        _reload(oracle, folder / "search")
     return oracle
+
+
+def _reload(oracle: Any, path: Path) -> None:
+    try:
+        oracle.reload()
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"{path}, where KerasTuner keeps the search, is damaged: {first_line(error)}. "
+            "Begin another search, in another folder by --workdir."
+        ) from error
 
 
 def _tell(oracle: Any, asked: Any, trial: Trial, better: str) -> None:
@@ -267,7 +368,16 @@ def _keep(folder: Path, name: str, trial: Trial) -> None:
 
 def _kept(folder: Path, name: str) -> Trial | None:
     path = folder / "trials" / f"{name}.json"
-    return Trial(**json.loads(path.read_bytes())) if path.exists() else None
+    if not path.exists():
+        return None
+    return Trial(**_read_json(path, "Delete it, to go on without that trial."))
+
+
+def _read_json(path: Path, what_to_do: str) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {first_line(error)}. {what_to_do}") from error
 
 
 def _told(trial: Trial, watched: str) -> str:
@@ -279,6 +389,56 @@ def _told(trial: Trial, watched: str) -> str:
 
 def _shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+# === Which search a folder holds ===
+
+
+def _description(recipe: Recipe, values: HyperParameters, space: Space) -> dict[str, Any]:
+    """Returns what tells a search from another, as JSON gives it back."""
+    spaces = {
+        name: dataclasses.asdict(wanted) if isinstance(wanted, Interval) else list(wanted)
+        for name, wanted in space.items()
+    }
+    described = {"recipe": recipe.name, "values": vars(values), "space": spaces}
+    return json.loads(json.dumps(described))
+
+
+def _refuse_another_search(folder: Path, description: Mapping[str, Any]) -> None:
+    """Keeps trials of different settings apart; of a search without a run nothing is kept.
+
+    Raises:
+        ValueError: if the folder holds another search, or its `search.json` is damaged.
+    """
+    path = folder / "search.json"
+    if not path.exists():
+        return
+    earlier = _read_json(
+        path,
+        "Name another folder by --workdir; or delete that file, if this command is the one that "
+        "began the search, and it goes on.",
+    )
+    is_a_search = isinstance(earlier, dict) and earlier.keys() == description.keys()
+    if is_a_search and not any(map(_has_begun, (folder / "trials").glob("*"))):
+        _forget(folder)
+    elif earlier != description:
+        raise ValueError(
+            f"{folder} holds a search of other settings; name another folder by --workdir."
+        )
+
+
+def _forget(folder: Path) -> None:
+    for path in (folder / "trials").glob("*.json"):
+        path.unlink()
+    shutil.rmtree(folder / "search", ignore_errors=True)
+    (folder / "search.json").unlink()
+
+
+def _describe(folder: Path, description: Mapping[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "search.json"
+    if not path.exists():
+        write_atomically(path, json.dumps(description, indent=1) + "\n")
 
 
 # === What is left ===
@@ -311,14 +471,25 @@ def write_picture(path: Path, space: Space, watched: str, trials: Sequence[Trial
 def command_of(recipe: Recipe, trial: Trial) -> str:
     """Returns what to type to run the recipe as a trial did, with what else was asked for."""
     settings = [f"--set={name}={value!s}" for name, value in trial.values.items()]
-    given = [f"--{name}={flags.FLAGS[name].value}" for name in _GIVEN if flags.FLAGS[name].present]
+    given = _flags_given(*_GIVEN, *recipe.own_flags, *_PASSED_ON)
     if flags.FLAGS.smoke:
         given.append("--smoke")
     others = [f"--set={each}" for each in flags.FLAGS.set]
     return shlex.join(["python", f"recipes/{recipe.name}.py", *given, *others, *settings])
 
 
-_GIVEN = ("dataset", "preset", "epochs", "batch_size", "seed", "precision")
+_GIVEN = ("dataset", "preset", "epochs", "batch_size", "seed", "precision", "jit")
+# No hyper-parameters, so that a run has them by its command line alone, a resumed one too.
+_PASSED_ON = (
+    *("strategy", "replicas"),
+    *("checkpoint_every_steps", "checkpoint_every_minutes", "keep_checkpoints"),
+)
+
+
+def _flags_given(*names: str) -> list[str]:
+    """Returns those of the flags that the command line has, as it may be typed again."""
+    return [f"--{name}={flags.FLAGS[name].value}" for name in names if flags.FLAGS[name].present]
+
 
 # === Command ===
 
@@ -362,19 +533,32 @@ def main() -> None:
             raise ValueError("KerasTuner is missing; pip install -e '.[tune]' brings it.")
         if flags.FLAGS.resume:
             raise ValueError("A search goes on by the same command, without --resume.")
+        if flags.FLAGS.strategy == "multiworker":
+            raise ValueError(
+                "A search runs on one machine, without other workers; use --strategy=auto, one or "
+                "mirrored. Received: --strategy=multiworker"
+            )
         folder = Path(flags.FLAGS.workdir or f"runs/tune-{recipe.name}")
         flags.FLAGS.workdir = None
         values, _ = command_line.configure(recipe.name, recipe.preset)
         recipe.check(values)
         space = space_of(flags.FLAGS.space, values)
-        _refuse_another_search(folder, recipe, values, space)
-    preset = flags.FLAGS.preset
     try:
-        watched, better, trials = search(
-            recipe, preset, values, space, folder, flags.FLAGS.trials, flags.FLAGS.search
-        )
+        with one_line_errors(ValueError, OSError):
+            watched, better, trials = search(
+                recipe,
+                flags.FLAGS.preset,
+                values,
+                space,
+                folder,
+                flags.FLAGS.trials,
+                flags.FLAGS.search,
+                further=_flags_given(*_PASSED_ON),
+            )
     except RunFailedError as error:
         end(1, f"error: {error}")
+    except TrialInterruptedError as error:
+        end(INTERRUPTED_AND_SAVED, f"{error}. The same command goes on with it.")
     except KeyboardInterrupt:
         end(130, "interrupted. The same command goes on with the trial under way.")
     found = {"measure": watched, "better": better, "trials": list(map(dataclasses.asdict, trials))}
@@ -385,30 +569,6 @@ def main() -> None:
     print(format_table([watched, *space], rows))
     print(f"All {len(trials)} trials are in {folder}; open {folder / 'trials.png'}. The best:")
     print(command_of(recipe, trials[0]))
-
-
-def _refuse_another_search(
-    folder: Path, recipe: Recipe, values: HyperParameters, space: Space
-) -> None:
-    """Keeps trials of different settings apart.
-
-    Raises:
-        ValueError: if the folder holds another search.
-    """
-    spaces = {
-        name: dataclasses.asdict(wanted) if isinstance(wanted, Interval) else list(wanted)
-        for name, wanted in space.items()
-    }
-    asked = {"recipe": recipe.name, "values": vars(values), "space": spaces}
-    path = folder / "search.json"
-    if path.exists():
-        if json.loads(path.read_bytes()) != json.loads(json.dumps(asked)):
-            raise ValueError(
-                f"{folder} holds a search of other settings; name another folder by --workdir."
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(asked, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,15 @@ _LAST_LINES = 8
 
 
 class RunFailedError(Exception):
-    """A run that leaves nothing to use; the message says why, in as many lines as it takes."""
+    """A run that leaves nothing to use; the message says why, in as many lines as it takes.
+
+    Attributes:
+        exit_code: of its process; `None` if that ended well.
+    """
+
+    def __init__(self, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 def arguments_of(preset: str, configuration: Mapping[str, Any]) -> list[str]:
@@ -61,5 +69,6 @@ def run_recipe(recipe: str, arguments: Sequence[str], show: Callable[[str], None
             raise
     if process.returncode:
         raise RunFailedError(
-            "\n".join([f"its process ended with exit code {process.returncode}", *last_lines])
+            "\n".join([f"its process ended with exit code {process.returncode}", *last_lines]),
+            process.returncode,
         )
