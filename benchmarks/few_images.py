@@ -17,10 +17,11 @@ from typing import Any
 from absl import flags
 
 from benchmarks import side_by_side
-from benchmarks.cells import markdown_table, mean_and_deviation
+from benchmarks.cells import markdown_table, score_cell
 from benchmarks.configurations import comparable_key, grouped, shown_protocol
 from benchmarks.measure import Run
 from benchmarks.records import Record
+from recipes.common.measures import Mean
 from recipes.face_generation import RECIPE, preset
 
 DATASET = "drawn_faces"
@@ -41,15 +42,14 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "adaptive": {"adaptive_augmentation": ADAPTIVE},
 }
 
-# The score, its factor and decimals, by the title of its column.
-_COLUMNS = {
-    "Fréchet distance": ("frechet_distance", 1.0, 1),
-    "kernel distance × 1000": ("kernel_distance", 1000.0, 0),
-    "precision": ("precision", 1.0, 2),
-    "recall": ("recall", 1.0, 2),
-    "authenticity": ("authenticity", 1.0, 2),
-    "of held-out faces": ("real_authenticity", 1.0, 2),
-}
+_COLUMNS = (
+    Mean("Fréchet distance", "frechet_distance", decimals=1),
+    Mean("Kernel distance × 1000", "kernel_distance", factor=1000, decimals=0),
+    Mean("Precision", "precision", decimals=2),
+    Mean("Recall", "recall", decimals=2),
+    Mean("Authenticity", "authenticity", decimals=2),
+    Mean("of held-out faces", "real_authenticity", decimals=2),
+)
 
 
 # === Which runs ===
@@ -113,12 +113,9 @@ def _table(records: Sequence[Record]) -> str:
     for name in CHANGES:
         own = [record for record in records if changes_of(record) == name]
         if own:
-            cells = [
-                mean_and_deviation([factor * run.scores[score] for run in own], decimals=decimals)
-                for score, factor, decimals in _COLUMNS.values()
-            ]
+            cells = (score_cell(column, own) for column in _COLUMNS)
             rows.append([name, str(len(own)), *cells])
-    heading = ["Changes", "Seeds", *_COLUMNS]
+    heading = ["Changes", "Seeds", *(column.title for column in _COLUMNS)]
     return f"{shown_protocol(records)}.\n\n" + markdown_table(heading, rows, num_texts=1)
 
 

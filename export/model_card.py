@@ -19,6 +19,7 @@ import numpy as np
 from zoo import datasets
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.latent_model import LatentModel
+from zoo.datasets.folder import PREFIX
 from zoo.runs import RunFolder
 from zoo.runs.samples import save_picture
 
@@ -34,7 +35,6 @@ _CHECKS = (
 )
 # Of `results.json`, what is no score; nor is what begins with `num_`.
 _NO_SCORES = ("epochs", "peak_memory_megabytes")
-_FOLDER = "folder:"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ def details_of_run(folder: str | os.PathLike[str], **further: Any) -> Details:
     }
     if "data_license" not in further:
         told["data_license"] = datasets.license_of(told["dataset"])
-    return Details(**{**_without_path(told), **further})
+    return Details(**_without_path({**told, **further}))
 
 
 def _is_score(name: str, value: Any) -> bool:
@@ -112,15 +112,18 @@ def _is_score(name: str, value: Any) -> bool:
 def _without_path(told: dict[str, Any]) -> dict[str, Any]:
     """Has a folder of images go by its own name: where it lies is nobody's business."""
     dataset = told["dataset"]
-    if not dataset.startswith(_FOLDER):
+    if not dataset.startswith(PREFIX):
         return told
-    short = _FOLDER + Path(dataset.removeprefix(_FOLDER)).expanduser().name
-    configuration = {
-        name: value.replace(dataset, short) if isinstance(value, str) else value
-        for name, value in told["configuration"].items()
-    }
-    protocol = told["protocol"].replace(dataset, short)
-    return {**told, "dataset": short, "configuration": configuration, "protocol": protocol}
+    paths = map(os.path.expanduser, dataset.removeprefix(PREFIX).split(","))
+    short = PREFIX + ",".join(os.path.basename(os.path.abspath(path)) for path in paths)
+    return _replaced(told, dataset, short)
+
+
+def _replaced(value: Any, old: str, new: str) -> Any:
+    """Replaces a text in all texts of a value, of mappings and of what they hold."""
+    if isinstance(value, Mapping):
+        return {name: _replaced(each, old, new) for name, each in value.items()}
+    return value.replace(old, new) if isinstance(value, str) else value
 
 
 def write_card(

@@ -10,9 +10,10 @@ value of the measure that the recipe stops on, or of `--set=watched`. The same c
 the last trial, and with the one under way. KerasTuner chooses what to try: `--search=bayesian` by a
 Gaussian process of the trials so far, `random` at random. `pip install -e '.[tune]'` brings it.
 
-A trial that fails counts, and is not made again. One that is refused, as bad data or settings are,
-ends the search if no run has begun before it, for then all would be; later on it is taken for a
-failure of its own values. One that is interrupted ends the search, and is made when that goes on.
+A trial that fails counts, and is not made again. One that is refused before it begins, as bad data
+or settings are, ends the search if no run has begun before it, for then all would be; later on it
+is taken for a failure of its own values. One that is interrupted ends the search, and is made when
+that goes on.
 
 At the end stand the best trials and the command that runs the recipe so; `trials.json` and
 `trials.png` have all of them.
@@ -55,7 +56,7 @@ _DEFAULT_RECIPE = "vanilla_mnist"
 _SHOWN_TRIALS = 5
 # Of a rate that is its own, not known for this data: from a tenth to ten times the preset's.
 _FACTOR = 10.0
-# Exit codes of a run that can't begin as asked, and of runs that were ended from without.
+# Exit codes of a run that can't do what it is asked, and of runs that were ended from without.
 _REFUSED = 2
 _INTERRUPTED = (INTERRUPTED_AND_SAVED, 130, -signal.SIGINT, -signal.SIGTERM)
 
@@ -182,10 +183,10 @@ def search(
 ) -> tuple[str, str, list[Trial]]:
     """Tries settings until there are so many trials, those of before counted.
 
-    A run that is refused, by exit code 2, ends the search if it was to be resumed, or if no run of
-    the search has begun before: then what all have in common is at fault, and nothing is kept of
-    it. After others have begun, it is a failed trial. So is one whose values `recipe.check`
-    refuses, at any time, for which no run is started.
+    A run that is refused, by exit code 2 before there is a run in its folder, ends the search if no
+    other has begun: then what all have in common is at fault, and nothing is kept of it. After
+    others have begun, it is a failed trial. So is one that ends so in its midst, for want of memory
+    perhaps, and at any time one whose values `recipe.check` refuses, for which no run is started.
 
     Args:
         recipe: to run.
@@ -228,7 +229,7 @@ def search(
                 watched, better, score = best_of(RunFolder.open(path))
                 trial = Trial(chosen, score, str(path))
             except RunFailedError as error:
-                others = any(_has_begun(Path(other.folder)) for other in done.values())
+                others = any(_has_begun(folder / "trials" / name) for name in done)
                 _end_unless_its_own(error, path, resumes, others)
                 trial = Trial(chosen, None, str(path), str(error))
             _keep(folder, asked.trial_id, trial)
@@ -274,7 +275,7 @@ def _end_unless_its_own(error: RunFailedError, path: Path, resumes: bool, others
     """
     if error.exit_code in _INTERRUPTED:
         raise TrialInterruptedError(f"the run in {path} was interrupted") from error
-    if error.exit_code != _REFUSED or (others and not resumes):
+    if error.exit_code != _REFUSED or (not resumes and (others or _has_begun(path))):
         return
     what_to_do = "Correct the command; nothing is kept of this one."
     if _has_begun(path):
@@ -370,7 +371,12 @@ def _kept(folder: Path, name: str) -> Trial | None:
     path = folder / "trials" / f"{name}.json"
     if not path.exists():
         return None
-    return Trial(**_read_json(path, "Delete it, to go on without that trial."))
+    what_to_do = "Delete it, to go on without that trial."
+    kept = _read_json(path, what_to_do)
+    try:
+        return Trial(**kept)
+    except TypeError as error:
+        raise ValueError(f"{path} is damaged: it holds no trial. {what_to_do}") from error
 
 
 def _read_json(path: Path, what_to_do: str) -> Any:
@@ -419,7 +425,9 @@ def _refuse_another_search(folder: Path, description: Mapping[str, Any]) -> None
         "began the search, and it goes on.",
     )
     is_a_search = isinstance(earlier, dict) and earlier.keys() == description.keys()
-    if is_a_search and not any(map(_has_begun, (folder / "trials").glob("*"))):
+    trials = list((folder / "trials").glob("*"))
+    is_to_go_on = earlier == description and trials
+    if is_a_search and not is_to_go_on and not any(map(_has_begun, trials)):
         _forget(folder)
     elif earlier != description:
         raise ValueError(

@@ -44,8 +44,6 @@ from zoo.common.penalties import (
 )
 from zoo.common.unrolling import LookAhead
 
-Slopes = tuple[tf.Tensor, tf.Tensor]
-
 RATE = 0.2
 STEPS = 500
 START = (1.0, -1.0)
@@ -180,7 +178,9 @@ def _optimizer(variable: keras.Variable, rate: float, historical_averaging: floa
     return optimizer
 
 
-def path_of(step: Callable[[], None], players: tuple[keras.Variable, ...], steps: int):
+def path_of(
+    step: Callable[[], None], players: tuple[keras.Variable, ...], steps: int
+) -> np.ndarray:
     """Takes steps; returns where the players were, float32 `(steps + 1, number of players)`."""
 
     @tf.function(autograph=False)
@@ -338,7 +338,8 @@ def main(arguments: list[str] | None = None) -> None:
         "averaging_steps": averaging_steps,
         "smoke": chosen.smoke,
     }
-    write_atomically(folder / "results.json", json.dumps(results, indent=1) + "\n")
+    with one_line_errors(OSError):
+        write_atomically(folder / "results.json", json.dumps(results, indent=1) + "\n")
     print(f"{table(results)}\n\nEverything is in {folder}.")
 
 

@@ -339,7 +339,8 @@ class Translation(Family[TranslationHyperParameters, TranslationData]):
 
 def _stamps(values: TranslationHyperParameters, data: TranslationData) -> dict[str, Any]:
     """Returns what each score of the model is taken on: the test images, some by the classifier."""
-    by_nobody = stamp_of_real_images(data.num_test_pairs, f"{values.dataset} test")
+    split = told_split(values.dataset, "test", data.fingerprint)
+    by_nobody = stamp_of_real_images(data.num_test_pairs, split)
     logs = ["cycle_loss", "identity_loss"]
     if data.classifier is None:
         return shared_by(logs, by_nobody)

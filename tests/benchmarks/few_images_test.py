@@ -107,8 +107,8 @@ def test_a_row_has_the_means_of_its_seeds_and_runs_that_do_not_compare_stand_apa
     first, second = rows_of(table.split("\n\n2,000")[0]), rows_of(table.split("\n\n2,000")[1])
     heading, _, *rows = first
     assert heading == [
-        *("Changes", "Seeds", "Fréchet distance", "kernel distance × 1000"),
-        *("precision", "recall", "authenticity", "of held-out faces"),
+        *("Changes", "Seeds", "Fréchet distance", "Kernel distance × 1000"),
+        *("Precision", "Recall", "Authenticity", "of held-out faces"),
     ]
     none = ["none", "2", "21.0 ± 1.4", "250 ± 0", "0.50 ± 0.00", "0.25 ± 0.00", "0.75 ± 0.00"]
     assert rows == [
@@ -116,4 +116,6 @@ def test_a_row_has_the_means_of_its_seeds_and_runs_that_do_not_compare_stand_apa
         ["shift", "1", "15.0", "250", "0.50", "0.25", "0.75", "0.62"],
     ]
     assert second[2][:3] == ["none", "1", "30.0"]
+    del records[2].scores["recall"]  # a measure that was no number
+    assert rows_of(few_images_table(records))[3][5] == "–"
     assert few_images_table([record_of()]) == "No run is recorded yet."

@@ -287,9 +287,14 @@ def test_scores_are_by_the_ratio_of_densities(name: str, undecided: float) -> No
     assert outputs["real_score"] == outputs["generated_score"] == 0.5
 
 
-@pytest.mark.parametrize("name", objectives.NAMES)
-def test_undecided_is_where_as_many_real_as_generated_images_lead(name: str) -> None:
-    objective = objectives.Objective(name)
+@pytest.mark.parametrize(
+    ("name", "smoothing"),
+    [*((name, 0.0) for name in objectives.NAMES), *((name, 0.25) for name in SMOOTHED)],
+)
+def test_undecided_is_where_as_many_real_as_generated_images_lead(
+    name: str, smoothing: float
+) -> None:
+    objective = objectives.Objective(name, label_smoothing=smoothing)
 
     def slope(output: float) -> float:
         """How D's loss changes with its one output for images of either kind."""

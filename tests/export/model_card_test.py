@@ -81,6 +81,18 @@ def run(tmp_path_factory):
     return run
 
 
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [("folder:/home/a,/home/b", "folder:a,b"), ("folder:.", "folder:here"), ("mnist", "mnist")],
+)
+def test_two_folders_and_the_current_one_have_names_too(tmp_path, monkeypatch, dataset, name):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run = RunFolder.start(tmp_path / "run", "cyclegan", {"dataset": HyperParameter(dataset)})
+    run.begin()
+    assert export.details_of_run(run.path, data_license="").dataset == name
+
+
 def test_a_folder_of_images_goes_by_its_own_name(tmp_path):
     path = "folder:/home/somebody/pictures/cats"
     values = {"dataset": path, "seed": 0, "train_split": "train"}
@@ -88,11 +100,14 @@ def test_a_folder_of_images_goes_by_its_own_name(tmp_path):
     run = RunFolder.start(tmp_path / "run", "face_generation", parameters)
     run.begin()
     counts = {"num_images": 20, "num_test_images": 20, "peak_memory_megabytes": 900, "epochs": 4}
-    run.write_results({**counts, "kernel_distance": 0.5, "protocol": f"20 images, {path} test"})
-    details = export.details_of_run(run.path)
+    protocol = f"20 images, {path} test"
+    stamps = {"kernel_distance": {"split": f"{path} test", "num_real": 20}}
+    run.write_results({**counts, "kernel_distance": 0.5, "protocol": protocol, "stamps": stamps})
+    details = export.details_of_run(run.path, notice=f"Mind: {protocol}.")
     assert "somebody" not in repr(dataclasses.replace(details, picture=None))
     assert details.dataset == details.configuration["dataset"] == "folder:cats"
     assert details.protocol == "20 images, folder:cats test"
+    assert details.protocol in details.notice
     assert details.scores == {"kernel_distance": 0.5}
 
 

@@ -232,6 +232,14 @@ def test_evaluate_warns_of_images_in_0_1(pixels):
         metrics.evaluate([metrics.FrechetDistance(pixels)], data, generate)
 
 
+def test_evaluate_does_not_take_what_is_no_number_for_an_image_in_0_1(pixels):
+    data = tf.data.Dataset.from_tensor_slices(REAL).batch(20)
+    scores = metrics.evaluate(
+        [metrics.FrechetDistance(pixels)], data, lambda number, seed: np.nan * REAL[:number]
+    )
+    assert np.isnan(scores["frechet_distance"])
+
+
 def test_evaluate_refuses_an_empty_data_set(pixels):
     with pytest.raises(ValueError, match="at least one batch"):
         metrics.evaluate([metrics.FrechetDistance(pixels)], [], lambda num_images, seed: None)

@@ -221,6 +221,11 @@ def test_training_images_that_are_none_are_refused(pixels, images, change, messa
         metrics.nearest_images(images(FRESH[:2]), data, pixels)
 
 
+def test_bytes_have_no_nearest_images(pixels, images):
+    with pytest.raises(ValueError, match="Pixels of `images` .* Received: uint8"):
+        metrics.nearest_images(np.uint8(images(FRESH[:2])), images(TRAINING), pixels)
+
+
 def test_nearest_images_need_images_to_choose_from(pixels, images):
     with pytest.raises(ValueError, match="must hold an image"):
         metrics.nearest_images(images(FRESH[:2]), [], pixels)

@@ -205,6 +205,20 @@ def test_a_first_run_that_is_refused_ends_the_search_and_uses_up_no_trial(tmp_pa
     assert commanded(StandIn(), *command, folder=tmp_path).code == 0
 
 
+def test_a_first_run_that_ends_so_in_its_midst_is_a_failed_trial(tmp_path):
+    out_of_memory = Ending(2, lambda number: number == 1, begins=True)
+    _, _, trials = searched(tmp_path, 2, out_of_memory)
+    assert [trial.score is None for trial in trials] == [False, True]
+
+
+def test_trials_that_failed_before_they_began_are_not_made_again(tmp_path):
+    failing = Ending(1, lambda number: True)
+    for _ in range(2):
+        with pytest.raises(tune.RunFailedError):
+            searched(tmp_path, 3, failing)
+    assert len(failing.calls) == 3
+
+
 def test_a_corrected_command_takes_the_folder_of_the_refused_one(tmp_path):
     refusing = Ending(2, lambda number: True)
     assert commanded(refusing, "--dataset=folder:/x", "--trials=2", folder=tmp_path).code == 2

@@ -9,6 +9,7 @@ replicas before taking gradients.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -268,10 +269,17 @@ class Objective:
     def undecided_output(self) -> float | None:
         """D's logit of an image that it takes for real as much as for generated.
 
-        0 for most, ½ for `least_squares`, 1 for `f_kl`; None where logits are only compared, and
-        none of them says that.
+        0 for most, ½ for `least_squares`, 1 for `f_kl`, and less where labels are smoothed; None
+        where logits are only compared, and none of them says that.
         """
-        return None if self.is_relativistic else _LOSSES[self.name].undecided
+        if self.is_relativistic:
+            return None
+        if not self.label_smoothing:
+            return _LOSSES[self.name].undecided
+        probability = (1.0 - self.label_smoothing) / 2.0
+        if self.name == "least_squares":
+            return probability
+        return math.log(probability / (1.0 - probability))
 
     def generator_loss(
         self, generated_logits: tf.Tensor, real_logits: tf.Tensor | None = None

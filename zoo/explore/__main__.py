@@ -26,6 +26,7 @@ from zoo.common.commands import parser_of, say
 from zoo.common.files import replaced_folder
 from zoo.common.pretrained import is_known, load_pretrained, pretrained
 from zoo.datasets.decoding import checked_range
+from zoo.datasets.folder import PREFIX
 from zoo.explore.exported import image_shape_of
 from zoo.explore.latents import PATHS
 from zoo.explore.neighbours import check_num_neighbours
@@ -149,6 +150,16 @@ class ExportSubject(Subject):
 
     def where(self) -> str:
         return self._source
+
+    def data(self) -> Data:
+        """Opens the images, at the model's size; an export does not tell where a folder lies."""
+        name, _ = self.trained_on()
+        if self._dataset is None and (name or "").startswith(PREFIX):
+            raise ValueError(
+                f"{self._source} was trained on {name!r}, a folder of images, and does not tell "
+                "where that lies; name it by --dataset=folder:PATH."
+            )
+        return super().data()
 
     def trained_on(self) -> tuple[str | None, dict[str, Any]]:
         shipped = {each.name: each.trained_on for each in pretrained()}

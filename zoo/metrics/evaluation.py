@@ -49,7 +49,7 @@ def evaluate(
     measures = list(measures)
     for measure in measures:
         measure.reset_state()
-    num_images, least_real, least_generated = 0, 0.0, 0.0
+    num_images, least_real, least_generated, are_images = 0, 0.0, 0.0, True
     batches = tqdm(real_images, desc="measuring", unit="batch", disable=not sys.stderr.isatty())
     for number, real_batch in enumerate(batches):
         real_batch = images_alone("real_images", real_batch)
@@ -66,9 +66,13 @@ def evaluate(
         num_images += batch_size
         least_real = min(least_real, float(tf.reduce_min(real_batch)))
         least_generated = min(least_generated, float(tf.reduce_min(generated_batch)))
+        # A point has no pixels, and what is no number none below 0.
+        are_images &= generated_batch.shape.rank == 4 and bool(
+            tf.reduce_all(tf.math.is_finite(generated_batch))
+        )
     if not num_images:
         raise ValueError("`real_images` must hold at least one batch. Received: none.")
-    if least_real < 0.0 <= least_generated:
+    if least_real < 0.0 <= least_generated and are_images:
         warnings.warn(
             "No generated pixel is below 0, where real images have some: those of exports are in "
             "[0, 1], so give 2 * images - 1 of them.",

@@ -244,7 +244,8 @@ def nearest_images(
         ValueError: if there are no training images, they never end or have another range, or a
             feature is not finite.
     """
-    features = feature_extractor(tf.convert_to_tensor(images, tf.float32), training=False)
+    images = images_alone("images", images)
+    features = feature_extractor(images, training=False)
     nearest = np.zeros(np.shape(images), np.float32)
     least = np.full(len(images), np.inf)
     for batch in _batches(training_images):
