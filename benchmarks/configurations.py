@@ -51,9 +51,16 @@ def comparable_key(record: Record) -> tuple[str, ...]:
         record.recipe,
         record.configuration["dataset"],
         record.preset,
+        _learnt_from(record),
         re.sub(_tolerated(record), "", record.protocol),
         str(record.dataset_fingerprint),
     )
+
+
+def _learnt_from(record: Record) -> str:
+    """Returns the training images where copies of them are counted, which hangs on their number."""
+    counts_copies = any(column.score == "authenticity" for column in measures_of(record).columns)
+    return record.configuration.get("train_split", "") if counts_copies else ""
 
 
 def shown_protocol(records: Sequence[Record]) -> str:

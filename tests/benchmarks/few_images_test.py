@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.configurations import comparable_key
 from benchmarks.few_images import (
     CHANGES,
     SEEDS,
@@ -94,6 +95,13 @@ def test_a_record_is_of_the_changes_whose_settings_it_has():
     assert changes_of(changed) is None
     assert changes_of(measured("none", smoke=True)) is None
     assert changes_of(record_of()) is None
+
+
+def test_a_hundred_faces_stand_apart_from_all_for_copies_are_counted_among_them():
+    few = measured("none")
+    whole = dataclasses.replace(few, configuration=few.configuration | {"train_split": "train"})
+    assert comparable_key(few) != comparable_key(whole)
+    assert comparable_key(few) == comparable_key(measured("shift", seed=1))
 
 
 def test_a_row_has_the_means_of_its_seeds_and_runs_that_do_not_compare_stand_apart():
