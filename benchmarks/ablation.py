@@ -22,7 +22,7 @@ from scipy import stats
 
 from benchmarks import side_by_side
 from benchmarks.cells import NOTHING, markdown_table, mean_and_deviation
-from benchmarks.configurations import comparable_key, grouped, has_gpu, shown_protocol
+from benchmarks.configurations import has_gpu, shown_protocol
 from benchmarks.measure import Run
 from benchmarks.records import Record
 from recipes.dcgan_svhn import RECIPE, preset
@@ -90,11 +90,7 @@ def configuration_of(stabiliser: str, seed: int = 0) -> dict[str, Any]:
 
 def stabiliser_of(record: Record) -> str | None:
     """Returns the stabiliser that a run is of, as it is set now; None if it is of none."""
-    if record.recipe != RECIPE.name or record.preset != "quick" or record.smoke:
-        return None
-    found = side_by_side.without_seed(record.configuration)
-    usual = {name: side_by_side.without_seed(configuration_of(name)) for name in STABILISERS}
-    return next((name for name in STABILISERS if usual[name] == found), None)
+    return side_by_side.variation_of(record, RECIPE.name, STABILISERS, configuration_of)
 
 
 # === Table ===
@@ -103,11 +99,9 @@ def stabiliser_of(record: Record) -> str | None:
 def ablation_table(records: Iterable[Record]) -> str:
     """Returns a table of a row a stabiliser and its difference to the plain game.
 
-    Runs that do not compare, for their data or protocol differ, have tables of their own.
+    Runs that do not compare have tables of their own.
     """
-    runs = [record for record in records if stabiliser_of(record)]
-    tables = [_table(comparable) for comparable in grouped(runs, comparable_key)]
-    return "\n\n".join(tables) or "No run is recorded yet."
+    return side_by_side.tables_of(records, stabiliser_of, _table)
 
 
 def _table(records: Sequence[Record]) -> str:

@@ -18,7 +18,7 @@ from absl import flags
 
 from benchmarks import side_by_side
 from benchmarks.cells import markdown_table, score_cell
-from benchmarks.configurations import comparable_key, grouped, shown_protocol
+from benchmarks.configurations import shown_protocol
 from benchmarks.measure import Run
 from benchmarks.records import Record
 from recipes.common.measures import Mean
@@ -88,11 +88,7 @@ def configuration_of(changes: str, seed: int = 0) -> dict[str, Any]:
 
 def changes_of(record: Record) -> str | None:
     """Returns the changes that a run is of, as they are set now; None if it is of none."""
-    if record.recipe != RECIPE.name or record.preset != "quick" or record.smoke:
-        return None
-    found = side_by_side.without_seed(record.configuration)
-    usual = {name: side_by_side.without_seed(configuration_of(name)) for name in CHANGES}
-    return next((name for name in CHANGES if usual[name] == found), None)
+    return side_by_side.variation_of(record, RECIPE.name, CHANGES, configuration_of)
 
 
 # === Table ===
@@ -101,11 +97,9 @@ def changes_of(record: Record) -> str | None:
 def few_images_table(records: Iterable[Record]) -> str:
     """Returns a table of a row for each way of changing the images.
 
-    Runs that do not compare, for their data or protocol differ, have tables of their own.
+    Runs that do not compare have tables of their own.
     """
-    runs = [record for record in records if changes_of(record)]
-    tables = [_table(comparable) for comparable in grouped(runs, comparable_key)]
-    return "\n\n".join(tables) or "No run is recorded yet."
+    return side_by_side.tables_of(records, changes_of, _table)
 
 
 def _table(records: Sequence[Record]) -> str:

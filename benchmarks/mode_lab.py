@@ -12,6 +12,7 @@ from recipes.common import command_line  # first: it keeps TensorFlow's import q
 
 # isort: split
 import dataclasses
+import functools
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -85,13 +86,11 @@ def configuration_of(dataset: str, method: str, seed: int = 0) -> dict[str, Any]
 
 def method_of(record: Record) -> str | None:
     """Returns the method that a run is of, as it is set now; None if it is of none."""
-    if record.recipe != RECIPE.name or record.preset != "quick" or record.smoke:
-        return None
-    found = side_by_side.without_seed(record.configuration)
     dataset = record.configuration["dataset"]
     methods = METHODS if dataset in SEEDS else ()
-    usual = {m: side_by_side.without_seed(configuration_of(dataset, m)) for m in methods}
-    return next((method for method in methods if usual[method] == found), None)
+    return side_by_side.variation_of(
+        record, RECIPE.name, methods, functools.partial(configuration_of, dataset)
+    )
 
 
 # === Tables ===

@@ -8,9 +8,9 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks.configurations import of_training
+from benchmarks.configurations import comparable_key, grouped, of_training
 from benchmarks.measure import Run, has_record, measure
-from benchmarks.records import FOLDER
+from benchmarks.records import FOLDER, Record
 from zoo.common.command_errors import one_line_errors
 
 # Flags defined on behalf of a command are its own, so that its --help shows them.
@@ -40,6 +40,45 @@ def without_seed(configuration: dict[str, Any]) -> dict[str, Any]:
     """
     trained = of_training(configuration)
     return {name: value for name, value in trained.items() if name not in _NOT_OF_THE_VARIATION}
+
+
+def variation_of(
+    record: Record,
+    recipe: str,
+    names: Iterable[str],
+    configuration_of: Callable[[str], dict[str, Any]],
+) -> str | None:
+    """Returns the variation that a run is of, as it is set now; None if it is of none.
+
+    Args:
+        record: of the run.
+        recipe: whose preset `quick` is varied.
+        names: of the variations.
+        configuration_of: returns every hyper-parameter of one, of any seed.
+    """
+    if record.recipe != recipe or record.preset != "quick" or record.smoke:
+        return None
+    found = without_seed(record.configuration)
+    return next((name for name in names if without_seed(configuration_of(name)) == found), None)
+
+
+def tables_of(
+    records: Iterable[Record],
+    name_of: Callable[[Record], str | None],
+    draw: Callable[[Sequence[Record]], str],
+) -> str:
+    """Returns the tables of runs that are of a variation.
+
+    Runs that do not compare, for their data or protocol differ, have tables of their own.
+
+    Args:
+        records: of any runs.
+        name_of: returns the variation of a run, or None.
+        draw: returns the table of runs that compare.
+    """
+    runs = [record for record in records if name_of(record)]
+    tables = [draw(comparable) for comparable in grouped(runs, comparable_key)]
+    return "\n\n".join(tables) or "No run is recorded yet."
 
 
 def define_flags(num_seeds: int) -> None:

@@ -189,7 +189,8 @@ def test_no_shift_shows_the_images_as_they_are():
     np.testing.assert_allclose(generated, expected, atol=1e-5)
 
 
-def test_probability_rises_while_the_discriminator_knows_the_images():
+def adaptive_model(weight: float, **compiled) -> zoo.FaceGAN:
+    """A model that learns nothing, whose discriminator gives the sum of pixels times a weight."""
     discriminator = linear_discriminator()
     model = zoo.FaceGAN(
         IMAGE_SHAPE,
@@ -200,13 +201,19 @@ def test_probability_rises_while_the_discriminator_knows_the_images():
         gradient_penalty_weight=0.0,
         discriminator=discriminator,
     )
-    # All real images are brighter than grey: this discriminator takes each of them for real.
-    discriminator.layers[-1].kernel.assign(np.full((32 * 32, 1), 0.01))
+    discriminator.layers[-1].kernel.assign(np.full((32 * 32, 1), weight))
     model.compile(
         generator_optimizer=keras.optimizers.SGD(0.0),
         discriminator_optimizer=keras.optimizers.SGD(0.0),
         run_eagerly=True,
+        **compiled,
     )
+    return model
+
+
+def test_probability_rises_while_the_discriminator_knows_the_images():
+    # All real images are brighter than grey: this discriminator takes each of them for real.
+    model = adaptive_model(weight=0.01)
     images = np.abs(ramp_images(4, IMAGE_SHAPE))
     images[:, 0, 0] = -1.0
     history = model.fit(repeated(images), epochs=9, steps_per_epoch=1, verbose=0).history
@@ -218,24 +225,8 @@ def test_probability_rises_while_the_discriminator_knows_the_images():
     ("objective", "probability"), [("hinge", 0.25), ("least_squares", 0.0), ("f_kl", 0.0)]
 )
 def test_probability_follows_what_the_objective_takes_for_real(objective, probability):
-    discriminator = linear_discriminator()
-    model = zoo.FaceGAN(
-        IMAGE_SHAPE,
-        latent_dim=3,
-        filters=4,
-        augmentation="shift",
-        adaptive_augmentation=64,
-        gradient_penalty_weight=0.0,
-        discriminator=discriminator,
-    )
     # A fourth for each real image: above hinge's 0, below the ½ of least squares and the 1 of KL.
-    discriminator.layers[-1].kernel.assign(np.full((32 * 32, 1), 0.25 / (32 * 32 * 0.5)))
-    model.compile(
-        generator_optimizer=keras.optimizers.SGD(0.0),
-        discriminator_optimizer=keras.optimizers.SGD(0.0),
-        objective=objective,
-        run_eagerly=True,
-    )
+    model = adaptive_model(weight=0.25 / (32 * 32 * 0.5), objective=objective)
     images = np.full((4, *IMAGE_SHAPE), 0.5, np.float32)
     images[:, 0, 0], images[:, 0, 1] = -0.5, 0.7
     history = model.fit(repeated(images), epochs=4, steps_per_epoch=1, verbose=0).history
