@@ -25,7 +25,6 @@ from recipes.common import command_line  # first: it keeps TensorFlow's import q
 import csv
 import dataclasses
 import importlib.util
-import io
 import json
 import math
 import shlex
@@ -40,6 +39,7 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
+from recipes.common.figures import write_figure
 from recipes.common.hyper_parameters import HyperParameters
 from recipes.common.own_process import RunFailedError, arguments_of, run_recipe
 from recipes.common.recipe import Recipe
@@ -457,7 +457,7 @@ def write_picture(path: Path, space: Space, watched: str, trials: Sequence[Trial
     from matplotlib.figure import Figure
 
     good = [trial for trial in trials if trial.score is not None]
-    figure = Figure(figsize=(4 * len(space), 3.5), layout="constrained")
+    figure = Figure(figsize=(4 * len(space), 3.5), dpi=120, layout="constrained")
     for place, (name, wanted) in enumerate(space.items(), start=1):
         axes = figure.add_subplot(1, len(space), place)
         values = [trial.values[name] for trial in good]
@@ -471,9 +471,7 @@ def write_picture(path: Path, space: Space, watched: str, trials: Sequence[Trial
         if place == 1:
             axes.set_ylabel(watched)
             axes.legend()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    write_atomically(path, buffer.getvalue())
+    write_figure(figure, path)
 
 
 def command_of(recipe: Recipe, trial: Trial) -> str:

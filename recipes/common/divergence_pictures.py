@@ -1,14 +1,12 @@
 """The pictures of `recipes/divergences.py`."""
 
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from zoo.common.files import write_atomically
+from recipes.common.figures import write_figure
 
 
 def draw_lines(
@@ -50,7 +48,7 @@ def draw_lines(
         profiles.text(place, -0.35, f" {name}", fontsize=8)
     profiles.set(title="What it says across two lines", xlabel="x", ylim=(-0.45, 1.15))
     profiles.set_ylabel("probability of being real; of the critic, its output")
-    _write(figure, path)
+    write_figure(figure, path)
 
 
 def draw_gaussians(
@@ -77,14 +75,8 @@ def draw_gaussians(
         axes.plot(x, best, linestyle=":", color="black", label="best")
         axes.set_title(f"{game}: N({fit['mean']:.2f}, {fit['sigma']:.2f}²)", fontsize=11)
         axes.legend(fontsize=8, frameon=False)
-    _write(figure, path)
+    write_figure(figure, path)
 
 
 def _gaussian(x: np.ndarray, mean: float, sigma: float) -> np.ndarray:
     return np.exp(-0.5 * ((x - mean) / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
-
-
-def _write(figure: Any, path: Path) -> None:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="white")
-    write_atomically(path, buffer.getvalue())

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recipes.common.figures import write_figure
 from zoo.common.files import write_atomically
 from zoo.common.messages import counted
 from zoo.runs.folder import RunFolder
@@ -54,9 +55,7 @@ def write_curves(history_rows: Sequence[Mapping[str, float]], path: str | os.Pat
     figure = Figure(figsize=(6.0 * columns, 3.4 * rows), dpi=110, layout="constrained")
     for index, (title, names) in enumerate(panels.items()):
         _draw_panel(figure.add_subplot(rows, columns, index + 1), title, names, history_rows)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="white")
-    write_atomically(path, buffer.getvalue())
+    write_figure(figure, path)
 
 
 def _panels_of(rows: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:

@@ -1,13 +1,12 @@
 """The picture of `recipes/two_numbers.py`."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.common.files import write_atomically
+from recipes.common.figures import write_figure
 
 _IN_A_ROW = 5
 # Beyond it a path has left.
@@ -36,9 +35,7 @@ def draw_games(
     figure = Figure(figsize=(2.9 * _IN_A_ROW, 3.1 * rows), dpi=100, layout="constrained")
     for axes, panel in zip(figure.subplots(rows, _IN_A_ROW).flat, panels, strict=True):
         _draw_path(axes, *panel)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="white")
-    write_atomically(path, buffer.getvalue())
+    write_figure(figure, path)
 
 
 def _draw_path(
