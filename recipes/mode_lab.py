@@ -4,6 +4,7 @@
     python recipes/mode_lab.py --set objective=minimax --set unrolled_steps=5
     python recipes/mode_lab.py --dataset=grid --set packing=2
     python recipes/mode_lab.py --dataset=two_digits --set penalty=r1 --set penalty_weight=1
+    python recipes/mode_lab.py --set spectral_norm=discriminator --set historical_averaging=0.1
 
 At the end stands one table of scores; everything else is in the run folder, of which report.html is
 the page to open and samples.gif the film: points, what D says of the plane, where G is pulled.
@@ -21,6 +22,7 @@ from recipes.common import checks
 from recipes.common.hyper_parameters import WithBothBetas, WithObjective, sourced
 from recipes.common.measures import Reported
 from recipes.common.recipe import Recipe
+from recipes.common.stabilisers import WithChangedNetworks
 from zoo.common import schedules
 from zoo.mode_lab_gan import ARCHITECTURES, PENALTIES
 
@@ -30,7 +32,9 @@ UNROLLED = "Metz et al. 2016"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HyperParameters(modes.ModesHyperParameters, WithObjective, WithBothBetas):
+class HyperParameters(
+    modes.ModesHyperParameters, WithObjective, WithChangedNetworks, WithBothBetas
+):
     """The values of Lin et al. for points, each with its source."""
 
     dataset: str = sourced("ring", PACGAN)
@@ -68,6 +72,46 @@ class HyperParameters(modes.ModesHyperParameters, WithObjective, WithBothBetas):
         checks.require_choice(self, "architecture", ARCHITECTURES)
         checks.require_choice(self, "penalty", PENALTIES)
         checks.require_not_negative(self, "penalty_weight", "minibatch_kernels", "replay_size")
+        is_published = self.architecture == "published"
+        if is_published and self._has_points and self._bounds_weights:
+            raise ValueError(
+                "spectral_norm and weight_clipping are for dense layers and convolutions, and the "
+                "published discriminator of points has layers of maxout: set architecture=plain"
+            )
+        if self.virtual_batch_norm != "none" and self._has_points and not is_published:
+            raise ValueError(
+                "virtual_batch_norm takes the place of batch norm, of which the plain generator of "
+                "points has none: set architecture=published"
+            )
+
+    @property
+    def _has_points(self) -> bool:
+        return self.dataset in modes.POINTS
+
+    @property
+    def _bounds_weights(self) -> bool:
+        return self.spectral_norm != "none" or self.weight_clipping is not None
+
+    def network_arguments(
+        self, image_shape: tuple[int, ...], steps_per_epoch: int
+    ) -> dict[str, Any]:
+        """Returns the networks that a stabiliser changes; the others are the model's own."""
+        if not self.changes_discriminator and self.virtual_batch_norm == "none":
+            return {}
+        names = ("latent_dim", "architecture", "packing", "minibatch_kernels")
+        widths = ("generator_width", "discriminator_width")
+        own = zoo.ModeLabGAN(
+            image_shape,
+            **{name: getattr(self, name) for name in (*names, *widths)},
+            extent=modes.POINTS[self.dataset]().extent if self._has_points else 1.0,
+        )
+        networks = {}
+        if self.changes_discriminator:
+            networks["discriminator"] = self.changed_discriminator(
+                own.discriminator, steps_per_epoch
+            )
+        generator = self.stabilised_generator(lambda: own.generator, own.prior.draw)
+        return networks if generator is None else {**networks, "generator": generator}
 
 
 # Of Metz et al., in Lin et al.'s code for D of a quarter of G's size.
@@ -152,6 +196,18 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "boundary seeking": {"objective": "boundary_seeking"},
     "least squares": {"objective": "least_squares"},
     "replay": {"replay_size": 512},
+    "KL": {"objective": "f_kl"},
+    "reverse KL": {"objective": "f_reverse_kl"},
+    "Pearson": {"objective": "f_pearson"},
+    "Hellinger": {"objective": "f_hellinger"},
+    "Jensen-Shannon": {"objective": "f_js"},
+    "KL, zero sum": {"objective": "f_kl", "zero_sum": True},
+    "clipped WGAN": {"objective": "wasserstein", "weight_clipping": 0.1, "discriminator_steps": 5},
+    "spectral norm": {"spectral_norm": "discriminator"},
+    "decaying noise": {"decaying_noise": 0.3},
+    "historical averaging": {"historical_averaging": 0.1},
+    "smoothed labels": {"label_smoothing": 0.1},
+    "noisy labels": {"label_noise": 0.05},
 }
 
 # What is right for points alone, and of which stacks have their own.

@@ -35,6 +35,13 @@ def require_positive(hyper_parameters: Any, *names: str) -> None:
             )
 
 
+def require_positive_if_given(hyper_parameters: Any, *names: str) -> None:
+    """Refuses values of 0 or below; None is fine."""
+    require_positive(
+        hyper_parameters, *(name for name in names if getattr(hyper_parameters, name) is not None)
+    )
+
+
 def require_not_negative(hyper_parameters: Any, *names: str) -> None:
     """Refuses values below 0, and what is no number."""
     for name in names:

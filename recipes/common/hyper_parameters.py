@@ -241,6 +241,7 @@ class WithObjective(HyperParameters):
     objective: str
     label_smoothing: float = sourced(0.0, "as in the paper, which has none")
     label_noise: float = sourced(0.0, "as in the paper, which has none")
+    zero_sum: bool | None = sourced(None, "ours; of f_ objectives, G minimises what D gains")
 
     def check(self) -> None:
         """Refuses an unknown objective too, and numbers that it can't have."""
@@ -251,7 +252,10 @@ class WithObjective(HyperParameters):
     def make_objective(self) -> objectives.Objective:
         """Returns the objective that the hyper-parameters ask for."""
         return objectives.Objective(
-            self.objective, label_smoothing=self.label_smoothing, label_noise=self.label_noise
+            self.objective,
+            label_smoothing=self.label_smoothing,
+            label_noise=self.label_noise,
+            zero_sum=bool(self.zero_sum),
         )
 
     def compile_arguments(self) -> dict[str, Any]:

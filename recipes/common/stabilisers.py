@@ -11,6 +11,7 @@ from recipes.common import checks
 from recipes.common.generation import Generation, GenerationData
 from recipes.common.hyper_parameters import HyperParameters, sourced
 from zoo.common.batch_layers import MinibatchDiscrimination, MinibatchStandardDeviation
+from zoo.common.constraints import WeightClipping
 from zoo.common.historical_averaging import HistoricalAveraging
 from zoo.common.layers import initialize_from_data
 from zoo.common.noise import DecayingGaussianNoise
@@ -76,6 +77,20 @@ def with_virtual_batch_norm(network: keras.Model, reference: tf.Tensor) -> keras
     return with_reference_batch(_clone(network, changed), reference)
 
 
+def with_weight_clipping(network: keras.Model, limit: float) -> keras.Model:
+    """Returns a new network each weight of which is clipped to [−limit, limit] after each step.
+
+    Batch norm's scale and offset too, as in the authors' code of WGAN.
+    """
+
+    def changed(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        clipped = {name: WeightClipping(limit) for name in config if name.endswith("_constraint")}
+        return type(layer).from_config({**config, **clipped})
+
+    return _clone(network, changed)
+
+
 def with_input_noise(
     network: keras.Model, stddev: keras.optimizers.schedules.LearningRateSchedule
 ) -> keras.Model:
@@ -88,13 +103,13 @@ def with_input_noise(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WithStabilisers(HyperParameters):
-    """Players that may be kept in balance; by itself nothing is switched on."""
+class WithChangedNetworks(HyperParameters):
+    """Players whose networks or optimizers may be changed; by itself nothing is switched on."""
 
-    packing: int | None = sourced(None, "as in the paper; else images that D judges at once")
-    pool_size: int | None = sourced(None, "as in the paper; else past samples to replay")
-    discriminator_addition: str = sourced("none", f"as in the paper; or {', '.join(ADDITIONS)}")
     spectral_norm: str = sourced("none", "as in the paper; or discriminator, without batch norm")
+    weight_clipping: float | None = sourced(
+        None, "as in the paper; else the largest size of D's weights; WGAN has 0.01"
+    )
     virtual_batch_norm: str = sourced("none", "as in the paper; or generator, for its batch norm")
     decaying_noise: float | None = sourced(
         None, "as in the paper; else deviation of noise on what D sees, linearly to 0 in the run"
@@ -104,15 +119,16 @@ class WithStabilisers(HyperParameters):
     def check(self) -> None:
         """Refuses a stabiliser that there is not, or a strength that it can't have, too."""
         super().check()
-        checks.require_choice(self, "discriminator_addition", ("none", *ADDITIONS))
         checks.require_choice(self, "spectral_norm", ("none", "discriminator"))
         checks.require_choice(self, "virtual_batch_norm", ("none", "generator"))
-        strengths = ("packing", "pool_size", "decaying_noise", "historical_averaging")
-        checks.require_positive(self, *(name for name in strengths if vars(self)[name] is not None))
-        if self.packing is not None and self.batch_size % self.packing:
+        checks.require_positive_if_given(
+            self, "weight_clipping", "decaying_noise", "historical_averaging"
+        )
+        if self.weight_clipping is not None and self.spectral_norm != "none":
             raise ValueError(
-                "batch_size must be a multiple of packing, so that batches fill packs. "
-                f"Received: batch_size={self.batch_size}, packing={self.packing}"
+                "weight_clipping and spectral_norm both bound the discriminator's weights: choose "
+                f"one. Received: weight_clipping={self.weight_clipping}, "
+                f"spectral_norm={self.spectral_norm!r}"
             )
 
     def make_optimizer(self, rate: Any, **options: Any) -> keras.optimizers.Optimizer:
@@ -122,22 +138,23 @@ class WithStabilisers(HyperParameters):
             return optimizer
         return HistoricalAveraging(optimizer, self.historical_averaging)
 
-    def stabilised_discriminator(
-        self, build: BuildDiscriminator, steps_per_epoch: int
-    ) -> keras.Model | None:
-        """Returns a discriminator with what is switched on of it; None if nothing is.
+    @property
+    def changes_discriminator(self) -> bool:
+        """Whether anything is switched on that needs a discriminator of the recipe's own."""
+        numbers = (self.weight_clipping, self.decaying_noise)
+        return self.spectral_norm == "discriminator" or any(each is not None for each in numbers)
+
+    def changed_discriminator(self, network: keras.Model, steps_per_epoch: int) -> keras.Model:
+        """Returns a discriminator with what is switched on of it, or the given one.
 
         Args:
-            build: makes the plain one.
+            network: the plain one.
             steps_per_epoch: train steps in an epoch.
         """
-        addition = ADDITIONS.get(self.discriminator_addition)
-        has_spectral_norm = self.spectral_norm == "discriminator"
-        if addition is None and not has_spectral_norm and self.decaying_noise is None:
-            return None
-        network = build(addition and addition())
-        if has_spectral_norm:
+        if self.spectral_norm == "discriminator":
             network = with_spectral_norm(network)
+        if self.weight_clipping is not None:
+            network = with_weight_clipping(network, self.weight_clipping)
         if self.decaying_noise is not None:
             stddev = linear_decay(self.decaying_noise, self.epochs, steps_per_epoch)
             network = with_input_noise(network, stddev)
@@ -155,6 +172,40 @@ class WithStabilisers(HyperParameters):
         if self.virtual_batch_norm == "none":
             return None
         return with_virtual_batch_norm(build(), draw(self.batch_size, seed=(self.seed, 0)))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithStabilisers(WithChangedNetworks):
+    """Players that may be kept in balance; by itself nothing is switched on."""
+
+    packing: int | None = sourced(None, "as in the paper; else images that D judges at once")
+    pool_size: int | None = sourced(None, "as in the paper; else past samples to replay")
+    discriminator_addition: str = sourced("none", f"as in the paper; or {', '.join(ADDITIONS)}")
+
+    def check(self) -> None:
+        """Refuses an addition that there is not, too, and packs or pools of nothing."""
+        super().check()
+        checks.require_choice(self, "discriminator_addition", ("none", *ADDITIONS))
+        checks.require_positive_if_given(self, "packing", "pool_size")
+        if self.packing is not None and self.batch_size % self.packing:
+            raise ValueError(
+                "batch_size must be a multiple of packing, so that batches fill packs. "
+                f"Received: batch_size={self.batch_size}, packing={self.packing}"
+            )
+
+    def stabilised_discriminator(
+        self, build: BuildDiscriminator, steps_per_epoch: int
+    ) -> keras.Model | None:
+        """Returns a discriminator with what is switched on of it; None if nothing is.
+
+        Args:
+            build: makes the plain one.
+            steps_per_epoch: train steps in an epoch.
+        """
+        addition = ADDITIONS.get(self.discriminator_addition)
+        if addition is None and not self.changes_discriminator:
+            return None
+        return self.changed_discriminator(build(addition and addition()), steps_per_epoch)
 
 
 class StabilisedGeneration(Generation):

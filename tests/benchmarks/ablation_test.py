@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.ablation import (
+    DATASETS,
     SEEDS,
     STABILISERS,
     ablation_table,
@@ -21,7 +22,12 @@ from tests.recipes.command import run_script
 
 
 def measured(
-    stabiliser: str, distance: float = 0.1, seed: int = 0, accuracy: str = "93.5", **changes
+    stabiliser: str,
+    distance: float = 0.1,
+    seed: int = 0,
+    accuracy: str = "93.5",
+    dataset: str = "mnist_small",
+    **changes,
 ) -> Record:
     record = generated_record_of(
         protocol=f"2,000 images; classifier (test accuracy {accuracy} %, weights 0123abcd)"
@@ -29,7 +35,7 @@ def measured(
     return dataclasses.replace(
         record,
         recipe="dcgan_svhn",
-        configuration=configuration_of(stabiliser, seed),
+        configuration=configuration_of(dataset, stabiliser, seed),
         scores=record.scores | {"kernel_distance": distance},
         **changes,
     )
@@ -51,15 +57,25 @@ def test_one_seed_of_all_comes_before_the_next():
 
 
 def test_every_stabiliser_changes_the_plain_game_and_only_in_its_own():
-    plain = configuration_of("plain")
+    plain = configuration_of("mnist_small", "plain")
     for name, changes in STABILISERS.items():
-        configuration = configuration_of(name)
+        configuration = configuration_of("mnist_small", name)
         changed = {each for each in plain if configuration[each] != plain[each]}
         assert changed == set(changes)
-    assert sum(configuration_of(name) == plain for name in STABILISERS) == 1
+    own = [configuration_of("mnist_small", name) for name in STABILISERS]
+    assert own.count(plain) == 1
+
+
+def test_other_data_sets_are_measured_where_one_asks_for_them():
+    planned = plan(["plain"], datasets=DATASETS)
+    assert [run.configuration["dataset"] for _, run in planned] == [
+        dataset for dataset in DATASETS for _ in range(SEEDS)
+    ]
 
 
 def test_what_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="--datasets may be: mnist_small, .* Received: 'mnist'"):
+        plan(datasets=["mnist"])
     with pytest.raises(ValueError, match="--stabilisers may be: plain, .* Received: 'magic'"):
         plan(stabilisers=["magic"])
 
@@ -70,8 +86,8 @@ def test_what_is_not_there_is_refused():
         (
             ("--dry_run", "--seeds=1", "--stabilisers=plain,hinge"),
             [
-                "dcgan_svhn on drawn_house_numbers, seed 1: plain",
-                "dcgan_svhn on drawn_house_numbers, seed 1: hinge (recorded)",
+                "dcgan_svhn on mnist_small, seed 1: plain",
+                "dcgan_svhn on mnist_small, seed 1: hinge (recorded)",
             ],
             "",
         ),
@@ -98,6 +114,7 @@ def test_the_command_says_what_it_would_measure(tmp_path: Path, arguments, out, 
 def test_a_record_is_of_the_stabiliser_whose_settings_it_has():
     for name in STABILISERS:
         assert stabiliser_of(measured(name, seed=2)) == name
+        assert stabiliser_of(measured(name, dataset="drawn_house_numbers")) == name
     changed = measured("plain")
     changed.configuration["latent_dim"] = 77
     assert stabiliser_of(changed) is None

@@ -5,16 +5,23 @@ import dataclasses
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import export
+import zoo
 from recipes import mode_lab
+from recipes.common import runner
+from recipes.common.family import RunData
 from recipes.common.modes import DATASETS
 from recipes.mode_lab import METHODS, RECIPE, preset, settings_of
 from tests.recipes.command import Ended, run_recipe
 from zoo import metrics
+from zoo.common.noise import DecayingGaussianNoise
+from zoo.common.spectral import SpectralNormalization
+from zoo.common.virtual_batch_norm import VirtualBatchNormalization
 
 
 @pytest.fixture(scope="module")
@@ -130,17 +137,106 @@ def test_a_quick_run_has_at_most_25_000_steps(dataset):
     assert values.epochs * values.steps_per_epoch <= 25_000
 
 
-@pytest.mark.parametrize(("dataset", "shape"), [("ring", (2,)), ("two_digits", (28, 28, 2))])
-def test_every_method_can_be_built(dataset, shape):
+class NoData(RunData):
+    """The shape of samples, and none of them."""
+
+    steps_per_epoch = 5
+
+    def __init__(self, shape):
+        self.model_arguments = {"image_shape": shape}
+
+    def train_from(self, step):
+        """Gives nothing."""
+
+    def some_samples(self, num_samples):
+        """Gives samples to adapt to."""
+        shape = (num_samples, *self.model_arguments["image_shape"])
+        return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+
+
+def built_with(
+    dataset="ring", shape=(2,), **changes
+) -> tuple[zoo.ModeLabGAN, mode_lab.HyperParameters]:
+    small = {"generator_width": 8, "discriminator_width": 8}
+    values = dataclasses.replace(preset("quick", dataset), **small, **changes)
+    RECIPE.check(values)
+    return runner.build_model(RECIPE, values, NoData(shape)), values
+
+
+def kinds_in(network: keras.Model) -> list[type]:
+    return [type(layer) for layer in network._flatten_layers()]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_method_is_one_that_the_recipe_takes(dataset):
     for method in METHODS:
-        values = dataclasses.replace(preset("quick", dataset), **settings_of(method, dataset))
-        RECIPE.check(values)
-        names = ("penalty", "packing", "minibatch_kernels", "replay_size", "unrolled_steps")
-        arguments = {name: getattr(values, name) for name in names}
-        model = RECIPE.model(shape, **arguments, generator_width=8, discriminator_width=8)
-        model.compile(**values.compile_arguments())
-        built = {name: getattr(model, name) for name in ("packing", "unrolled_steps")}
-        assert built == {name: arguments[name] for name in built}
+        RECIPE.check(dataclasses.replace(preset("quick", dataset), **settings_of(method, dataset)))
+
+
+_OF_THE_MODEL = ("penalty", "packing", "minibatch_kernels", "replay_size", "unrolled_steps")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [name for name, settings in METHODS.items() if {*settings} - {"objective", "label_noise"}],
+)
+def test_every_method_can_be_built(method):
+    model, values = built_with(**settings_of(method, "ring"))
+    assert all(getattr(model, name) == getattr(values, name) for name in _OF_THE_MODEL)
+    assert model.objective.name == values.objective
+    assert model.objective.zero_sum == bool(values.zero_sum)
+
+
+@pytest.mark.parametrize("method", ["unrolled 5 steps", "WGAN-GP", "spectral norm"])
+def test_methods_can_be_built_for_stacks(method):
+    model, values = built_with("two_digits", (28, 28, 2), **settings_of(method, "two_digits"))
+    assert model.image_shape == (28, 28, 2)
+    assert all(getattr(model, name) == getattr(values, name) for name in _OF_THE_MODEL)
+
+
+def test_by_itself_no_network_is_changed():
+    keras.utils.set_random_seed(0)
+    own = zoo.ModeLabGAN((2,), generator_width=8, discriminator_width=8)
+    model, _ = built_with(latent_dim=16)
+    for name in ("generator", "discriminator"):
+        of_ours, of_its_own = (getattr(each, name).get_weights() for each in (model, own))
+        for ours, its_own in zip(of_ours, of_its_own, strict=True):
+            np.testing.assert_array_equal(ours, its_own)
+
+
+def test_stabilisers_change_the_discriminator_of_any_method():
+    normed, _ = built_with(spectral_norm="discriminator", packing=2, decaying_noise=0.3)
+    kinds = kinds_in(normed.discriminator)
+    assert kinds.count(SpectralNormalization) == kinds.count(keras.layers.Dense) == 6
+    assert DecayingGaussianNoise in kinds
+    clipped, _ = built_with(weight_clipping=0.1, historical_averaging=0.5)
+    layers = [x for x in clipped.discriminator.layers if isinstance(x, keras.layers.Dense)]
+    assert [layer.bias_constraint.limit for layer in layers] == [0.1] * 6
+    assert clipped.discriminator_optimizer.weight == 0.5
+
+
+def test_virtual_batch_norm_takes_the_place_of_the_published_generators():
+    model, _ = built_with(virtual_batch_norm="generator", architecture="published")
+    kinds = kinds_in(model.generator)
+    assert kinds.count(VirtualBatchNormalization) == 4
+    assert keras.layers.BatchNormalization not in kinds
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"virtual_batch_norm": "generator"}, "of which the plain generator of points has none"),
+        (
+            {"architecture": "published", "spectral_norm": "discriminator"},
+            "has layers of maxout: set architecture=plain",
+        ),
+        ({"architecture": "published", "weight_clipping": 0.1}, "has layers of maxout"),
+        ({"objective": "hinge", "zero_sum": True}, "`zero_sum` is for f_kl, "),
+    ],
+)
+def test_refuses_what_has_no_place_in_the_networks(changes, message):
+    with pytest.raises(ValueError, match=message):
+        built_with(**changes)
 
 
 def test_stacks_have_rates_and_weights_of_their_own():

@@ -137,6 +137,15 @@ def test_noise_on_what_the_discriminator_sees_ends_with_the_run():
     assert noisy.std() == pytest.approx(0.5, rel=0.05)
 
 
+def test_weights_are_clipped_after_each_step_with_batch_norms_too():
+    model = model_with(weight_clipping=0.01, objective="wasserstein")
+    assert max(np.abs(weight).max() for weight in model.discriminator.get_weights()) > 0.05
+    model.fit(IMAGES, batch_size=8, verbose=0)
+    for variable in model.discriminator.trainable_variables:
+        assert np.abs(variable.numpy()).max() <= np.float32(0.01), variable.path
+    assert max(np.abs(variable.numpy()).max() for variable in model.generator.variables) > 0.05
+
+
 def test_both_players_are_pulled_to_their_past():
     model = model_with(historical_averaging=0.25)
     for optimizer in model.optimizers.values():
@@ -185,6 +194,11 @@ def test_all_of_them_train_together_and_are_saved(tmp_path):
         ({"spectral_norm": "generator"}, "spectral_norm must be one of none, discriminator."),
         ({"virtual_batch_norm": "yes"}, "virtual_batch_norm must be one of none, generator."),
         ({"decaying_noise": -0.5}, "decaying_noise must be positive. Received: -0.5"),
+        ({"weight_clipping": 0.0}, "weight_clipping must be positive. Received: 0.0"),
+        (
+            {"weight_clipping": 0.01, "spectral_norm": "discriminator"},
+            "weight_clipping and spectral_norm both bound the discriminator's weights: choose one.",
+        ),
         ({"historical_averaging": 0.0}, "historical_averaging must be positive. Received: 0.0"),
         ({"pool_size": 0}, "pool_size must be positive. Received: 0"),
         (
