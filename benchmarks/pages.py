@@ -18,7 +18,7 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.ablation import ablation_table
-from benchmarks.divergences import gaussians_table, lines_table, read_runs
+from benchmarks.divergences import gaussians_table, lines_table, normals_table, read_runs
 from benchmarks.explorations import exploration_tables, read_findings
 from benchmarks.few_images import few_images_table
 from benchmarks.long_games import long_table, read_games
@@ -72,6 +72,7 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
         DIVERGENCES: {
             "lines": lines_table(lessons),
             "gaussians": gaussians_table(lessons),
+            "normals": normals_table(),
         },
         TWO_NUMBERS: {"games": game_table(smallest), "averaging": averaging_table(smallest)},
         EXPLORE: exploration_tables(read_findings(repository / "benchmarks" / "explorations")),

@@ -246,13 +246,15 @@ MIXTURE = ((0.5, -1.0, 0.5), (0.5, 2.0, 0.5))
 START = (-0.5, 0.7)
 GAMES = ("f_kl", "f_pearson", "f_js", "f_reverse_kl")
 
-# f(u) of each, with u = p/q, given log u.
-_F: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+# f(u) of each objective of f-GAN, with u = p/q, given log u.
+GENERATING_FUNCTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "f_kl": lambda log_u: np.exp(log_u) * log_u,
     "f_pearson": lambda log_u: np.expm1(log_u) ** 2,
+    "f_hellinger": lambda log_u: np.expm1(log_u / 2.0) ** 2,
     "f_js": lambda log_u: (
         np.exp(log_u) * log_u - (np.exp(log_u) + 1) * (np.logaddexp(0.0, log_u) - math.log(2))
     ),
+    "f_gan": lambda log_u: np.exp(log_u) * log_u - (np.exp(log_u) + 1) * np.logaddexp(0.0, log_u),
     "f_reverse_kl": lambda log_u: -log_u,
 }
 
@@ -274,7 +276,7 @@ def divergence(game: str, mean: float, sigma: float) -> float:
     q = _normal(x, mean, sigma)
     seen = q > 1e-30  # beyond it there is nothing of q, and 0 times infinity
     log_u = np.log(mixture_density(x[seen]) + 1e-300) - np.log(q[seen])
-    return float(np.trapezoid(q[seen] * _F[game](log_u), x[seen]))
+    return float(np.trapezoid(q[seen] * GENERATING_FUNCTIONS[game](log_u), x[seen]))
 
 
 def best_fit(game: str) -> tuple[float, float, float]:

@@ -1,10 +1,11 @@
 """The tables of what a discriminator measures, from results of runs."""
 
 import json
+import math
 
 import pytest
 
-from benchmarks.divergences import gaussians_table, lines_table, read_runs
+from benchmarks.divergences import gaussians_table, lines_table, normals_table, read_runs
 from recipes.divergences import DISTANCES
 
 
@@ -51,6 +52,22 @@ def test_what_is_learnt_stands_beside_the_best():
     assert rows == [
         ["`f_kl`", "0.50 ± 0.00", "1.55 ± 0.07", "0.460 ± 0.000", "0.50", "1.58", "0.462"]
     ]
+
+
+def test_divergences_of_two_gaussians_are_those_of_the_closed_forms():
+    _, _, *rows = rows_of(normals_table())
+    closed_forms = {
+        "`f_kl`": math.log(2) - 1 / 4,
+        "`f_reverse_kl`": 2 - math.log(2),
+        "`f_pearson`": 4 / math.sqrt(7) * math.exp(1 / 7) - 1,
+        "`f_hellinger`": 2 - 2 * math.sqrt(4 / 5) * math.exp(-1 / 20),
+    }
+    found = {name: (by_definition, as_found) for name, by_definition, as_found in rows}
+    for name, value in closed_forms.items():
+        assert found[name] == (f"{value:.6f}", f"{value:.6f}")
+    assert float(found["`f_js`"][1]) - float(found["`f_gan`"][1]) == pytest.approx(
+        math.log(4), abs=2e-6
+    )
 
 
 def test_smoke_runs_make_no_table(tmp_path):
