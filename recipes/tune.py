@@ -46,6 +46,7 @@ from recipes.common.recipe import Recipe
 from recipes.common.registry import find_recipes
 from recipes.common.training import format_table
 from zoo.common.command_errors import end, one_line_errors
+from zoo.common.distribution import num_workers
 from zoo.common.files import write_atomically
 from zoo.common.messages import first_line
 from zoo.runs.folder import RunFolder
@@ -539,10 +540,13 @@ def main() -> None:
             raise ValueError("KerasTuner is missing; pip install -e '.[tune]' brings it.")
         if flags.FLAGS.resume:
             raise ValueError("A search goes on by the same command, without --resume.")
-        if flags.FLAGS.strategy == "multiworker":
+        strategy = flags.FLAGS.strategy
+        takes_workers = strategy == "auto" and flags.FLAGS.replicas is None and num_workers() > 1
+        if strategy == "multiworker" or takes_workers:
             raise ValueError(
-                "A search runs on one machine, without other workers; use --strategy=auto, one or "
-                "mirrored. Received: --strategy=multiworker"
+                "A search runs on one machine, without other workers; use --strategy=one or "
+                f"mirrored. Received: --strategy={strategy}"
+                f"{' and a TF_CONFIG of several workers' if takes_workers else ''}"
             )
         folder = Path(flags.FLAGS.workdir or f"runs/tune-{recipe.name}")
         flags.FLAGS.workdir = None

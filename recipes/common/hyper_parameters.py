@@ -18,7 +18,7 @@ import keras
 
 from recipes.common import checks
 from zoo.common import objectives, schedules
-from zoo.common.augmentation import ALL_AUGMENTATIONS, check_augmentation
+from zoo.common.augmentation import ALL_AUGMENTATIONS, AUGMENTATIONS, check_augmentation
 from zoo.common.checks import without_numpy_scalars
 from zoo.common.messages import counted
 from zoo.common.optimizers import FusedAdam, RootEpsilonAdam
@@ -187,8 +187,15 @@ class WithAugmentation(HyperParameters):
     def check(self) -> None:
         """Refuses unknown changes of images too."""
         super().check()
-        if self.augmentation not in ("auto", "none"):
+        if self.augmentation in ("auto", "none"):
+            return
+        try:
             check_augmentation(self.augmentation)
+        except ValueError as error:
+            raise ValueError(
+                f"augmentation must be auto, none or some of {', '.join(AUGMENTATIONS)}, with "
+                f"commas between. Received: {self.augmentation!r}"
+            ) from error
 
     def model_arguments(self, num_images: int) -> dict[str, Any]:
         """Returns the changes of images too, and says so if they were chosen here."""

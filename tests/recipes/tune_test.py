@@ -339,10 +339,20 @@ def test_trials_have_the_devices_and_the_saving_that_were_asked_for(tmp_path):
     assert set(given) < set(ended.out.splitlines()[-1].split())
 
 
-def test_a_search_takes_no_other_workers(tmp_path):
-    ended = commanded(StandIn(), "--strategy=multiworker", folder=tmp_path)
+@pytest.mark.parametrize(
+    ("strategy", "received"),
+    [
+        ("multiworker", "--strategy=multiworker"),
+        ("auto", "--strategy=auto and a TF_CONFIG of several workers"),
+    ],
+)
+def test_a_search_takes_no_other_workers(tmp_path, monkeypatch, strategy, received):
+    cluster = {"worker": ["one.example:2222", "two.example:2222"]}
+    task = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    ended = commanded(StandIn(), f"--strategy={strategy}", folder=tmp_path)
     assert ended.code == 2
-    assert "use --strategy=auto, one or mirrored. Received: --strategy=multiworker" in ended.err
+    assert f"use --strategy=one or mirrored. Received: {received}" in ended.err
     assert list(tmp_path.iterdir()) == []
 
 

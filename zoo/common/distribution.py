@@ -61,7 +61,7 @@ def make_strategy(name: str = "auto", replicas: int | None = None) -> tf.distrib
 
 
 def _best_strategy(replicas: int | None) -> str:
-    if replicas is None and _num_workers() > 1:
+    if replicas is None and num_workers() > 1:
         return "multiworker"
     num_gpus = len(tf.config.list_physical_devices("GPU"))
     return "mirrored" if (num_gpus if replicas is None else replicas) > 1 else "one"
@@ -124,7 +124,12 @@ def _cluster() -> tuple[dict, dict]:
         ) from error
 
 
-def _num_workers() -> int:
+def num_workers() -> int:
+    """Returns how many processes TF_CONFIG names to train together; 0 if it names none.
+
+    Raises:
+        ValueError: if it is no such JSON.
+    """
     cluster, _ = _cluster()
     return sum(len(cluster.get(job) or ()) for job in ("chief", "worker"))
 

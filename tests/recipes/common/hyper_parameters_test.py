@@ -221,5 +221,7 @@ def test_few_images_are_changed_by_themselves_and_it_is_said(
 
 
 def test_changes_that_there_are_not_are_refused():
-    with pytest.raises(ValueError, match="colour, shift, cutout.*'shift,blur'"):
+    with pytest.raises(
+        ValueError, match="auto, none or some of colour, shift, cutout,.*'shift,blur'"
+    ):
         Changing(augmentation="shift,blur").check()
