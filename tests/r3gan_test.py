@@ -216,6 +216,54 @@ def test_groups_mix_the_channels_they_are_given():
     assert [tuple(shape) for shape in shapes] == [(3, 3, 4, 16), (3, 3, 4, 32)]
 
 
+def _ungrouped(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """The kernel of all channels that mixes only those of a group."""
+    side, _, size, filters = kernel.shape
+    whole = np.zeros((side, side, channels, filters), np.float32)
+    per_group = filters // (channels // size)
+    for group in range(channels // size):
+        filters_of_group = slice(group * per_group, (group + 1) * per_group)
+        whole[:, :, group * size : (group + 1) * size, filters_of_group] = kernel[
+            ..., filters_of_group
+        ]
+    return whole
+
+
+@pytest.mark.slow  # XLA compiles each grouped convolution, its gradients and theirs
+def test_a_step_with_groups_is_that_of_whole_kernels_which_mix_no_others():
+    grouped, whole = (
+        zoo.R3GAN((8, 8, 1), latent_dim=4, filters=8, group_size=size) for size in (4, None)
+    )
+    keras.utils.set_random_seed(0)
+    for network in ("generator", "discriminator"):
+        ours, theirs = (getattr(model, network) for model in (grouped, whole))
+        weights = [np.random.normal(0, 0.3, v.shape).astype(np.float32) for v in ours.weights]
+        ours.set_weights(weights)
+        theirs.set_weights(
+            [
+                _ungrouped(weight, wanted.shape[2]) if weight.shape != wanted.shape else weight
+                for weight, wanted in zip(weights, theirs.weights, strict=True)
+            ]
+        )
+    images = np.random.uniform(-1, 1, (4, 8, 8, 1)).astype(np.float32)
+    logs = []
+    for model in (grouped, whole):
+        model.compile(
+            generator_optimizer=keras.optimizers.SGD(0.0),
+            discriminator_optimizer=keras.optimizers.SGD(0.1),
+            jit_compile=False,
+        )
+        logs.append(model.fit(images, batch_size=4, verbose=0).history)
+    for name in ("discriminator_loss", "real_gradient_penalty", "generated_gradient_penalty"):
+        assert logs[0][name] == pytest.approx(logs[1][name], rel=1e-4), name
+    stepped = zip(weights, *(m.discriminator.get_weights() for m in (grouped, whole)), strict=True)
+    for before, ours, theirs in stepped:
+        assert np.abs(ours - before).max() > 1e-6
+        mixed = _ungrouped(np.ones_like(ours), theirs.shape[2]) if ours.shape != theirs.shape else 1
+        wanted = _ungrouped(ours, theirs.shape[2]) if ours.shape != theirs.shape else ours
+        np.testing.assert_allclose(mixed * theirs, wanted, rtol=1e-3, atol=1e-5)
+
+
 def test_there_is_no_normalisation():
     model = zoo.R3GAN()
     for network in (model.generator, model.discriminator):
