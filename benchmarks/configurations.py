@@ -8,11 +8,9 @@ from typing import Any
 
 from benchmarks.records import Record
 from benchmarks.registry import RECIPES
-from recipes.common.measures import Axis, Companion, Measures
+from recipes.common.measures import OFF, Axis, Companion, Measures
 
 PRESET = "preset"
-# A later setting with such a value is off: runs from before it are as those that have it so.
-OFF = (None, "none")
 # Settings that change nothing of what is trained; `strategy` once was one.
 HOW_IT_RAN = ("strategy", "jit", "evaluate_every")
 

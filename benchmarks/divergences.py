@@ -68,7 +68,7 @@ def gaussians_table(runs: Sequence[Results]) -> str:
 # === Of two Gaussians ===
 
 _PLACES = np.linspace(-25.0, 25.0, 5001)
-_LARGEST_OUTPUT = 600.0  # beyond any ratio of the densities at these places
+_LARGEST_OUTPUT = 600.0  # beyond any logarithm of the densities' ratio at these places
 _BISECTIONS = 70
 
 

@@ -22,7 +22,7 @@ from recipes.common import checks
 from recipes.common.hyper_parameters import WithBothBetas, WithObjective, sourced
 from recipes.common.measures import Reported
 from recipes.common.recipe import Recipe
-from recipes.common.stabilisers import WithChangedNetworks
+from recipes.common.stabilisers import WithChangedNetworks, with_changes
 from zoo.common import schedules
 from zoo.mode_lab_gan import ARCHITECTURES, PENALTIES
 
@@ -78,6 +78,16 @@ class HyperParameters(
                 "spectral_norm and weight_clipping are for dense layers and convolutions, and the "
                 "published discriminator of points has layers of maxout: set architecture=plain"
             )
+        if self.weight_clipping is not None and self.minibatch_kernels:
+            raise ValueError(
+                "weight_clipping can't reach the weights of minibatch discrimination: leave one of "
+                f"the two out. Received: minibatch_kernels={self.minibatch_kernels}"
+            )
+        if self.historical_averaging is not None and self.unrolled_steps:
+            raise ValueError(
+                "unrolled_steps are those of an optimizer without historical_averaging: leave one "
+                f"of the two out. Received: unrolled_steps={self.unrolled_steps}"
+            )
         if self.virtual_batch_norm != "none" and self._has_points and not is_published:
             raise ValueError(
                 "virtual_batch_norm takes the place of batch norm, of which the plain generator of "
@@ -96,7 +106,8 @@ class HyperParameters(
         self, image_shape: tuple[int, ...], steps_per_epoch: int
     ) -> dict[str, Any]:
         """Returns the networks that a stabiliser changes; the others are the model's own."""
-        if not self.changes_discriminator and self.virtual_batch_norm == "none":
+        changes = self.changes_of_discriminator(steps_per_epoch)
+        if not changes and self.virtual_batch_norm == "none":
             return {}
         names = ("latent_dim", "architecture", "packing", "minibatch_kernels")
         widths = ("generator_width", "discriminator_width")
@@ -106,10 +117,8 @@ class HyperParameters(
             extent=modes.POINTS[self.dataset]().extent if self._has_points else 1.0,
         )
         networks = {}
-        if self.changes_discriminator:
-            networks["discriminator"] = self.changed_discriminator(
-                own.discriminator, steps_per_epoch
-            )
+        if changes:
+            networks["discriminator"] = with_changes(own.discriminator, changes)
         generator = self.stabilised_generator(lambda: own.generator, own.prior.draw)
         return networks if generator is None else {**networks, "generator": generator}
 
@@ -200,7 +209,6 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "reverse KL": {"objective": "f_reverse_kl"},
     "Pearson": {"objective": "f_pearson"},
     "Hellinger": {"objective": "f_hellinger"},
-    "Jensen-Shannon": {"objective": "f_js"},
     "KL, zero sum": {"objective": "f_kl", "zero_sum": True},
     "clipped WGAN": {"objective": "wasserstein", "weight_clipping": 0.1, "discriminator_steps": 5},
     "spectral norm": {"spectral_norm": "discriminator"},
@@ -226,7 +234,12 @@ def settings_of(method: str, dataset: str) -> dict[str, Any]:
 
 # === What papers report ===
 
-_PLAIN = {"penalty": "none", "minibatch_kernels": 0, "replay_size": 0, "unrolled_steps": 0}
+_PLAIN = {
+    **{"penalty": "none", "minibatch_kernels": 0, "replay_size": 0, "unrolled_steps": 0},
+    **{"label_smoothing": 0.0, "label_noise": 0.0, "zero_sum": None},
+    **{"spectral_norm": "none", "virtual_batch_norm": "none", "weight_clipping": None},
+    **{"decaying_noise": None, "historical_averaging": None},
+}
 
 
 def _by_pacgan(dataset: str, packing: int, value: str) -> Reported:

@@ -418,7 +418,10 @@ class ModeLabGAN(LatentModel):
         with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 generated_packs = packed(self.generator(latents, training=True), self.packing)
-                generator_loss = self._generator_loss(real_packs, generated_packs)
+                generator_loss = self._generator_loss(
+                    self._discriminator_to_come(real_packs, generated_packs),
+                    *(real_packs, generated_packs),
+                )
             generator_gradient_norm = self.update_player("generator", generator_loss, tape)
         return self.finish_step(
             generator_loss=generator_loss,
@@ -452,9 +455,8 @@ class ModeLabGAN(LatentModel):
             **self.objective.outputs(real_logits, generated_logits),
         }
 
-    def _generator_loss(self, real_packs, generated_packs) -> tf.Tensor:
-        """Returns what the generator minimises, as judged by the discriminator to come."""
-        discriminator = self._discriminator_to_come(real_packs, generated_packs)
+    def _generator_loss(self, discriminator, real_packs, generated_packs) -> tf.Tensor:
+        """Returns what the generator minimises, as that discriminator judges."""
         generated_logits = discriminator(generated_packs, training=True)
         real_logits = None
         if self.objective.is_relativistic:  # compares them
@@ -474,7 +476,10 @@ class ModeLabGAN(LatentModel):
         with tf.GradientTape() as tape:
             tape.watch(generated_samples)
             packs = packed(real_samples, self.packing), packed(generated_samples, self.packing)
-            loss = self._generator_loss(*packs)
+            discriminator = self._discriminator_to_come(*packs)
+            if discriminator is self.discriminator:  # which a picture must leave as it is
+                discriminator = self._discriminator_with(self._discriminator_weights())
+            loss = self._generator_loss(discriminator, *packs)
         return -tape.gradient(loss, generated_samples)
 
     def _discriminator_to_come(self, real_packs, generated_packs):
@@ -482,7 +487,7 @@ class ModeLabGAN(LatentModel):
         if not self.unrolled_steps:
             return self.discriminator
         steps = LookAhead(self.discriminator_optimizer)
-        weights = [tf.convert_to_tensor(v.value) for v in self.discriminator.trainable_variables]
+        weights = self._discriminator_weights()
         for _ in range(self.unrolled_steps):
             with tf.GradientTape() as tape:
                 tape.watch(weights)
@@ -493,6 +498,9 @@ class ModeLabGAN(LatentModel):
             gradients = gradients_ahead(tape, loss, weights, self.discriminator_optimizer)
             weights = steps.take(weights, gradients)
         return self._discriminator_with(weights)
+
+    def _discriminator_weights(self) -> list[tf.Tensor]:
+        return [tf.convert_to_tensor(v.value) for v in self.discriminator.trainable_variables]
 
     def _discriminator_with(self, weights: list[tf.Tensor]):
         states = [tf.convert_to_tensor(v) for v in self.discriminator.non_trainable_variables]

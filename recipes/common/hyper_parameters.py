@@ -248,7 +248,14 @@ class WithObjective(HyperParameters):
     objective: str
     label_smoothing: float = sourced(0.0, "as in the paper, which has none")
     label_noise: float = sourced(0.0, "as in the paper, which has none")
-    zero_sum: bool | None = sourced(None, "ours; of f_ objectives, G minimises what D gains")
+    zero_sum: bool | None = sourced(
+        None, "as f-GAN is played; else true: G minimises what D gains, of f_ objectives alone"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.zero_sum is False:  # one name for one game
+            object.__setattr__(self, "zero_sum", None)
 
     def check(self) -> None:
         """Refuses an unknown objective too, and numbers that it can't have."""

@@ -6,6 +6,9 @@ from typing import Any
 
 from recipes.common.translation_scores import PAIRED_SCORES, TRUTH_SCORES
 
+# A later setting with such a value is off: runs from before it are as those that have it so.
+OFF = (None, "none")
+
 # === What runs vary in ===
 
 
@@ -158,8 +161,14 @@ class Reported:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def belongs_to(self, configuration: Mapping[str, Any]) -> bool:
-        """Returns whether all of `settings` are so in the configuration."""
-        return all(configuration.get(name) == value for name, value in self.settings.items())
+        """Returns whether all of `settings` are so in the configuration.
+
+        What is off may be missing, for older runs do not have it at all.
+        """
+        return all(
+            configuration.get(name, value if value in OFF else None) == value
+            for name, value in self.settings.items()
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Stabilisers that a recipe may switch on, each by a hyper-parameter; made of the zoo's parts."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from recipes.common import checks
@@ -25,6 +27,7 @@ ADDITIONS: dict[str, type[keras.layers.Layer]] = {
     "minibatch_deviation": MinibatchStandardDeviation,
 }
 
+Change = Callable[[keras.Model], keras.Model]
 # Maps what stands before the logit to a discriminator; None for nothing.
 BuildDiscriminator = Callable[[keras.layers.Layer | None], keras.Model]
 
@@ -47,7 +50,9 @@ def with_spectral_norm(network: keras.Model) -> keras.Model:
     """Returns a new network with spectral normalisation on every layer in place of batch norm.
 
     As in the networks of [Miyato et al., 2018](https://arxiv.org/abs/1802.05957): batch norm would
-    scale again what it bounds. Convolutions get the bias that batch norm made needless.
+    scale again what it bounds. Convolutions get the bias that batch norm made needless. Minibatch
+    discrimination stays as it is. First biases shrink with their kernels, so that units bend where
+    they did.
     """
 
     def changed(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -55,10 +60,18 @@ def with_spectral_norm(network: keras.Model) -> keras.Model:
         if isinstance(layer, keras.layers.BatchNormalization):
             return keras.layers.Identity(name=layer.name)
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
-            return SpectralNormalization(type(layer).from_config({**config, "use_bias": True}))
+            return SpectralNormalization(
+                type(layer).from_config({**config, "use_bias": True}), dtype=layer.dtype_policy
+            )
         return type(layer).from_config(config)
 
-    return _clone(network, changed)
+    clone = _clone(network, changed)
+    for layer in clone.layers:
+        if isinstance(layer, SpectralNormalization):
+            kernel = layer.kernel.numpy()
+            largest = np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), ord=2)
+            layer.layer.bias.assign(layer.layer.bias / max(largest, 1e-12))
+    return clone
 
 
 def with_virtual_batch_norm(network: keras.Model, reference: tf.Tensor) -> keras.Model:
@@ -81,11 +94,19 @@ def with_weight_clipping(network: keras.Model, limit: float) -> keras.Model:
     """Returns a new network each weight of which is clipped to [−limit, limit] after each step.
 
     Batch norm's scale and offset too, as in the authors' code of WGAN.
+
+    Raises:
+        ValueError: if a layer has weights and takes no constraints, as minibatch discrimination.
     """
 
     def changed(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
         clipped = {name: WeightClipping(limit) for name in config if name.endswith("_constraint")}
+        if layer.trainable_variables and not clipped:
+            raise ValueError(
+                f"weight_clipping can't reach the weights of {type(layer).__name__}; leave out one "
+                f"of the two. Received: a discriminator with the layer {layer.name!r}"
+            )
         return type(layer).from_config({**config, **clipped})
 
     return _clone(network, changed)
@@ -97,6 +118,11 @@ def with_input_noise(
     """Returns the network with normal noise before it, whose deviation is that schedule."""
     images = keras.Input(network.input_shape[1:], name="images")
     return keras.Model(images, network(DecayingGaussianNoise(stddev)(images)), name="discriminator")
+
+
+def with_changes(network: keras.Model, changes: Sequence[Change]) -> keras.Model:
+    """Returns the network after one change after the other."""
+    return functools.reduce(lambda so_far, change: change(so_far), changes, network)
 
 
 # === Hyper-parameters ===
@@ -138,27 +164,21 @@ class WithChangedNetworks(HyperParameters):
             return optimizer
         return HistoricalAveraging(optimizer, self.historical_averaging)
 
-    @property
-    def changes_discriminator(self) -> bool:
-        """Whether anything is switched on that needs a discriminator of the recipe's own."""
-        numbers = (self.weight_clipping, self.decaying_noise)
-        return self.spectral_norm == "discriminator" or any(each is not None for each in numbers)
-
-    def changed_discriminator(self, network: keras.Model, steps_per_epoch: int) -> keras.Model:
-        """Returns a discriminator with what is switched on of it, or the given one.
+    def changes_of_discriminator(self, steps_per_epoch: int) -> list[Change]:
+        """Returns what is switched on of the discriminator, each from a network to a changed one.
 
         Args:
-            network: the plain one.
             steps_per_epoch: train steps in an epoch.
         """
+        changes: list[Change] = []
         if self.spectral_norm == "discriminator":
-            network = with_spectral_norm(network)
+            changes.append(with_spectral_norm)
         if self.weight_clipping is not None:
-            network = with_weight_clipping(network, self.weight_clipping)
+            changes.append(functools.partial(with_weight_clipping, limit=self.weight_clipping))
         if self.decaying_noise is not None:
             stddev = linear_decay(self.decaying_noise, self.epochs, steps_per_epoch)
-            network = with_input_noise(network, stddev)
-        return network
+            changes.append(functools.partial(with_input_noise, stddev=stddev))
+        return changes
 
     def stabilised_generator(
         self, build: Callable[[], keras.Model], draw: Callable[..., tf.Tensor]
@@ -167,7 +187,7 @@ class WithChangedNetworks(HyperParameters):
 
         Args:
             build: makes the plain one.
-            draw: of the prior; its latents make the reference batch, as many as a batch has.
+            draw: of the prior; its latents make the reference batch, `batch_size` of them.
         """
         if self.virtual_batch_norm == "none":
             return None
@@ -187,6 +207,14 @@ class WithStabilisers(WithChangedNetworks):
         super().check()
         checks.require_choice(self, "discriminator_addition", ("none", *ADDITIONS))
         checks.require_positive_if_given(self, "packing", "pool_size")
+        if (
+            self.weight_clipping is not None
+            and self.discriminator_addition == "minibatch_discrimination"
+        ):
+            raise ValueError(
+                "weight_clipping can't reach the weights of minibatch discrimination: leave one of "
+                f"the two out. Received: discriminator_addition={self.discriminator_addition!r}"
+            )
         if self.packing is not None and self.batch_size % self.packing:
             raise ValueError(
                 "batch_size must be a multiple of packing, so that batches fill packs. "
@@ -203,9 +231,10 @@ class WithStabilisers(WithChangedNetworks):
             steps_per_epoch: train steps in an epoch.
         """
         addition = ADDITIONS.get(self.discriminator_addition)
-        if addition is None and not self.changes_discriminator:
+        changes = self.changes_of_discriminator(steps_per_epoch)
+        if addition is None and not changes:
             return None
-        return self.changed_discriminator(build(addition and addition()), steps_per_epoch)
+        return with_changes(build(addition and addition()), changes)
 
 
 class StabilisedGeneration(Generation):

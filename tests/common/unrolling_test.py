@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo.common.constraints import WeightClipping
 from zoo.common.historical_averaging import HistoricalAveraging
 from zoo.common.unrolling import LookAhead, gradients_ahead
 
@@ -56,6 +57,20 @@ def test_steps_are_those_that_the_optimizer_takes_next(make):
     apply(optimizer, weights, steps=4)
     for looked, taken in zip(ahead, weights, strict=True):
         np.testing.assert_allclose(looked, taken.numpy(), rtol=2e-5, atol=1e-6)
+
+
+def test_constraints_hold_after_each_step_ahead():
+    optimizer, weights = keras.optimizers.SGD(0.1), variables()
+    for weight in weights:
+        weight.constraint = WeightClipping(0.2)
+    optimizer.build(weights)
+    ahead, steps = [tf.convert_to_tensor(w.value) for w in weights], LookAhead(optimizer)
+    for _ in range(3):
+        ahead = steps.take(ahead, gradients_at(ahead))
+    apply(optimizer, weights, steps=3)
+    assert max(np.abs(weight.numpy()).max() for weight in weights) == pytest.approx(0.2)
+    for looked, taken in zip(ahead, weights, strict=True):
+        np.testing.assert_allclose(looked, taken.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])

@@ -144,9 +144,9 @@ def residual_correlations(normalization) -> tuple[float, float]:
 
 def test_images_of_one_batch_are_no_more_alike_than_those_of_two():
     within, between = residual_correlations(VirtualBatchNormalization)
-    assert abs(within - between) < 0.02
+    assert (within, between) == pytest.approx((0.0, 0.01), abs=0.02)
     within, between = residual_correlations(layers.BatchNormalization)
-    assert abs(within - between) > 0.1
+    assert (within, between) == pytest.approx((-0.16, 0.01), abs=0.02)
 
 
 def test_two_replicas_equal_one(two_replicas):

@@ -339,6 +339,21 @@ def test_trials_have_the_devices_and_the_saving_that_were_asked_for(tmp_path):
     assert set(given) < set(ended.out.splitlines()[-1].split())
 
 
+@pytest.fixture
+def one_of_two_workers(monkeypatch):
+    """An environment that names another worker."""
+    cluster = {"worker": ["one.example:2222", "two.example:2222"]}
+    task = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+
+
+@pytest.mark.usefixtures("one_of_two_workers")
+def test_a_search_by_itself_does_not_look_for_workers(tmp_path):
+    ended = commanded(StandIn(), "--strategy=one", "--trials=1", folder=tmp_path)
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.usefixtures("one_of_two_workers")
 @pytest.mark.parametrize(
     ("strategy", "received"),
     [
@@ -346,10 +361,7 @@ def test_trials_have_the_devices_and_the_saving_that_were_asked_for(tmp_path):
         ("auto", "--strategy=auto and a TF_CONFIG of several workers"),
     ],
 )
-def test_a_search_takes_no_other_workers(tmp_path, monkeypatch, strategy, received):
-    cluster = {"worker": ["one.example:2222", "two.example:2222"]}
-    task = {"type": "worker", "index": 0}
-    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+def test_a_search_takes_no_other_workers(tmp_path, strategy, received):
     ended = commanded(StandIn(), f"--strategy={strategy}", folder=tmp_path)
     assert ended.code == 2
     assert f"use --strategy=one or mirrored. Received: {received}" in ended.err

@@ -17,7 +17,8 @@ class LookAhead:
     Keras's own steps assign to variables, and no gradient flows through an assignment. These are
     the same numbers, computed from tensors: how the last weights depend on whatever the gradients
     depend on is a matter of `tf.GradientTape`. They begin with the moments that the optimizer has,
-    and change nothing of it. Its learning rate is that of its next step for all of them.
+    and change nothing of it. Its learning rate is that of its next step for all of them, and its
+    variables' constraints hold after each.
 
     Args:
         optimizer: `keras.optimizers.SGD`, `Adam` or `FusedAdam`, built, or one of them in a
@@ -35,6 +36,7 @@ class LookAhead:
         self._optimizer = optimizer
         self._rate = tf.convert_to_tensor(optimizer.learning_rate)
         self._steps = tf.cast(optimizer.iterations, tf.float32)
+        self._constraints = [each.constraint for each in optimizer._trainable_variables]
         if isinstance(optimizer, keras.optimizers.Adam):
             self._means = _tensors(optimizer._momentums)
             self._squares = _tensors(optimizer._velocities)
@@ -49,9 +51,12 @@ class LookAhead:
             gradients: one for each.
         """
         self._steps += 1.0
-        if isinstance(self._optimizer, keras.optimizers.Adam):
-            return self._adam(weights, gradients)
-        return self._gradient_descent(weights, gradients)
+        is_adam = isinstance(self._optimizer, keras.optimizers.Adam)
+        moved = (self._adam if is_adam else self._gradient_descent)(weights, gradients)
+        return [
+            constraint(weight) if constraint else weight
+            for constraint, weight in zip(self._constraints, moved, strict=True)
+        ]
 
     def _gradient_descent(self, weights, gradients) -> list[tf.Tensor]:
         momentum, moves = self._optimizer.momentum, [-self._rate * each for each in gradients]

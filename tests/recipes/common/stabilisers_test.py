@@ -139,11 +139,14 @@ def test_noise_on_what_the_discriminator_sees_ends_with_the_run():
 
 def test_weights_are_clipped_after_each_step_with_batch_norms_too():
     model = model_with(weight_clipping=0.01, objective="wasserstein")
-    assert max(np.abs(weight).max() for weight in model.discriminator.get_weights()) > 0.05
+    of_each = model.discriminator.trainable_variables, model.generator.trainable_variables
+    kernels = [[each for each in own if each.name == "kernel"] for own in of_each]
+    assert all(np.abs(kernel.numpy()).max() > 0.02 for own in kernels for kernel in own)
     model.fit(IMAGES, batch_size=8, verbose=0)
     for variable in model.discriminator.trainable_variables:
         assert np.abs(variable.numpy()).max() <= np.float32(0.01), variable.path
-    assert max(np.abs(variable.numpy()).max() for variable in model.generator.variables) > 0.05
+    assert {"gamma", "beta", "kernel"} <= {each.name for each in of_each[0]}
+    assert all(np.abs(kernel.numpy()).max() > 0.02 for kernel in kernels[1])
 
 
 def test_both_players_are_pulled_to_their_past():
@@ -198,6 +201,10 @@ def test_all_of_them_train_together_and_are_saved(tmp_path):
         (
             {"weight_clipping": 0.01, "spectral_norm": "discriminator"},
             "weight_clipping and spectral_norm both bound the discriminator's weights: choose one.",
+        ),
+        (
+            {"weight_clipping": 0.01, "discriminator_addition": "minibatch_discrimination"},
+            "weight_clipping can't reach the weights of minibatch discrimination",
         ),
         ({"historical_averaging": 0.0}, "historical_averaging must be positive. Received: 0.0"),
         ({"pool_size": 0}, "pool_size must be positive. Received: 0"),
