@@ -72,6 +72,9 @@ class HyperParameters(
         checks.require_choice(self, "architecture", ARCHITECTURES)
         checks.require_choice(self, "penalty", PENALTIES)
         checks.require_not_negative(self, "penalty_weight", "minibatch_kernels", "replay_size")
+        self._refuse_what_has_no_place()
+
+    def _refuse_what_has_no_place(self) -> None:
         is_published = self.architecture == "published"
         if is_published and self._has_points and self._bounds_weights:
             raise ValueError(
