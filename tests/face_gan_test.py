@@ -95,7 +95,7 @@ def test_batch_norm_in_the_discriminator_goes_only_without_a_penalty():
     images = keras.Input(IMAGE_SHAPE)
     x = layers.BatchNormalization(name="norm")(layers.Flatten()(images))
     discriminator = keras.Model(images, layers.Dense(1)(x))
-    with pytest.raises(ValueError, match="set gradient_penalty_weight=0. Received: .*'norm'"):
+    with pytest.raises(ValueError, match="set the weight of the penalty to 0. Received: .*'norm'"):
         zoo.FaceGAN(IMAGE_SHAPE, filters=4, discriminator=discriminator)
     zoo.FaceGAN(IMAGE_SHAPE, filters=4, discriminator=discriminator, gradient_penalty_weight=0.0)
 

@@ -392,6 +392,6 @@ def refuse_batch_norm(name: str, network: keras.Model) -> None:
         if isinstance(layer, keras.layers.BatchNormalization):
             raise ValueError(
                 f"The gradient penalty needs a {name} that judges each image alone. Take its "
-                "batch norm out, or do without the penalty. Received: a "
+                "batch norm out, or set the weight of the penalty to 0. Received: a "
                 f"{name} with the layer {layer.name!r}"
             )
