@@ -81,11 +81,6 @@ class HyperParameters(
                 "spectral_norm and weight_clipping are for dense layers and convolutions, and the "
                 "published discriminator of points has layers of maxout: set architecture=plain"
             )
-        if self.weight_clipping is not None and self.minibatch_kernels:
-            raise ValueError(
-                "weight_clipping can't reach the weights of minibatch discrimination: leave one of "
-                f"the two out. Received: minibatch_kernels={self.minibatch_kernels}"
-            )
         if self.historical_averaging is not None and self.unrolled_steps:
             raise ValueError(
                 "unrolled_steps are those of an optimizer without historical_averaging: leave one "
@@ -96,6 +91,11 @@ class HyperParameters(
                 "virtual_batch_norm takes the place of batch norm, of which the plain generator of "
                 "points has none: set architecture=published"
             )
+
+    @property
+    def has_minibatch_discrimination(self) -> bool:
+        """Whether it has kernels."""
+        return self.minibatch_kernels > 0
 
     @property
     def _has_points(self) -> bool:

@@ -418,10 +418,10 @@ class ModeLabGAN(LatentModel):
         with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 generated_packs = packed(self.generator(latents, training=True), self.packing)
-                generator_loss = self._generator_loss(
-                    self._discriminator_to_come(real_packs, generated_packs),
-                    *(real_packs, generated_packs),
-                )
+                judge = self.discriminator
+                if self.unrolled_steps:
+                    judge = self._discriminator_to_come(real_packs, generated_packs)
+                generator_loss = self._generator_loss(judge, real_packs, generated_packs)
             generator_gradient_norm = self.update_player("generator", generator_loss, tape)
         return self.finish_step(
             generator_loss=generator_loss,
@@ -476,18 +476,15 @@ class ModeLabGAN(LatentModel):
         with tf.GradientTape() as tape:
             tape.watch(generated_samples)
             packs = packed(real_samples, self.packing), packed(generated_samples, self.packing)
-            discriminator = self._discriminator_to_come(*packs)
-            if discriminator is self.discriminator:  # which a picture must leave as it is
-                discriminator = self._discriminator_with(self._discriminator_weights())
-            loss = self._generator_loss(discriminator, *packs)
+            loss = self._generator_loss(self._discriminator_to_come(*packs), *packs)
         return -tape.gradient(loss, generated_samples)
 
     def _discriminator_to_come(self, real_packs, generated_packs):
         """Returns D after K steps on these packs, a function of G's weights; D stays as it is."""
+        weights = [tf.convert_to_tensor(v.value) for v in self.discriminator.trainable_variables]
         if not self.unrolled_steps:
-            return self.discriminator
+            return self._discriminator_with(weights)
         steps = LookAhead(self.discriminator_optimizer)
-        weights = self._discriminator_weights()
         for _ in range(self.unrolled_steps):
             with tf.GradientTape() as tape:
                 tape.watch(weights)
@@ -498,9 +495,6 @@ class ModeLabGAN(LatentModel):
             gradients = gradients_ahead(tape, loss, weights, self.discriminator_optimizer)
             weights = steps.take(weights, gradients)
         return self._discriminator_with(weights)
-
-    def _discriminator_weights(self) -> list[tf.Tensor]:
-        return [tf.convert_to_tensor(v.value) for v in self.discriminator.trainable_variables]
 
     def _discriminator_with(self, weights: list[tf.Tensor]):
         states = [tf.convert_to_tensor(v) for v in self.discriminator.non_trainable_variables]

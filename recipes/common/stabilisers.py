@@ -156,6 +156,16 @@ class WithChangedNetworks(HyperParameters):
                 f"one. Received: weight_clipping={self.weight_clipping}, "
                 f"spectral_norm={self.spectral_norm!r}"
             )
+        if self.weight_clipping is not None and self.has_minibatch_discrimination:
+            raise ValueError(
+                "weight_clipping can't reach the weights of minibatch discrimination: leave one of "
+                f"the two out. Received: weight_clipping={self.weight_clipping}"
+            )
+
+    @property
+    def has_minibatch_discrimination(self) -> bool:
+        """Whether a layer of it stands in the discriminator."""
+        return False
 
     def make_optimizer(self, rate: Any, **options: Any) -> keras.optimizers.Optimizer:
         """Returns a new optimizer, which is pulled back if historical averaging is asked for."""
@@ -207,19 +217,16 @@ class WithStabilisers(WithChangedNetworks):
         super().check()
         checks.require_choice(self, "discriminator_addition", ("none", *ADDITIONS))
         checks.require_positive_if_given(self, "packing", "pool_size")
-        if (
-            self.weight_clipping is not None
-            and self.discriminator_addition == "minibatch_discrimination"
-        ):
-            raise ValueError(
-                "weight_clipping can't reach the weights of minibatch discrimination: leave one of "
-                f"the two out. Received: discriminator_addition={self.discriminator_addition!r}"
-            )
         if self.packing is not None and self.batch_size % self.packing:
             raise ValueError(
                 "batch_size must be a multiple of packing, so that batches fill packs. "
                 f"Received: batch_size={self.batch_size}, packing={self.packing}"
             )
+
+    @property
+    def has_minibatch_discrimination(self) -> bool:
+        """Whether it is the addition."""
+        return self.discriminator_addition == "minibatch_discrimination"
 
     def stabilised_discriminator(
         self, build: BuildDiscriminator, steps_per_epoch: int

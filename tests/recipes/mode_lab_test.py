@@ -270,6 +270,8 @@ def test_virtual_batch_norm_takes_the_place_of_the_published_generators():
             "has layers of maxout: set architecture=plain",
         ),
         ({"architecture": "published", "weight_clipping": 0.1}, "has layers of maxout"),
+        ({"minibatch_kernels": 4, "weight_clipping": 0.1}, "can't reach the weights of minibatch"),
+        ({"unrolled_steps": 1, "historical_averaging": 0.1}, "leave one of the two out"),
         ({"objective": "hinge", "zero_sum": True}, "`zero_sum` is for f_kl, "),
     ],
 )
