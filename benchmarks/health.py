@@ -34,6 +34,8 @@ STEPS_PER_EPOCH = 10
 FIRST_VERDICT = 100
 SEEDS = (0, 1, 2, 3, 4)
 
+Rate = float | keras.optimizers.schedules.LearningRateSchedule
+
 # === Data ===
 
 
@@ -100,7 +102,7 @@ def _gan(
     seed: int,
     generator: keras.Model | None = None,
     discriminator: keras.Model | None = None,
-    rates: tuple[float, float] = (1e-3, 1e-3),
+    rates: tuple[Rate, Rate] = (1e-3, 1e-3),
     objective: str = "non_saturating",
     penalty: str = "r1",
 ) -> zoo.ModeLabGAN:
@@ -141,7 +143,7 @@ def _cyclegan(seed: int, sign: float) -> zoo.CycleGAN:
     return model
 
 
-def _adam(generator: float = 1e-3, discriminator: float = 1e-3) -> dict[str, Any]:
+def _adam(generator: Rate = 1e-3, discriminator: Rate = 1e-3) -> dict[str, Any]:
     return {
         "generator_optimizer": keras.optimizers.Adam(generator, beta_1=0.5),
         "discriminator_optimizer": keras.optimizers.Adam(discriminator, beta_1=0.5),
@@ -223,6 +225,13 @@ ILL = {
             rates=(1e-3, 3e-2),
             objective="wasserstein",
             penalty="none",
+        ),
+    ),
+    "breakdown": Training(
+        "a discriminator at thirty times its rate from step 150 on",
+        lambda seed: _gan(
+            seed,
+            rates=(1e-3, keras.optimizers.schedules.PiecewiseConstantDecay([150], [1e-3, 3e-2])),
         ),
     ),
     "standstill": Training(

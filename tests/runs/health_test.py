@@ -82,6 +82,56 @@ def test_a_standstill_is_of_all_players_for_three_looks_on_end():
     assert sees(looks_of(begun, begun, begun, begun, **half)) is None
 
 
+def epochs_of(*norms: float) -> list[dict[str, float]]:
+    return [{"critic_gradient_norm": each, "critic_loss": 0.9} for each in norms]
+
+
+def test_a_breakdown_is_told_by_the_median_of_at_least_four_epochs_before():
+    sees = STATES["breakdown"].sees
+    assert "the critic gradient norm went from 2.5 to 11 in" in sees(epochs_of(2, 3, 2, 3, 11))
+    assert sees(epochs_of(2, 3, 2, 3, 9)) is None
+    assert sees(epochs_of(2, 3, 2, 11)) is None
+    assert sees(epochs_of(2, 90, 2, 3, 9)) is None
+    # An overflow that loss scaling skips is none, and beside nothing all is large.
+    assert sees(epochs_of(2, 3, 2, 3, float("inf"))) is None
+    assert sees(epochs_of(0, 0, 0, 0, 11)) is None
+    assert (
+        sees([{**each, "critic_loss": 1.0} for each in epochs_of(*[float("nan")] * 4, 2)]) is None
+    )
+
+
+def played(monitor: HealthMonitor, norms: list[float], first_epoch: int = 0) -> HealthMonitor:
+    """Has the monitor see epochs of so large gradients, of which it looks at the first alone."""
+    monitor.every_epochs = 50
+    monitor.set_model(dense())
+    monitor.set_params({"epochs": 50})
+    monitor.on_train_begin()
+    for epoch, logs in enumerate(epochs_of(*norms), first_epoch):
+        monitor.on_epoch_end(epoch, logs)
+    return monitor
+
+
+def test_a_breakdown_between_two_looks_is_named_in_its_epoch(tmp_path: Path, capsys):
+    file = tmp_path / "health.json"
+    monitor = played(HealthMonitor(data(), file, first_verdict=0), [2, 3, 2, 3, 11, 2])
+    (finding,) = monitor.findings
+    assert (finding["state"], finding["epoch"]) == ("breakdown", 5)
+    assert "breaks down" in capsys.readouterr().err
+    kept = json.loads(file.read_text())
+    assert kept["looks"] == 1 and kept["findings"] == monitor.findings
+
+
+def test_a_breakdown_after_a_resume_is_told_by_the_epochs_before_it(tmp_path: Path):
+    state = json.loads(json.dumps(played(HealthMonitor(data()), [2, 3, 2, 3]).save_state(tmp_path)))
+    for epochs, named in ((state["epochs"], ["breakdown"]), (None, [])):
+        again = HealthMonitor(data(), first_verdict=0)
+        # Older checkpoints have no epochs.
+        older = {name: value for name, value in state.items() if name != "epochs"}
+        again.restore_state(tmp_path, {**older, "epochs": epochs} if epochs else older)
+        played(again, [11], first_epoch=4)
+        assert [finding["state"] for finding in again.findings] == named
+
+
 def test_every_state_is_provoked():
     assert {state_of(name) for name in ILL} == set(STATES)
 

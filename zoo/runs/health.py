@@ -19,7 +19,7 @@ from zoo.runs.epochs import is_due
 from zoo.runs.probing import measure, probe_batch
 from zoo.runs.training_state import is_discarded, steps_done
 
-# Looks that are kept to judge by, beside the first.
+# Looks that are kept to judge by, beside the first, and epochs before the newest.
 _WINDOW = 8
 
 # === Thresholds ===
@@ -46,6 +46,10 @@ SWING_LOOKS = 6
 EXPLOSION_FACTOR = 200.0
 # No first look tells it where the first is broken already; that run stays below 250.
 EXPLODED_NORM = 1e5
+# Of the median epoch before. Three games that broke down went up to 5, 12 and 79 times as much,
+# default runs to 1.9 at most, or 2.3 within their first five epochs.
+BREAKDOWN_FACTOR = 4.0
+BREAKDOWN_EPOCHS = 4
 # Of the first look's gradients, of every player. A critic that was dead kept 0.01 and less.
 STILL_SHARE = 0.02
 # Correlation; `vanilla_mnist` has 0.94 and more, unrelated images 0.
@@ -69,12 +73,15 @@ class State:
         sees: says in words what it saw in the looks, the newest last, or returns None. Before the
             window stands the first look of all.
         passes: whether the beginning of a good game may look so.
+        of_epochs: whether it is given, instead of looks, the logs of each epoch, those between
+            looks too. Defaults to False.
     """
 
     title: str
     remedy: str
     sees: Callable[[Looks], str | None]
     passes: bool = False
+    of_epochs: bool = False
 
 
 def _discriminator_won(looks: Looks) -> str | None:
@@ -140,14 +147,27 @@ def _exploding_gradients(looks: Looks) -> str | None:
     return None
 
 
-def _standstill(looks: Looks) -> str | None:
-    firsts = {
+def _norms_of_players(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the gradient norms but those of half a loss, which may vanish by right."""
+    return {
         name: value
-        for name, value in looks[0].items()
-        # Those of a half of a loss, as in discriminator_real_gradient_norm, may vanish by right.
-        if name.endswith("_gradient_norm")
-        and f"{name.removesuffix('_gradient_norm')}_loss" in looks[0]
+        for name, value in logs.items()
+        if name.endswith("_gradient_norm") and f"{name.removesuffix('_gradient_norm')}_loss" in logs
     }
+
+
+def _breakdown(epochs: Looks) -> str | None:
+    if len(epochs) <= BREAKDOWN_EPOCHS:
+        return None
+    for log, now in _norms_of_players(epochs[-1]).items():
+        before = float(np.median([epoch.get(log, np.nan) for epoch in epochs[:-1]]))
+        if np.isfinite(now) and before > 0 and now > BREAKDOWN_FACTOR * before:
+            return f"the {log.replace('_', ' ')} went from {before:.3g} to {now:.3g} in an epoch"
+    return None
+
+
+def _standstill(looks: Looks) -> str | None:
+    firsts = _norms_of_players(looks[0])
     last = looks[-LOOKS_ON_END:]
     if len(looks) <= LOOKS_ON_END or not firsts or not all(map(np.isfinite, firsts.values())):
         return None
@@ -215,6 +235,14 @@ STATES = {
         "spectral normalisation or clipped weights.",
         _exploding_gradients,
     ),
+    "breakdown": State(
+        "a player breaks down",
+        "The game may recover by itself. If it does not, start anew with half that player's "
+        "learning rate, or with one that falls earlier.",
+        _breakdown,
+        passes=True,
+        of_epochs=True,
+    ),
     "standstill": State(
         "the game stands still",
         "Start anew with another seed or a lower learning rate of the discriminator or critic: "
@@ -259,15 +287,17 @@ class HealthMonitor(keras.callbacks.Callback):
     """Looks at the game at ends of epochs, and names each ill that it sees once, in one line.
 
     It sees `STATES`: a discriminator that has won, a constant generator, collapse, oscillation,
-    exploding gradients and a standstill without any, exchanged colours, and images that hang on the
-    others of their batch. Each threshold stands with its reason at the top of this module;
-    `docs/health.md` shows at which step each was named in trainings that were led into it. What a
-    model does not log or show is not judged: no probability of D, no verdict on who won.
+    exploding gradients, a breakdown from one epoch to the next, a standstill without any gradient,
+    exchanged colours, and images that hang on the others of their batch. Each threshold stands with
+    its reason at the top of this module; `docs/health.md` shows at which step each was named in
+    trainings that were led into it. What a model does not log or show is not judged: no probability
+    of D, no verdict on who won.
 
     The looks are on one batch, `zoo.runs.probing.measure`, whose numbers `latest` holds; those of
-    the gradients of either half join the logs of the epoch. Training goes on as if nobody had
-    looked. The findings, in `path` too, are state of this callback: give it to `RunCheckpoint`
-    among its `states`, and place it before what writes the logs.
+    the gradients of either half join the logs of the epoch. A breakdown is seen in the mean
+    gradient of every epoch, also between looks. Training goes on as if nobody had looked. The
+    findings, in `path` too, are state of this callback: give it to `RunCheckpoint` among its
+    `states`, and place it before what writes the logs.
 
     Args:
         data: batches as for `fit`, of which the first are looked at.
@@ -307,6 +337,7 @@ class HealthMonitor(keras.callbacks.Callback):
         self._batch_size = 0
         self._num_looks = 0
         self._looks: list[dict[str, Any]] = []
+        self._epochs: list[dict[str, float]] = []
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         self._batch = probe_batch(self._data)
@@ -317,42 +348,54 @@ class HealthMonitor(keras.callbacks.Callback):
         self._batch_size = rows // parts
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        done = epoch + 1
-        epochs = (self.params or {}).get("epochs")
-        if is_discarded(self.model, epoch) or not is_due(done, self.every_epochs, epochs):
+        if is_discarded(self.model, epoch):
             return
+        done, epochs = epoch + 1, (self.params or {}).get("epochs")
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
+        self._epochs = [*self._epochs[-_WINDOW:], numbers]
+        is_look = is_due(done, self.every_epochs, epochs)
+        if is_look:
+            self._look(done, logs)
+        num_named = len(self.findings)
+        self._judge(done, is_look)
+        if is_look or len(self.findings) > num_named:
+            self._write()
+
+    def _look(self, epoch: int, logs: dict[str, float] | None) -> None:
         numbers, centre = measure(self.model, self._batch, self._batch_size)
         if logs is not None:
             logs.update({n: v for n, v in numbers.items() if n.endswith("_gradient_norm")})
         self.latest, self.latest_step = numbers, steps_done(self.model)
-        look = {"epoch": epoch + 1, "step": self.latest_step, "centre": centre}
+        look = {"epoch": epoch, "step": self.latest_step, "centre": centre}
         look |= {name: float(value) for name, value in (logs or {}).items()} | numbers
         self._num_looks += 1
         self._looks = [*self._looks[:1], *self._looks[1:][-_WINDOW + 1 :], look]
-        named = {finding["state"] for finding in self.findings}
-        is_early = look["step"] < self.first_verdict
-        for name, state in STATES.items():
-            is_silent = name in named or (is_early and state.passes)
-            seen = None if is_silent else state.sees(self._looks)
-            if seen:
-                self._name(name, seen)
-        self._write()
 
-    def _name(self, name: str, seen: str) -> None:
-        state, look = STATES[name], self._looks[-1]
+    def _judge(self, epoch: int, is_look: bool) -> None:
+        named = {finding["state"] for finding in self.findings}
+        step = steps_done(self.model)
+        for name, state in STATES.items():
+            is_silent = name in named or (step < self.first_verdict and state.passes)
+            if is_silent or not (is_look or state.of_epochs):
+                continue
+            seen = state.sees(self._epochs if state.of_epochs else self._looks)
+            if seen:
+                self._name(name, seen, epoch, step)
+
+    def _name(self, name: str, seen: str, epoch: int, step: int) -> None:
+        state = STATES[name]
         self.findings.append(
             {
                 "state": name,
                 "title": state.title,
-                "epoch": look["epoch"],
-                "step": look["step"],
+                "epoch": epoch,
+                "step": step,
                 "seen": seen,
                 "remedy": state.remedy,
             }
         )
         tqdm.write(
-            f"Step {look['step']}, epoch {look['epoch']}: {state.title}; {seen}. {state.remedy}",
-            file=sys.stderr,
+            f"Step {step}, epoch {epoch}: {state.title}; {seen}. {state.remedy}", file=sys.stderr
         )
 
     def _write(self) -> None:
@@ -362,10 +405,16 @@ class HealthMonitor(keras.callbacks.Callback):
 
     def save_state(self, folder: Path) -> dict[str, Any]:
         """Returns what was seen so far, ready for JSON; `folder` gets no file."""
-        return {"findings": self.findings, "num_looks": self._num_looks, "looks": self._looks}
+        return {
+            "findings": self.findings,
+            "num_looks": self._num_looks,
+            "looks": self._looks,
+            "epochs": self._epochs,
+        }
 
     def restore_state(self, folder: Path, state: Mapping[str, Any]) -> None:
         """Takes up what `save_state` returned."""
         self.findings = list(state["findings"])
         self._num_looks = state["num_looks"]
         self._looks = list(state["looks"])
+        self._epochs = list(state.get("epochs", ()))  # older checkpoints have none
