@@ -19,6 +19,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from absl import flags
 from scipy import stats
 
@@ -58,8 +59,8 @@ STABILISERS: Mapping[str, Mapping[str, Any]] = {
 
 _SCORE = "kernel_distance"
 _FACTOR = 1000.0
-# Of Welch's test: one row in twenty would pass by chance alone.
-_LEVEL = 0.05
+# One row in twenty would pass by chance alone.
+_CONFIDENCE = 0.95
 
 
 # === Which runs ===
@@ -141,14 +142,16 @@ def _table(records: Sequence[Record]) -> str:
         for name, values in distances.items()
         if values
     ]
-    heading = ["Stabiliser", "Seeds", "Kernel distance × 1000", "Difference", "Verdict", "Step"]
+    heading = ["Stabiliser", "Seeds", "Kernel distance × 1000", "Times plain", "Verdict", "Step"]
     return f"{shown_protocol(records)}.\n\n" + markdown_table(heading, rows, num_texts=1)
 
 
 def compared(values: Sequence[float], plain: Sequence[float]) -> tuple[str, str]:
-    """Returns the difference of the means with its standard error, and the verdict.
+    """Returns how many times the plain game's distance it is, with its interval, and the verdict.
 
-    It helps, or hurts, where Welch's test tells the means apart at the level of 5 %.
+    It helps, or hurts, where Welch's interval of 95 % for the ratio of the geometric means is all
+    below 1, or above. Logarithms are compared since distances spread the more the larger they are:
+    a game that is lost has one a thousand times another's, from seed to seed too.
 
     Args:
         values: distances with the stabiliser, one a seed; less is better.
@@ -156,16 +159,24 @@ def compared(values: Sequence[float], plain: Sequence[float]) -> tuple[str, str]
     """
     if not values or not plain:
         return NOTHING, NOTHING
-    difference = statistics.fmean(values) - statistics.fmean(plain)
+    if min(*values, *plain) <= 0:  # an unbiased estimate may be
+        return NOTHING, "too near to 0"
+    own, others = np.log(values), np.log(plain)
+    ratio = _shown_ratio(math.exp(own.mean() - others.mean()))
     if min(len(values), len(plain)) < 2:
-        return f"{difference:+.1f}", "too few seeds"
-    error = math.sqrt(sum(statistics.variance(each) / len(each) for each in (values, plain)))
-    shown = f"{difference:+.1f} ± {error:.1f}"
-    if not error:
-        return shown, "equal seeds"
-    if stats.ttest_ind(values, plain, equal_var=False).pvalue >= _LEVEL:
+        return ratio, "too few seeds"
+    if not own.std() and not others.std():
+        return ratio, "equal seeds"
+    interval = stats.ttest_ind(own, others, equal_var=False).confidence_interval(_CONFIDENCE)
+    low, high = np.exp(interval)
+    shown = f"{ratio} ({_shown_ratio(low)} to {_shown_ratio(high)})"
+    if low <= 1 <= high:
         return shown, "no difference seen"
-    return shown, "helps" if difference < 0 else "hurts"
+    return shown, "helps" if high < 1 else "hurts"
+
+
+def _shown_ratio(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
 # === Command ===

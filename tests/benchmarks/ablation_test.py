@@ -4,7 +4,9 @@ import dataclasses
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from benchmarks.ablation import (
     DATASETS,
@@ -125,9 +127,17 @@ def test_a_record_is_of_the_stabiliser_whose_settings_it_has():
 # === Verdicts ===
 
 
-def test_the_difference_has_its_standard_error():
-    shown, _ = compared([2.0, 4.0], [1.0, 2.0, 3.0])
-    assert shown == f"+1.0 ± {math.sqrt(2 / 2 + 1 / 3):.1f}"
+def test_the_ratio_is_of_geometric_means_and_has_welchs_interval():
+    values, plain = [8.0, 3.125, 5.0], [1.0, 2.0, 4.0]  # geometric means 5 and 2
+    logs = [np.log2(each) for each in (values, plain)]
+    variances = [each.var(ddof=1) / len(each) for each in logs]
+    freedom = sum(variances) ** 2 / sum(
+        variance**2 / (len(each) - 1) for variance, each in zip(variances, logs, strict=True)
+    )
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(sum(variances))
+    shown, verdict = compared(values, plain)
+    assert shown == f"2.50 ({2.5 / 2**half:.2f} to {2.5 * 2**half:.2f})"
+    assert verdict == "no difference seen"
 
 
 @pytest.mark.parametrize(
@@ -135,10 +145,13 @@ def test_the_difference_has_its_standard_error():
     [
         ([10.0, 11.0, 12.0], [20.0, 21.0, 22.0], "helps"),
         ([30.0, 31.0, 32.0], [20.0, 21.0, 22.0], "hurts"),
-        # Welch: t = 2.4 of 4 degrees of freedom, 2.78 is wanted.
+        # Of four degrees of freedom t must be 2.78: here it is 2.4.
         ([22.0, 23.0, 24.0], [20.0, 21.0, 22.0], "no difference seen"),
         # Beyond two standard errors, but one side has almost no spread: fewer degrees of freedom.
         ([20.0, 20.1, 20.2], [21.0, 22.5, 24.0], "no difference seen"),
+        # Lost games, whose spread is as large as they are.
+        ([30_000.0, 90_000.0, 180_000.0], [150.0, 151.0, 160.0], "hurts"),
+        ([-0.1, 0.2, 0.1], [0.2, 0.2, 0.1], "too near to 0"),
         ([10.0], [20.0, 21.0], "too few seeds"),
         ([10.0, 10.0], [20.0, 20.0], "equal seeds"),
         ([10.0], [], "–"),
@@ -159,12 +172,12 @@ def test_a_row_is_a_stabiliser_beside_the_plain_game():
     ]
     heading, _, *rows = rows_of(ablation_table(records))
     assert heading == [
-        *("Stabiliser", "Seeds", "Kernel distance × 1000", "Difference", "Verdict", "Step")
+        *("Stabiliser", "Seeds", "Kernel distance × 1000", "Times plain", "Verdict", "Step")
     ]
     assert rows == [
         ["plain", "3", "101.0 ± 1.0", "–", "–", "49 ms"],
-        ["packs of 2", "3", "51.0 ± 1.0", "-50.0 ± 0.8", "helps", "49 ms"],
-        ["hinge", "1", "200.0", "+99.0", "too few seeds", "49 ms"],
+        ["packs of 2", "3", "51.0 ± 1.0", "0.50 (0.48 to 0.53)", "helps", "49 ms"],
+        ["hinge", "1", "200.0", "1.98", "too few seeds", "49 ms"],
     ]
     assert ablation_table(reversed(records)) == ablation_table(records)
 
