@@ -23,11 +23,14 @@ def _small_r3gan() -> zoo.R3GAN:
     )
 
 
-def _r3gan_sizes(widths: tuple[int, ...], blocks: int, group_size: int | None) -> dict[str, int]:
+def _r3gan_sizes(
+    widths: tuple[int, ...], blocks: int, group_size: int | None, expansion: float = 2.0
+) -> dict[str, int]:
     """Parameters, given the channels from the coarsest map to the finest, of 64 latents to RGB."""
 
     def block(width: int) -> int:
-        return 2 * width**2 + 9 * (group_size or 2 * width) * 2 * width + 2 * width**2 + 4 * width
+        inner = int(expansion * width)
+        return inner * (width + 9 * (group_size or inner) + width + 2)
 
     blocks_and_changes = blocks * sum(map(block, widths)) + sum(
         a * b for a, b in itertools.pairwise(widths) if a != b
@@ -49,6 +52,10 @@ CASE = Case(
     full_sizes=(
         (zoo.R3GAN, _r3gan_sizes((256, 128, 64, 32, 16), 1, None)),
         (
+            lambda: zoo.R3GAN(filters=192, expansion=0.5),
+            _r3gan_sizes((192, 96, 48, 24, 12), 1, None, 0.5),
+        ),
+        (
             lambda: zoo.R3GAN(filters=768, halved_from=64, blocks_per_map=2, group_size=16),
             _r3gan_sizes((768, 768, 768, 768, 384), 2, 16),
         ),
@@ -65,7 +72,13 @@ CASE = Case(
         ({"halved_from": 12}, "`halved_from` must be 8, .* or 256. Received: 12"),
         ({"blocks_per_map": 0}, "`blocks_per_map` .* Received: blocks_per_map=0"),
         ({"group_size": 0}, "`group_size` .* Received: group_size=0"),
-        ({"group_size": 12}, "twice each width: 256, .*16. Received: group_size=12"),
+        ({"group_size": 12}, "divide .*: 512, .*32. Received: group_size=12"),
+        (
+            {"group_size": 2, "expansion": 1 / 16},
+            "divide .*: 16, 8, 4, 2, 1. Received: group_size=2",
+        ),
+        ({"expansion": 0.0}, "`expansion` .* Received: expansion=0.0"),
+        ({"expansion": 1 / 32}, "whole numbers .* 256, .*16. Received: expansion=0.03125"),
         ({"gradient_penalty_weight": -1.0}, "_weight` must be 0 or more. .*_weight=-1.0"),
         ({"augmentation": "flip"}, "colour, shift, cutout, .* Received: augmentation='flip'"),
         ({"latent_dim": 0}, "`latent_dim` .* Received: latent_dim=0"),
