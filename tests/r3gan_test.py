@@ -216,6 +216,16 @@ def test_groups_mix_the_channels_they_are_given():
     assert [tuple(shape) for shape in shapes] == [(3, 3, 4, 16), (3, 3, 4, 32)]
 
 
+def test_a_share_of_the_channels_is_a_whole_number_but_for_rounding():
+    model = zoo.R3GAN((8, 8, 1), filters=100, expansion=1.1)  # 1.1 * 100 is 110.00000000000001
+    shapes = [
+        tuple(layer.kernel.shape)
+        for layer in model.generator.layers
+        if isinstance(layer, layers.Conv2D) and layer.kernel_size == (3, 3)
+    ]
+    assert shapes == [(3, 3, 110, 110), (3, 3, 55, 55)]
+
+
 def _ungrouped(kernel: np.ndarray, channels: int) -> np.ndarray:
     """The kernel of all channels that mixes only those of a group."""
     side, _, size, filters = kernel.shape

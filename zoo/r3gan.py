@@ -115,16 +115,15 @@ def residual_block(x, num_blocks: int, group_size: int | None, expansion: float)
         expansion: channels of the 3×3 convolution, as a multiple of those of x.
     """
     channels = x.shape[-1]
-    inner_channels = int(expansion * channels)
+    inner_channels = round(expansion * channels)
     groups = 1 if group_size is None else inner_channels // group_size
     activation_gain = math.sqrt(2.0 / (1.0 + SLOPE**2))
     initializer = scaled_normal(activation_gain * num_blocks**-0.25)
     options = {"padding": "same", "use_bias": False}
-    y = layers.Conv2D(inner_channels, 1, kernel_initializer=initializer, **options)(x)
+    inner_options = {**options, "kernel_initializer": initializer}
+    y = layers.Conv2D(inner_channels, 1, **inner_options)(x)
     y = BiasedLeakyReLU()(y)
-    y = layers.Conv2D(inner_channels, 3, groups=groups, kernel_initializer=initializer, **options)(
-        y
-    )
+    y = layers.Conv2D(inner_channels, 3, groups=groups, **inner_options)(y)
     y = BiasedLeakyReLU()(y)
     y = layers.Conv2D(channels, 1, kernel_initializer="zeros", **options)(y)
     return layers.Add()([x, y])
@@ -422,7 +421,7 @@ def _checked_widths(side: int, filters: int, halved_from: int) -> list[int]:
 def _check_inner_widths(widths: Sequence[int], group_size: int | None, expansion: float) -> None:
     check_positive(expansion=expansion)
     inner_widths = [expansion * width for width in widths]
-    if any(width % 1 for width in inner_widths):
+    if any(abs(width - round(width)) > 1e-6 for width in inner_widths):
         raise ValueError(
             "`expansion` must make whole numbers of channels of the maps' "
             f"{', '.join(map(str, widths))}. Received: expansion={expansion!r}"
@@ -430,7 +429,7 @@ def _check_inner_widths(widths: Sequence[int], group_size: int | None, expansion
     if group_size is None:
         return
     check_positive_integers(group_size=group_size)
-    if any(width % group_size for width in inner_widths):
+    if any(round(width) % group_size for width in inner_widths):
         raise ValueError(
             "`group_size` must divide the channels of each 3×3 convolution: "
             f"{', '.join(f'{width:.0f}' for width in inner_widths)}. "
