@@ -116,9 +116,10 @@ def stabiliser_of(record: Record) -> str | None:
 
 
 def ablation_table(records: Iterable[Record]) -> str:
-    """Returns a table of a row a stabiliser and its difference to the plain game.
+    """Returns a table of a row a stabiliser, and how many times the plain game's distance it has.
 
-    Runs that do not compare have tables of their own.
+    Runs that do not compare have tables of their own; what was measured for the plain game alone
+    has none.
     """
     return side_by_side.tables_of(records, stabiliser_of, _table)
 
@@ -131,6 +132,8 @@ def _table(records: Sequence[Record]) -> str:
         distances[name].append(_FACTOR * record.scores[_SCORE])
         if record.steps_per_second and not has_gpu(record):
             speeds[name].append(1000 / record.steps_per_second)
+    if not any(values for name, values in distances.items() if name != PLAIN):
+        return ""
     rows = [
         [
             name,

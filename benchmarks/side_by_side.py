@@ -74,11 +74,11 @@ def tables_of(
     Args:
         records: of any runs.
         name_of: returns the variation of a run, or None.
-        draw: returns the table of runs that compare.
+        draw: returns the table of runs that compare, or "" if it would say nothing.
     """
     runs = [record for record in records if name_of(record)]
     tables = [draw(comparable) for comparable in grouped(runs, comparable_key)]
-    return "\n\n".join(tables) or "No run is recorded yet."
+    return "\n\n".join(filter(None, tables)) or "No run is recorded yet."
 
 
 def define_flags(num_seeds: int) -> None:

@@ -183,10 +183,16 @@ def test_a_row_is_a_stabiliser_beside_the_plain_game():
 
 
 def test_what_was_judged_by_another_classifier_is_not_compared():
-    records = [measured("plain"), measured("hinge", accuracy="80.0")]
+    records = [measured("paired"), measured("hinge", accuracy="80.0")]
     tables = ablation_table(records).split("\n\n")
     assert [len(rows_of(table)) for table in tables] == [0, 3, 0, 3]
     assert "80.0 %" in tables[0] and "93.5 %" in tables[2]
+
+
+def test_the_plain_game_alone_has_no_table():
+    assert ablation_table([measured("plain")]) == "No run is recorded yet."
+    shown = ablation_table([measured("plain", accuracy="80.0"), measured("hinge")])
+    assert "93.5 %" in shown and "80.0 %" not in shown
 
 
 def test_without_records_there_is_no_table():
