@@ -154,7 +154,7 @@ def compared(values: Sequence[float], plain: Sequence[float]) -> tuple[str, str]
 
     It helps, or hurts, where Welch's interval of 95 % for the ratio of the geometric means is all
     below 1, or above. Logarithms are compared since distances spread the more the larger they are:
-    a game that is lost has one a thousand times another's, from seed to seed too.
+    a game that is lost has one hundreds of times another's, and spreads as widely.
 
     Args:
         values: distances with the stabiliser, one a seed; less is better.
@@ -168,7 +168,7 @@ def compared(values: Sequence[float], plain: Sequence[float]) -> tuple[str, str]
     ratio = _shown_ratio(math.exp(own.mean() - others.mean()))
     if min(len(values), len(plain)) < 2:
         return ratio, "too few seeds"
-    if not own.std() and not others.std():
+    if len(set(values)) == len(set(plain)) == 1:
         return ratio, "equal seeds"
     interval = stats.ttest_ind(own, others, equal_var=False).confidence_interval(_CONFIDENCE)
     low, high = np.exp(interval)
@@ -179,7 +179,7 @@ def compared(values: Sequence[float], plain: Sequence[float]) -> tuple[str, str]
 
 
 def _shown_ratio(ratio: float) -> str:
-    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
+    return f"{ratio:.2f}" if 0.1 <= ratio < 100 else f"{ratio:.3g}"
 
 
 # === Command ===

@@ -231,8 +231,8 @@ class R3GAN(LatentModel):
         halved_from: side of the first map with half as many channels; each finer one halves them
             again. Defaults to 8, which keeps a step within reach of a CPU; the authors' is 64.
         blocks_per_map: residual blocks at each size. Defaults to 1; the authors have 2.
-        group_size: channels that a 3×3 convolution mixes; it must divide those of each. The
-            authors have 16. Defaults to `None`, all: on CPUs Keras has XLA compile each grouped
+        group_size: channels that a 3×3 convolution mixes; it must divide the channels of every one.
+            The authors have 16. Defaults to `None`, all: on CPUs Keras has XLA compile each grouped
             convolution, and a step takes minutes to begin.
         expansion: channels of a 3×3 convolution, as a multiple of those of its map. Defaults to 2,
             as in the authors' code. Where groups are slow a fraction takes their place: a block of
@@ -421,7 +421,7 @@ def _checked_widths(side: int, filters: int, halved_from: int) -> list[int]:
 def _check_inner_widths(widths: Sequence[int], group_size: int | None, expansion: float) -> None:
     check_positive(expansion=expansion)
     inner_widths = [expansion * width for width in widths]
-    if any(abs(width - round(width)) > 1e-6 for width in inner_widths):
+    if any(width < 0.5 or abs(width - round(width)) > 1e-6 for width in inner_widths):
         raise ValueError(
             "`expansion` must make whole numbers of channels of the maps' "
             f"{', '.join(map(str, widths))}. Received: expansion={expansion!r}"

@@ -78,6 +78,7 @@ CASE = Case(
             "divide .*: 16, 8, 4, 2, 1. Received: group_size=2",
         ),
         ({"expansion": 0.0}, "`expansion` .* Received: expansion=0.0"),
+        ({"expansion": 1e-9}, "whole numbers .* Received: expansion=1e-09"),
         ({"expansion": 1 / 32}, "whole numbers .* 256, .*16. Received: expansion=0.03125"),
         ({"gradient_penalty_weight": -1.0}, "_weight` must be 0 or more. .*_weight=-1.0"),
         ({"augmentation": "flip"}, "colour, shift, cutout, .* Received: augmentation='flip'"),

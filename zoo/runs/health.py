@@ -46,8 +46,8 @@ SWING_LOOKS = 6
 EXPLOSION_FACTOR = 200.0
 # No first look tells it where the first is broken already; that run stays below 250.
 EXPLODED_NORM = 1e5
-# Of the median epoch before. Three games that broke down went up to 5, 12 and 79 times as much,
-# default runs to 1.9 at most, or 2.3 within their first five epochs.
+# Of the median of the epochs before. In three games that broke down an epoch's mean gradient was 5,
+# 12 and 79 times as large, in default runs 1.9 times at most, or 2.3 within the first five epochs.
 BREAKDOWN_FACTOR = 4.0
 BREAKDOWN_EPOCHS = 4
 # Of the first look's gradients, of every player. A critic that was dead kept 0.01 and less.
@@ -73,7 +73,7 @@ class State:
         sees: says in words what it saw in the looks, the newest last, or returns None. Before the
             window stands the first look of all.
         passes: whether the beginning of a good game may look so.
-        of_epochs: whether it is given, instead of looks, the logs of each epoch, those between
+        of_epochs: whether it is given, in place of looks, the logs of each epoch, those between
             looks too. Defaults to False.
     """
 
@@ -157,12 +157,18 @@ def _norms_of_players(logs: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _breakdown(epochs: Looks) -> str | None:
-    if len(epochs) <= BREAKDOWN_EPOCHS:
-        return None
-    for log, now in _norms_of_players(epochs[-1]).items():
-        before = float(np.median([epoch.get(log, np.nan) for epoch in epochs[:-1]]))
-        if np.isfinite(now) and before > 0 and now > BREAKDOWN_FACTOR * before:
-            return f"the {log.replace('_', ' ')} went from {before:.3g} to {now:.3g} in an epoch"
+    first, *between, last = epochs if len(epochs) > 1 else [{}, *epochs]
+    for log, now in _norms_of_players(last).items():
+        # An overflow that loss scaling skips makes the mean of its epoch infinite, or NaN.
+        before = [epoch[log] for epoch in between if np.isfinite(epoch.get(log, np.nan))]
+        if len(before) < BREAKDOWN_EPOCHS or not np.isfinite(now):
+            continue
+        usual = float(np.median(before))
+        if now > BREAKDOWN_FACTOR * max(usual, STILL_SHARE * first.get(log, 0.0)):
+            return (
+                f"the {log.replace('_', ' ')} is {now:.3g} in the mean of an epoch, and was "
+                f"{usual:.3g} in the median of the {len(before)} before"
+            )
     return None
 
 
@@ -287,7 +293,7 @@ class HealthMonitor(keras.callbacks.Callback):
     """Looks at the game at ends of epochs, and names each ill that it sees once, in one line.
 
     It sees `STATES`: a discriminator that has won, a constant generator, collapse, oscillation,
-    exploding gradients, a breakdown from one epoch to the next, a standstill without any gradient,
+    exploding gradients, a breakdown within a few epochs, a standstill without any gradient,
     exchanged colours, and images that hang on the others of their batch. Each threshold stands with
     its reason at the top of this module; `docs/health.md` shows at which step each was named in
     trainings that were led into it. What a model does not log or show is not judged: no probability
@@ -302,8 +308,9 @@ class HealthMonitor(keras.callbacks.Callback):
     Args:
         data: batches as for `fit`, of which the first are looked at.
         path: the JSON to keep what is found in. Defaults to `None`, none.
-        first_verdict: steps before which nothing is said of variety and movement. Defaults to
-            1,000: until then the generator of a good run of `vanilla_mnist` repeats itself.
+        first_verdict: steps before which nothing is said of variety, movement and breakdowns.
+            Defaults to 1,000: until then the generator of a good run of `vanilla_mnist` repeats
+            itself, and epochs may be of few steps.
         every_epochs: epochs from one look to the next. Defaults to 1. The first epoch and the last
             are looked at in any case.
 
@@ -351,8 +358,8 @@ class HealthMonitor(keras.callbacks.Callback):
         if is_discarded(self.model, epoch):
             return
         done, epochs = epoch + 1, (self.params or {}).get("epochs")
-        numbers = {name: float(value) for name, value in (logs or {}).items()}
-        self._epochs = [*self._epochs[-_WINDOW:], numbers]
+        means = {name: float(value) for name, value in (logs or {}).items()}
+        self._epochs = [*self._epochs[:1], *self._epochs[1:][-_WINDOW:], means]
         is_look = is_due(done, self.every_epochs, epochs)
         if is_look:
             self._look(done, logs)

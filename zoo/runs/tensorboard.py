@@ -160,9 +160,10 @@ class PlayersTensorBoard(keras.callbacks.Callback):
                 tf.summary.image("samples", self.samples.latest[None])
 
     def _write_health(self) -> None:
-        if self.health is None or self.health.latest_step != self._step:
+        if self.health is None:
             return
-        self._write_scalars("train", "health", self.health.latest)
+        if self.health.latest_step == self._step:
+            self._write_scalars("train", "health", self.health.latest)
         with self._writer("train").as_default(step=self._step):
             for finding in self.health.findings:
                 if finding["step"] == self._step:
