@@ -157,7 +157,9 @@ def _norms_of_players(logs: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _breakdown(epochs: Looks) -> str | None:
-    first, *between, last = epochs if len(epochs) > 1 else [{}, *epochs]
+    if len(epochs) < 2:
+        return None
+    first, *between, last = epochs
     for log, now in _norms_of_players(last).items():
         # An overflow that loss scaling skips makes the mean of its epoch infinite, or NaN.
         before = [epoch[log] for epoch in between if np.isfinite(epoch.get(log, np.nan))]
