@@ -129,6 +129,17 @@ def test_evaluation_compares_as_many_generated_images_with_the_real_ones():
     np.testing.assert_array_equal(recorder.seen[0][1], first)  # and each evaluation the same
 
 
+def test_replicas_of_unequal_shares_evaluate_what_one_does(two_replicas):
+    images = ramp_images(8)
+    data = tf.data.Dataset.from_tensor_slices(images).batch(5)  # shares of 3 and 2, of 2 and 1
+    distance, _ = generation_measures()
+    alone = build(quality_measures=[distance]).evaluate(data, verbose=0)
+    with two_replicas.scope():
+        distance, _ = generation_measures()
+        model = build(quality_measures=[distance])
+    assert model.evaluate(data, verbose=0) == pytest.approx(alone, rel=1e-5)
+
+
 def test_evaluation_uses_the_average():
     recorder = Recorder()
     model = build(quality_measures=[recorder], run_eagerly=True)

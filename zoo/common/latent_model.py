@@ -24,6 +24,7 @@ from zoo.common.exported_functions import (
 from zoo.common.measure_logs import directions_of, results_of
 from zoo.common.priors import Prior
 from zoo.common.probes import Probe
+from zoo.common.replicas import place_of_share
 from zoo.common.shared_outputs import shared_outputs
 
 
@@ -192,13 +193,11 @@ class LatentModel(AdversarialModel):
             float32 `(batch_size, latent_dim)`.
         """
         with tf.name_scope("latents/"):
-            return self._slice_of_latents(batch_size, self.seed_for("latents", draw))
-
-    def _slice_of_latents(self, batch_size, seed) -> tf.Tensor:
-        replica_context = tf.distribute.get_replica_context()
-        latents = self.prior.draw(batch_size * replica_context.num_replicas_in_sync, seed)
-        first = replica_context.replica_id_in_sync_group * batch_size
-        return latents[first : first + batch_size]
+            replica_context = tf.distribute.get_replica_context()
+            seed = self.seed_for("latents", draw)
+            latents = self.prior.draw(batch_size * replica_context.num_replicas_in_sync, seed)
+            first = replica_context.replica_id_in_sync_group * batch_size
+            return latents[first : first + batch_size]
 
     @property
     def evaluation_logs(self) -> tuple[str, ...]:
@@ -277,7 +276,9 @@ class LatentModel(AdversarialModel):
         self._require_measures()
         real_images, condition = (data, None) if self.condition is None else data
         seed = self.stream_seed("evaluation", self._evaluation.batch)
-        latents = self._slice_of_latents(tf.shape(real_images)[0], seed)
+        batch_size = tf.shape(real_images)[0]
+        first, global_batch_size = place_of_share(batch_size)
+        latents = self.prior.draw(global_batch_size, seed)[first : first + batch_size]
         inputs = latents if condition is None else [latents, condition]
         generated_images = self.averaged_generator(inputs, training=False)
         self._evaluation.batch.assign_add(1)
