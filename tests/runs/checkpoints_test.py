@@ -158,9 +158,9 @@ def test_a_quota_is_seen_before_writing(tmp_path: Path, monkeypatch: pytest.Monk
 
     keep_epochs(make_model(), tmp_path, epochs=1)
     monkeypatch.setattr(os, "posix_fallocate", refuse)
-    message = r"epoch-0001: Disk quota exceeded \([0-9,]+ bytes needed\); .* intact \(epoch-0001\)"
+    message = r"epoch-0002: Disk quota exceeded \([0-9,]+ bytes needed\); .* intact \(epoch-0001\)"
     with pytest.raises(OSError, match=message):
-        keep_epochs(make_model(), tmp_path, epochs=1)
+        keep_epochs(make_model(), tmp_path, epochs=2, initial_epoch=1)
     assert names_in(tmp_path) == ["epoch-0001"]
     assert asked[0] >= sum(file.stat().st_size for file in (tmp_path / "epoch-0001").iterdir())
 
@@ -189,6 +189,39 @@ def test_damaged_ones_are_set_aside_for_the_newest_that_is_whole(tmp_path: Path)
     ]
     keep_epochs(model, tmp_path, epochs=3, initial_epoch=1)
     assert "epoch-0003" in names_in(tmp_path)
+
+
+def test_checkpoints_later_than_where_a_training_begins_are_set_aside(tmp_path: Path) -> None:
+    """Else a training anew, or one that goes back, would be pruned for the older one's sake."""
+    keep_epochs(make_model(), tmp_path, epochs=4, keep=9)
+    back = make_model()
+    state = RunCheckpoint.load(back, tmp_path / "epoch-0002")
+    with pytest.warns(UserWarning, match="later than where") as caught:
+        keep_epochs(back, tmp_path, epochs=3, initial_epoch=state.epoch, keep=2)
+    told = [str(each.message) for each in caught if each.category is UserWarning]
+    assert [message.rpartition(": ")[2] for message in told] == [
+        "it is now epoch-0003.set-aside",
+        "it is now epoch-0004.set-aside",
+    ]
+    assert RunCheckpoint.latest(tmp_path).name == "epoch-0003"
+    assert RunCheckpoint.restore(make_model(), tmp_path).step == 15
+    with pytest.warns(UserWarning, match="later than where"):
+        keep_epochs(make_model(), tmp_path, epochs=1)
+    assert names_in(tmp_path) == [
+        "epoch-0001",
+        "epoch-0002.set-aside",
+        "epoch-0003.set-aside",
+        "epoch-0003.set-aside-2",
+        "epoch-0004.set-aside",
+    ]
+
+
+def test_a_second_training_by_one_callback_keeps_its_own(tmp_path: Path) -> None:
+    model, save = make_model(), RunCheckpoint(tmp_path)
+    model.fit(make_images(), epochs=2, callbacks=[save], verbose=0)
+    with pytest.warns(UserWarning, match="later than where"):
+        model.fit(make_images(), epochs=1, callbacks=[save], verbose=0)
+    assert RunCheckpoint.restore(make_model(), tmp_path).step == steps_done(model) == 15
 
 
 def test_nothing_is_set_aside_where_all_are_damaged_or_none_fits(tmp_path: Path) -> None:

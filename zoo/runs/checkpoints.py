@@ -94,7 +94,9 @@ class RunCheckpoint(keras.callbacks.Callback):
     stateful callbacks. A kill at any moment leaves the earlier ones whole. Epochs that
     `StopOnNonFinite` discarded are not saved; the state that it went back to is. Place it after
     `StopOnNonFinite`, the stateful callbacks and the history. To go on from a checkpoint, see
-    `fit_from`.
+    `fit_from`. A training that begins where the folder has later checkpoints, of another training
+    or of one that it goes back from, sets these aside with a warning: their names then end in
+    `.set-aside`, and nothing reads or removes them any more.
 
     Args:
         folder: where the checkpoints go; made if missing.
@@ -166,6 +168,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         self._saved_at = 0.0
         self._step = 0
         self._first_step_of_epoch = 0
+        self._is_first_epoch = True
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         within_epochs = self.every_steps is not None or self.every_minutes is not None
@@ -175,6 +178,7 @@ class RunCheckpoint(keras.callbacks.Callback):
                 "steps_per_epoch. Received: data of unknown length"
             )
         remove_partials(self.folder)
+        self._is_first_epoch = True
         self._saved_position = None
         self._saved_at = time.monotonic()
 
@@ -188,6 +192,9 @@ class RunCheckpoint(keras.callbacks.Callback):
         self._step = steps_done(self.model)
         self._first_step_of_epoch = self._step - steps_in_epoch
         self._position = (epoch, steps_in_epoch)
+        if self._is_first_epoch:
+            self._is_first_epoch = False
+            _set_later_ones_aside(self.folder, epoch, self._step if steps_in_epoch else 0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         previous, self._step = self._step, steps_done(self.model)
@@ -409,8 +416,11 @@ class _DamageError(Exception):
 def _checkpoints(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    found = [entry for entry in folder.iterdir() if RunCheckpoint.is_one(entry)]
-    return sorted(found, key=lambda path: (RunCheckpoint.epoch_of(path), _step_of(path) or 0))
+    return sorted((path for path in folder.iterdir() if RunCheckpoint.is_one(path)), key=_place_of)
+
+
+def _place_of(path: Path) -> tuple[int, int]:
+    return RunCheckpoint.epoch_of(path), _step_of(path) or 0
 
 
 def _step_of(path: Path) -> int | None:
@@ -420,20 +430,36 @@ def _step_of(path: Path) -> int | None:
 
 
 def _set_aside(path: Path, damage: Exception, instead: Path) -> None:
-    aside = path.with_name(f"{path.name}.corrupt")
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}.corrupt-{number}")
-    try:
-        os.replace(path, aside)
-        outcome = f"it is now {aside.name}"
-    except OSError as error:
-        outcome = f"it can't be renamed ({error.strerror})"
+    outcome = _renamed(path, ".corrupt")
     warnings.warn(
         f"checkpoint {path} is damaged: {damage}; {outcome}, and {instead.name} is used instead",
         stacklevel=3,
     )
+
+
+def _set_later_ones_aside(folder: Path, epoch: int, step: int) -> None:
+    """Leaves no checkpoint that would pass for a newer one than those of the training to come."""
+    for path in _checkpoints(folder):
+        if _place_of(path) > (epoch, step):
+            outcome = _renamed(path, ".set-aside")
+            warnings.warn(
+                f"checkpoint {path} is later than where this training begins: {outcome}",
+                stacklevel=3,
+            )
+
+
+def _renamed(path: Path, suffix: str) -> str:
+    """Renames a folder so that it has a suffix, without loss of another; says what became of it."""
+    aside = path.with_name(f"{path.name}{suffix}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}{suffix}-{number}")
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        return f"it can't be renamed ({error.strerror})"
+    return f"it is now {aside.name}"
 
 
 def _require_room(folder: Path, model: keras.Model) -> None:
