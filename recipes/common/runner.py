@@ -228,6 +228,7 @@ def train_and_report(
     report = functools.partial(_report, recipe, values, data, model, folder, outcome)
     folder.write_results(results)
     training.draw_training(folder, outcome)
+    training.keep_earlier_cards(folder.export)
     report(results)
     # They are taken of the networks alone, so that one worker can do it.
     further = {} if outcome.is_broken else family.further_scores(values, data, model)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ import export
 from recipes.common import report_page
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.distribution import chief_first, has_workers, is_chief, require_agreement
-from zoo.common.files import replaced_folder
+from zoo.common.files import free_path, replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
 from zoo.metrics import Stamp, refuse_different
@@ -361,15 +362,11 @@ def export_and_report(
         data_license: of the data, in words.
         pictures: further ones for the page, each with its caption. Defaults to none.
     """
-    # A resumed run replaces its own earlier export, in one rename.
-    with replaced_folder(run.export.parent) as folder:
-        export.save(
-            model,
-            folder,
-            version=int(run.export.name),
-            details=export.details_of_run(run.path, data_license=data_license, notice=notice),
-            verify=False,
-        )
+    _renew_export(
+        model,
+        run.export,
+        export.details_of_run(run.path, data_license=data_license, notice=notice),
+    )
     report_page.write_report(
         run,
         title=title,
@@ -383,6 +380,30 @@ def export_and_report(
         notice=notice,
         pictures=pictures,
     )
+
+
+def keep_earlier_cards(version: Path) -> None:
+    """Copies the cards of an export that a run is about to make anew, which may be edited by hand.
+
+    Args:
+        version: the export's folder; its cards go to `<version>.about.earlier` beside it.
+    """
+    about = version.with_name(f"{version.name}.about")
+    cards = sorted(about.glob("*.md"))
+    if cards:
+        with replaced_folder(free_path(f"{about}.earlier")) as folder:
+            for card in cards:
+                shutil.copy2(card, folder)
+
+
+def _renew_export(model: AdversarialModel, version: Path, details: export.Details) -> None:
+    """Exports a run, in place of what it exported before; what others put beside it stays."""
+    with replaced_folder(version.parent) as folder:
+        export.save(model, folder, int(version.name), details=details, verify=False)
+        for path in sorted(version.parent.glob("*")):
+            if path.name not in (version.name, f"{version.name}.about"):
+                copy = shutil.copytree if path.is_dir() else shutil.copy2
+                copy(path, folder / path.name)
 
 
 def format_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from zoo.common.files import (
+    free_path,
     new_folders,
     remove_folder,
     remove_partials,
@@ -63,6 +64,14 @@ def test_folder_is_replaced_whole(tmp_path: Path) -> None:
             (partial / name).touch()
     assert [entry.name for entry in (tmp_path / "folder").iterdir()] == ["second"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_free_path_is_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.b"
+    assert free_path(path) == path
+    path.touch()
+    (tmp_path / "a.b-2").symlink_to(tmp_path / "nothing")
+    assert free_path(path).name == "a.b-3"
 
 
 def test_error_in_the_block_keeps_the_old_folder(tmp_path: Path) -> None:

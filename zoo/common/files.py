@@ -150,6 +150,15 @@ def _remove_unlocked(folder: Path) -> None:
             os.close(descriptor)
 
 
+def free_path(path: str | os.PathLike[str]) -> Path:
+    """Returns `path`, or if something is there, the first of `path-2`, `path-3`, … that is free."""
+    free, number = Path(path), 1
+    while os.path.lexists(free):
+        number += 1
+        free = Path(f"{path}-{number}")
+    return free
+
+
 def remove_folder(path: str | os.PathLike[str]) -> None:
     """Deletes a folder so that a kill half-way leaves only what `remove_partials` cleans.
 

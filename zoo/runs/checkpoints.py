@@ -16,7 +16,7 @@ import keras
 
 from zoo.common.checked_json import checked_json, read_checked_json
 from zoo.common.checks import as_integer
-from zoo.common.files import remove_folder, remove_partials, replaced_folder, sha256_of
+from zoo.common.files import free_path, remove_folder, remove_partials, replaced_folder, sha256_of
 from zoo.common.messages import first_line
 from zoo.runs.training_state import (
     is_discarded,
@@ -450,11 +450,7 @@ def _set_later_ones_aside(folder: Path, epoch: int, step: int) -> None:
 
 def _renamed(path: Path, suffix: str) -> str:
     """Renames a folder so that it has a suffix, without loss of another; says what became of it."""
-    aside = path.with_name(f"{path.name}{suffix}")
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}{suffix}-{number}")
+    aside = free_path(path.with_name(f"{path.name}{suffix}"))
     try:
         os.replace(path, aside)
     except OSError as error:

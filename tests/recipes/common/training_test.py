@@ -246,6 +246,35 @@ def test_run_that_breaks_says_so(tmp_path):
     assert RunFolder.open(tmp_path / "run").latest_checkpoint is None
 
 
+def test_an_export_made_anew_leaves_what_others_put_beside_it(unbroken, tmp_path):
+    shutil.copytree(unbroken, tmp_path / "run")
+    run = RunFolder.resume(tmp_path / "run", "semi_supervised")
+    values = hyper_parameters()
+    data = classification.ClassificationData(values)
+    model = runner.build_model(semi_supervised.RECIPE, values, data)
+    outcome = training.Outcome("all done", 4, read_history(run.history_csv), False, False)
+
+    def report():
+        told = {"title": "", "headline": "", "table": [], "resume_command": ""}
+        training.export_and_report(model, run, outcome, **told)
+
+    report()
+    exports = run.export.parent
+    assert sorted(path.name for path in exports.iterdir()) == ["1", "1.about"]
+    (exports / "2").mkdir()
+    (exports / "2" / "saved_model.pb").touch()
+    (exports / "notes.txt").write_text("mine")
+    for text in ("first", "second"):
+        (exports / "1.about" / "model_card.md").write_text(text)
+        training.keep_earlier_cards(run.export)
+        report()
+        assert text not in (exports / "1.about" / "model_card.md").read_text()
+    assert (exports / "2" / "saved_model.pb").exists()
+    assert (exports / "notes.txt").read_text() == "mine"
+    cards = [exports / f"1.about.earlier{number}" / "model_card.md" for number in ("", "-2")]
+    assert [card.read_text() for card in cards] == ["first", "second"]
+
+
 def test_table():
     rows = [("a", "1.00%", "first"), ("longer", "2", "")]
     assert training.format_table(("", "error", "how"), rows).splitlines() == [
