@@ -178,7 +178,12 @@ def test_an_optimizer_whose_steps_are_not_known_is_refused():
     model = smooth_model(keras.optimizers.Adam())
     with pytest.raises(ValueError, match="SGD or Adam. Received: RMSprop"):
         model.compile(discriminator_optimizer="rmsprop")
-    smooth_model(keras.optimizers.RMSprop(), unrolled_steps=0)  # none are asked for
+
+
+def test_without_steps_ahead_any_optimizer_trains():
+    model = smooth_model(keras.optimizers.RMSprop(), unrolled_steps=0)
+    logs = model.train_on_batch(ramp_images(4, model.image_shape), return_dict=True)
+    assert np.isfinite(list(logs.values())).all()
 
 
 # === Networks ===

@@ -481,10 +481,11 @@ class ModeLabGAN(LatentModel):
 
     def _discriminator_to_come(self, real_packs, generated_packs):
         """Returns D after K steps on these packs, a function of G's weights; D stays as it is."""
-        weights = [tf.convert_to_tensor(v.value) for v in self.discriminator.trainable_variables]
+        variables = self.discriminator.trainable_variables
+        weights = [tf.convert_to_tensor(variable.value) for variable in variables]
         if not self.unrolled_steps:
             return self._discriminator_with(weights)
-        steps = LookAhead(self.discriminator_optimizer)
+        steps = LookAhead(self.discriminator_optimizer, variables)
         for _ in range(self.unrolled_steps):
             with tf.GradientTape() as tape:
                 tape.watch(weights)

@@ -195,11 +195,7 @@ class UnrolledGAN(LatentModel):
         with tf.name_scope("generator_player/"):
             with tf.GradientTape() as tape:
                 generated_images = self.generator(latents, training=True)
-                weights = self._discriminator_weights()
-                look_ahead = LookAhead(self.discriminator_optimizer)
-                for _ in range(self.unrolled_steps):
-                    gradients = self._gradients_at(weights, real_images, generated_images)
-                    weights = look_ahead.take(weights, gradients)
+                weights = self._weights_ahead(real_images, generated_images)
                 # All of D's loss: by way of its weights real images count for G as well.
                 generator_loss = -self._loss_at(weights, real_images, generated_images)
             generator_gradient_norm = self.update_player("generator", generator_loss, tape)
@@ -222,9 +218,17 @@ class UnrolledGAN(LatentModel):
             **self.objective.outputs(real_logits, generated_logits),
         )
 
-    def _discriminator_weights(self) -> list[tf.Tensor]:
+    def _weights_ahead(self, real_images, generated_images) -> list[tf.Tensor]:
+        """Returns D's weights after K steps on these images, a function of G's weights."""
         variables = self.trainable_variables_of("discriminator")
-        return [tf.convert_to_tensor(variable.value) for variable in variables]
+        weights = [tf.convert_to_tensor(variable.value) for variable in variables]
+        if not self.unrolled_steps:  # the usual game, whatever the optimizer
+            return weights
+        look_ahead = LookAhead(self.discriminator_optimizer, variables)
+        for _ in range(self.unrolled_steps):
+            gradients = self._gradients_at(weights, real_images, generated_images)
+            weights = look_ahead.take(weights, gradients)
+        return weights
 
     def _gradients_at(self, weights, real_images, generated_images) -> list[tf.Tensor]:
         """Returns the gradients of D's loss at these weights, over all replicas."""

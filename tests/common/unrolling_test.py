@@ -59,6 +59,31 @@ def test_steps_are_those_that_the_optimizer_takes_next(make):
         np.testing.assert_allclose(looked, taken.numpy(), rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_what_was_frozen_since_has_no_part(name):
+    """Moments are the variable's own, though it is not the first of the optimizer any more."""
+    optimizer, weights = OPTIMIZERS[name](), variables()
+    optimizer.build(weights)
+    apply(optimizer, weights, steps=3)
+    first, last = (weight.value for weight in weights)
+    steps, ahead = LookAhead(optimizer, weights[1:]), [tf.convert_to_tensor(last)]
+    ahead = steps.take(ahead, gradients_at([first, last])[1:])
+    apply(optimizer, weights, steps=1)
+    np.testing.assert_allclose(ahead[0], weights[1].numpy(), rtol=2e-5)
+
+
+def test_a_weight_on_which_the_loss_does_not_depend_stands_still():
+    optimizer, weights = keras.optimizers.Adam(), variables()
+    optimizer.build(weights)
+    ahead = [tf.convert_to_tensor(weight.value) for weight in weights]
+    with tf.GradientTape() as tape:
+        tape.watch(ahead)
+        loss = tf.reduce_sum(ahead[0])
+    gradients = gradients_ahead(tape, loss, ahead, optimizer)
+    _, still = LookAhead(optimizer).take(ahead, gradients)
+    np.testing.assert_array_equal(still, weights[1].numpy())
+
+
 def test_constraints_hold_after_each_step_ahead():
     optimizer, weights = keras.optimizers.SGD(0.1), variables()
     for weight in weights:
@@ -114,6 +139,7 @@ def test_a_unit_that_is_off_leaves_adam_s_gradient_finite():
         (keras.optimizers.AdamW(), "SGD or Adam. Received: AdamW"),
         (keras.optimizers.Adam(amsgrad=True), "know no amsgrad; .* amsgrad=True"),
         (keras.optimizers.SGD(clipnorm=1.0), "know no clipnorm; .* clipnorm=1.0"),
+        (keras.optimizers.SGD(use_ema=True, ema_overwrite_frequency=2), "know no ema_overwrite"),
         (
             HistoricalAveraging(keras.optimizers.Adam()),
             "SGD or Adam. Received: HistoricalAveraging",

@@ -1,5 +1,7 @@
 """An optimizer's next steps on tensors, through which gradients flow."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -23,31 +25,40 @@ class LookAhead:
     Args:
         optimizer: `keras.optimizers.SGD`, `Adam` or `FusedAdam`, built, or one of them in a
             `LossScaleOptimizer`.
+        variables: those whose steps are taken, of the ones that the optimizer was built for.
+            Defaults to `None`, all: some may have been frozen since.
 
     Raises:
         ValueError: if it is another, or has options whose effect would be left out: `amsgrad`,
-            clipping, weight decay or accumulation.
+            clipping, weight decay, accumulation or weights that averages replace.
     """
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer):
+    def __init__(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        variables: Sequence[keras.Variable] | None = None,
+    ):
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = optimizer.inner_optimizer
         _check(optimizer)
         self._optimizer = optimizer
         self._rate = tf.convert_to_tensor(optimizer.learning_rate)
         self._steps = tf.cast(optimizer.iterations, tf.float32)
-        self._constraints = [each.constraint for each in optimizer._trainable_variables]
+        if variables is None:
+            variables = optimizer._trainable_variables
+        self._constraints = [each.constraint for each in variables]
+        places = [optimizer._get_variable_index(each) for each in variables]
         if isinstance(optimizer, keras.optimizers.Adam):
-            self._means = _tensors(optimizer._momentums)
-            self._squares = _tensors(optimizer._velocities)
-        else:
-            self._velocities = _tensors(optimizer.momentums)
+            self._means = _tensors(optimizer._momentums, places)
+            self._squares = _tensors(optimizer._velocities, places)
+        elif optimizer.momentum:
+            self._velocities = _tensors(optimizer.momentums, places)
 
     def take(self, weights: list[tf.Tensor], gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """Returns the weights after one more step.
 
         Args:
-            weights: in the order in which the optimizer was built.
+            weights: in the order of the variables.
             gradients: one for each.
         """
         self._steps += 1.0
@@ -105,7 +116,9 @@ def gradients_ahead(
             that what is small survives half precision.
     """
     scale = tf.cast(optimizer.scale_loss(1.0), tf.float32)
-    gradients = tape.gradient(loss, weights, output_gradients=scale)
+    gradients = tape.gradient(
+        loss, weights, output_gradients=scale, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
     gradients = [global_mean(gradient / scale) for gradient in gradients]
     if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return gradients
@@ -114,8 +127,8 @@ def gradients_ahead(
     return [tf.where(are_finite, each, tf.zeros_like(each)) for each in gradients]
 
 
-def _tensors(variables) -> list[tf.Tensor]:
-    return [tf.convert_to_tensor(variable.value) for variable in variables]
+def _tensors(slots: Sequence[keras.Variable], places: Sequence[int]) -> list[tf.Tensor]:
+    return [tf.convert_to_tensor(slots[place].value) for place in places]
 
 
 def _check(optimizer: keras.optimizers.Optimizer) -> None:
@@ -126,7 +139,7 @@ def _check(optimizer: keras.optimizers.Optimizer) -> None:
             f"or Adam. Received: {type(optimizer).__name__}"
         )
     options = ("amsgrad", "clipnorm", "clipvalue", "global_clipnorm", "weight_decay")
-    options += ("gradient_accumulation_steps",)
+    options += ("gradient_accumulation_steps", "ema_overwrite_frequency")
     given = [name for name in options if getattr(optimizer, name, None)]
     if given:
         raise ValueError(
