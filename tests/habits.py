@@ -59,6 +59,12 @@ def of_images(change: Callable, batch):
     return tf.nest.map_structure(lambda leaf: change(leaf) if leaf.ndim == 4 else leaf, batch)
 
 
+def with_a_late_nan(images: np.ndarray) -> np.ndarray:
+    images = images.copy()
+    images[-1, 0] = np.nan
+    return images
+
+
 class Sequence(keras.utils.PyDataset):
     """Batches out of a list, as they are or in the tuple `(x,)`."""
 
@@ -210,6 +216,9 @@ HABITS: Mapping[str, Callable[[Attempt], object]] = {
     ),
     "images with a NaN in them": lambda a: a.fit(
         of_images(lambda leaf: np.where(leaf == leaf.max(), np.nan, leaf), a.batch)
+    ),
+    "arrays with a NaN in their last row": lambda a: a.fit(
+        of_images(with_a_late_nan, a.case.batch(2 * BATCH_SIZE)), batch_size=BATCH_SIZE
     ),
     "`fit` of no images": lambda a: a.fit(rows_of(a.batch, 0)),
     "`fit` of a dataset without a batch": lambda a: a.fit(a.data.take(0)),

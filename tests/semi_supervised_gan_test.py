@@ -210,6 +210,33 @@ def test_labels_that_name_no_class_are_refused_by_training_and_evaluation(labels
     assert int(model.step) == 0
 
 
+def test_a_label_that_names_no_class_is_refused_in_any_row_of_arrays():
+    model = CASE.build()
+    model.compile(run_eagerly=True)
+    images, labels = ramp_images(10), np.array([0] * 9 + [10])
+    for refuse in (
+        lambda: model.fit(((images, labels), images), batch_size=4, verbose=0),
+        lambda: model.evaluate(images, labels, batch_size=4, verbose=0),
+    ):
+        with pytest.raises(ValueError, match="Received: labels from 0 to 10"):
+            refuse()
+
+
+@pytest.mark.parametrize("change", ["label", "image"])
+def test_an_error_of_impossible_batches_is_no_number(change):
+    """Those after the first of a dataset, at which nobody looks before."""
+    model = CASE.build()
+    model.compile(run_eagerly=True)
+    images, labels = ramp_images(8), ramp_labels(8)
+    if change == "label":
+        labels[-1] = -1
+    else:
+        images[-1, 0] = np.nan
+    data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+    assert np.isnan(model.evaluate(data, verbose=0))
+    assert np.isfinite(model.evaluate(data.take(1), verbose=0))
+
+
 # === Learning ===
 
 

@@ -20,6 +20,7 @@ code, which tests with a moving average of D.
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -379,15 +380,11 @@ class SemiSupervisedGAN(LatentModel):
         labels = tf.TensorSpec((None,), tf.int32, "labels")
         return batches.images_spec(self.image_shape, name), labels
 
-    def check_batch(self, batch, method: str = "fit") -> None:
-        """Refuses what `train_step` can't take, labels out of range among it."""
-        super().check_batch(batch, method)
-        check_labels(batch[0][1], self.num_classes)
-
-    def check_evaluation_batch(self, batch, method: str = "evaluate") -> None:
-        """Refuses what `test_step` can't take, labels out of range among it."""
-        super().check_evaluation_batch(batch, method)
-        check_labels(batch[1], self.num_classes)
+    def check_rows(self, rows) -> None:
+        """Refuses rows out of range, labels among them."""
+        super().check_rows(rows)
+        _, labels, *_ = tf.nest.flatten(rows)
+        check_labels(labels, self.num_classes)
 
     def rows_of_epoch(self, lengths):
         """Returns how many unlabelled images there are: of arrays an epoch is a pass over them."""
@@ -436,10 +433,17 @@ class SemiSupervisedGAN(LatentModel):
         )
 
     def test_step(self, data):
-        """Returns the share of images that the averaged discriminator names wrongly."""
+        """Returns the share of images that the averaged discriminator names wrongly.
+
+        It is NaN where an answer is, or a label names no class.
+        """
         images, labels = data
-        answers = tf.argmax(self(images, training=False), axis=-1, output_type=tf.int32)
-        wrong = tf.cast(answers != tf.cast(labels, tf.int32), tf.float32)
+        probabilities = self(images, training=False)
+        answers = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        labels = tf.cast(labels, tf.int32)
+        is_known = (labels >= 0) & (labels < self.num_classes)
+        is_known &= tf.reduce_all(tf.math.is_finite(probabilities), axis=-1)
+        wrong = tf.where(is_known, tf.cast(answers != labels, tf.float32), np.nan)
         self.running_means["error"].update_state(wrong)
         return {"error": self.running_means["error"].result()}
 

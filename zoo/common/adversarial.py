@@ -382,6 +382,17 @@ class AdversarialModel(keras.Model):
         """
         training_data.check_batch(self, self.batch_spec, batch, method)
 
+    def check_rows(self, rows) -> None:
+        """Refuses rows out of range: of a batch, or of all that arrays hold.
+
+        Args:
+            rows: arrays or tensors of the form of a batch, of any number of rows.
+
+        Raises:
+            ValueError: if a pixel is not in [-1, 1], or not finite.
+        """
+        check_image_range(rows)
+
     def check_evaluation_batch(self, batch, method: str = "evaluate") -> None:
         """Refuses a batch that `test_step` can't take, as `check_batch` does for `train_step`."""
         training_data.check_batch(self, self.evaluation_spec, batch, method)
@@ -432,7 +443,7 @@ class AdversarialModel(keras.Model):
         sample_weight=None,
         **arguments,
     ):
-        """Trains the model: `keras.Model.fit`, after a look at the first batch.
+        """Trains the model: `keras.Model.fit`, after a look at the first batch, or all of arrays.
 
         Args:
             x: what the variant's docstring names: arrays, a `tf.data.Dataset` of batches, a
@@ -448,8 +459,8 @@ class AdversarialModel(keras.Model):
             **arguments: the others of `keras.Model.fit`.
 
         Raises:
-            ValueError: if the first batch is not what `train_step` takes, or that of
-                `validation_data` not what `test_step` does, either never ends and no number of
+            ValueError: if the first batch, or a row of arrays, is not what `train_step` takes, or
+                of `validation_data` not what `test_step` does, either never ends and no number of
                 steps is given, or a callback sets learning rates that follow a schedule, waits
                 for what is not logged, or is `SwapEMAWeights`.
         """
@@ -490,13 +501,13 @@ class AdversarialModel(keras.Model):
     def evaluate(
         self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **arguments
     ):
-        """Evaluates the model: `keras.Model.evaluate`, after a look at the first batch.
+        """Evaluates the model: `keras.Model.evaluate`, after a look as that of `fit`.
 
         A last batch with fewer rows than replicas is filled up by its own, which count twice.
 
         Raises:
-            ValueError: if the first batch is not what `test_step` takes, or the data never end and
-                `steps` is missing.
+            ValueError: if the first batch, or a row of arrays, is not what `test_step` takes, or
+                the data never end and `steps` is missing.
         """
         self._assert_compile_called("evaluate")
         training_data.refuse_weights(self, sample_weight=sample_weight)
@@ -522,7 +533,7 @@ class AdversarialModel(keras.Model):
         return super().test_on_batch(batch, return_dict=return_dict)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
-        """Answers for many inputs: `keras.Model.predict`, after a look at the first batch.
+        """Answers for many inputs: `keras.Model.predict`, after a look as that of `fit`.
 
         Raises:
             ValueError: if images are not in [-1, 1], latents have another size, or the data never
@@ -534,7 +545,7 @@ class AdversarialModel(keras.Model):
             as_integer("batch_size", batch_size)
         first_batch, x = batches.with_first_batch(x, batch_size)
         batches.refuse_empty(first_batch, x, "predict")
-        self._check_inputs(first_batch, "predict")
+        self._check_inputs(x if batches.are_in_memory(x) else first_batch, "predict")
         x = batches.untuned(x, batch_size)
         return super().predict(x, batch_size, verbose, steps, callbacks)
 

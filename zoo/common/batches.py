@@ -60,6 +60,12 @@ def are_arrays(data) -> bool:
     return all(isinstance(leaf, (np.ndarray, tf.Tensor)) for leaf in tf.nest.flatten(data))
 
 
+def are_in_memory(data) -> bool:
+    """Tells whether data are arrays of which all rows are at hand, so that a look costs little."""
+    on_disk = any(isinstance(leaf, np.memmap) for leaf in tf.nest.flatten(data))
+    return data is not None and are_arrays(data) and not on_disk
+
+
 def check_source(data, method: str) -> None:
     """Refuses what neither holds batches nor can be asked for them.
 

@@ -11,17 +11,17 @@ import keras
 import tensorflow as tf
 
 from zoo.common import batches, distribution
-from zoo.common.checks import as_integer, check_brightness, check_image_range
+from zoo.common.checks import as_integer, check_brightness
 
 # === Looks ===
 
 
 def check_batch(model: keras.Model, spec, batch, method: str) -> None:
-    """Refuses a batch of another form than `spec`, or of images outside of [-1, 1]."""
+    """Refuses a batch of another form than `spec`, or with rows out of range."""
     batches.refuse_empty(batch, batch, method)
     batches.check_form(batch, spec, method)
     batches.check_lengths(batch, _has_separate_parts(model, spec), method)
-    check_image_range(batch)
+    model.check_rows(batch)
 
 
 def _has_separate_parts(model: keras.Model, spec) -> bool:
@@ -31,7 +31,7 @@ def _has_separate_parts(model: keras.Model, spec) -> bool:
 
 
 def checked(model: keras.Model, x, y, batch_size, spec, check: Callable, method: str):
-    """Returns all that Keras is to take as `x`, after a look at its first batch.
+    """Returns all that Keras is to take as `x`, after a look at its first batch, or at all arrays.
 
     Args:
         model: that takes them.
@@ -57,6 +57,8 @@ def checked(model: keras.Model, x, y, batch_size, spec, check: Callable, method:
     if first_batch is not None:
         check(first_batch, method)
         batches.check_lengths(data, _has_separate_parts(model, spec), method)
+        if batches.are_in_memory(data):
+            model.check_rows(data)
         if not getattr(data, "is_scaled", False):
             others = batches.further_batches(data, batch_size)
             check_brightness(itertools.chain([first_batch], others))
