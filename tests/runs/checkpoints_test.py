@@ -448,6 +448,36 @@ def test_a_rest_that_keras_would_overrun_is_refused(tmp_path) -> None:
         play(tmp_path, steps_per_execution=3)
 
 
+def test_a_nan_is_worst_where_an_epoch_is_resumed_too(tmp_path) -> None:
+    play(tmp_path, stop_at=3, every_steps=2)
+    model = make_game()
+    state = RunCheckpoint.restore(model, tmp_path / "checkpoints")
+    watch = keras.callbacks.EarlyStopping("val_error", mode="min", patience=9)
+    callbacks = [Quality([float("nan"), 1.0]), watch]
+    options = {"epochs": 2, "steps_per_epoch": STEPS, "callbacks": callbacks}
+    with pytest.warns(UserWarning, match="val_error is NaN after epoch 1"):
+        fit_from(state, model, images_from, **options)
+    assert (watch.best, watch.best_epoch) == (1.0, 1)
+
+
+def test_a_training_after_one_that_broke_keeps_its_first_epochs(tmp_path) -> None:
+    class Spoil(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None) -> None:
+            if steps_done(self.model) == STEPS + 2:
+                weight = self.model.generator.trainable_variables[0]
+                weight.assign(np.full(weight.shape, np.nan))
+
+    model, guard = make_game(), StopOnNonFinite()
+    data = {"x": images_from(0), "steps_per_epoch": STEPS, "verbose": 0}
+    model.fit(**data, epochs=3, callbacks=[Spoil(), guard])
+    assert "in epoch 2" in guard.stop_reason
+    history = HistoryFile(tmp_path / "history.csv")
+    save = RunCheckpoint(tmp_path / "checkpoints", keep=9, history=history)
+    model.fit(**data, epochs=3, callbacks=[history, save])
+    assert [row["epoch"] for row in history.rows] == [1, 2, 3]
+    assert len(names_in(tmp_path / "checkpoints")) == 3
+
+
 def test_time_makes_it_save_too(tmp_path, monkeypatch) -> None:
     clock = itertools.count(0, 31)  # seconds, from look to look
     monkeypatch.setattr(checkpoints, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))

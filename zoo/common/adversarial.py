@@ -465,6 +465,7 @@ class AdversarialModel(keras.Model):
                 for what is not logged, or is `SwapEMAWeights`.
         """
         self._assert_compile_called("fit")
+        self._discarded_epoch = None  # of an earlier call that broke; see zoo.runs.training_state
         training_data.refuse_weights(self, class_weight=class_weight, sample_weight=sample_weight)
         for player, optimizer in self.optimizers.items():
             self._refuse_frozen(player)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from zoo.common.adversarial import AdversarialModel
-from zoo.common.learning_rates import RateLog
+from zoo.common.callbacks import prepared_callbacks
 from zoo.runs.checkpoints import RunState
 from zoo.runs.training_state import steps_done
 
@@ -65,9 +65,11 @@ def fit_from(
     if not done or epoch >= epochs:
         fit(epoch, epochs, steps_per_epoch, list(callbacks))
         return
-    rates = [RateLog(callbacks)] if isinstance(model, AdversarialModel) else []
+    if isinstance(model, AdversarialModel):  # whose `fit` takes a list of them as it is
+        validates = arguments.get("validation_data") is not None
+        callbacks = prepared_callbacks(model, callbacks, validates)
     training = _OneTraining(
-        [*rates, *callbacks], add_history=True, model=model, epochs=epochs, steps=steps_per_epoch
+        callbacks, add_history=True, model=model, epochs=epochs, steps=steps_per_epoch
     )
     fit(epoch, epoch + 1, steps_per_epoch - done, training)
     if epoch + 1 < epochs and not model.stop_training:
