@@ -245,7 +245,7 @@ class EnergyBasedGAN(LatentModel):
         """
         codes = self.encoder(images, training=training)
         reconstructions = tf.cast(self.decoder(codes, training=training), tf.float32)
-        errors = (reconstructions - images) / 2.0  # of pixels in [0, 1]
+        errors = (reconstructions - tf.cast(images, tf.float32)) / 2.0  # of pixels in [0, 1]
         squares = tf.reduce_sum(tf.square(errors), axis=range(1, errors.shape.rank))
         # A root of 0 has an infinite derivative, and 0 times that is not a number.
         return tf.sqrt(squares + 1e-12), codes

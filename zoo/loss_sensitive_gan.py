@@ -224,7 +224,7 @@ class LossSensitiveGAN(LatentModel):
 
     def margins(self, real_images, generated_images) -> tf.Tensor:
         """Returns Δ of each pair, float32 `(batch, 1)`; no gradient flows to either image."""
-        distances = tf.abs(tf.stop_gradient(real_images - generated_images))
+        distances = tf.abs(tf.stop_gradient(real_images - _float32(generated_images)))
         axes = range(1, distances.shape.rank)
         return self.margin_weight * tf.reduce_sum(distances, axis=axes)[:, tf.newaxis]
 
@@ -279,5 +279,5 @@ class LossSensitiveGAN(LatentModel):
         }
 
 
-def _float32(losses) -> tf.Tensor:
-    return tf.cast(losses, tf.float32)  # those of a network of the user's own may have half of it
+def _float32(outputs) -> tf.Tensor:
+    return tf.cast(outputs, tf.float32)  # a network of the user's own may give half of it

@@ -224,6 +224,7 @@ class VanillaGAN(LatentModel):
 
     def _judge(self, real_images, generated_images):
         """Returns the discriminator's logits of either half of one batch."""
+        generated_images = tf.cast(generated_images, real_images.dtype)  # in half precision maybe
         images = tf.concat([real_images, generated_images], axis=0)
         return tf.split(self.discriminator(images, training=True), 2)
 

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+import zoo
 from tests.case import ramp_images
 from tests.dense_gan import IMAGE_SHAPE, dense_gan
 from zoo.common.precision import finite_together, under_policy
@@ -38,6 +39,42 @@ def test_a_network_of_which_some_layers_compute_in_float16_has_its_loss_scaled()
     model.compile()
     for optimizer in model.optimizers.values():  # the generator's gradient comes through it
         assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+SIDE_32 = (32, 32, 1)
+
+
+def judge(*, units: int = 1) -> keras.Model:
+    return keras.Sequential([keras.Input(SIDE_32), layers.Flatten(), layers.Dense(units)])
+
+
+def images_of(vectors: int) -> keras.Model:
+    """Gives images in half precision: the last layer is not told to give float32."""
+    return keras.Sequential(
+        [keras.Input((vectors,)), layers.Dense(1024, "tanh"), layers.Reshape(SIDE_32)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("variant", "others"),
+    [
+        (zoo.VanillaGAN, lambda: {"discriminator": judge()}),
+        (zoo.DCGAN, lambda: {"discriminator": judge()}),
+        (zoo.FaceGAN, lambda: {"discriminator": judge()}),
+        (zoo.R3GAN, lambda: {"discriminator": judge()}),
+        (zoo.UnrolledGAN, lambda: {"discriminator": judge()}),
+        (zoo.WGANGP, lambda: {"critic": judge()}),
+        (zoo.LossSensitiveGAN, lambda: {"critic": judge()}),
+        (zoo.EnergyBasedGAN, lambda: {"encoder": judge(units=2), "decoder": images_of(2)}),
+    ],
+)
+def test_networks_of_the_users_own_may_give_half_precision(variant, others):
+    with under_policy("mixed_bfloat16"):
+        model = variant(SIDE_32, latent_dim=3, generator=images_of(3), **others())
+        model.compile(run_eagerly=True)
+        logs = model.train_on_batch(ramp_images(8, SIDE_32), return_dict=True)
+        assert np.isfinite(list(logs.values())).all()
+        assert model.predict(np.zeros((2, 3), "float32"), verbose=0).dtype == np.float32
 
 
 @pytest.mark.parametrize("bad_replica", [None, 0, 1])

@@ -73,7 +73,7 @@ class LatentModel(AdversarialModel):
 
     def call(self, latents, training=False):
         """Returns the images that these latents make, or `[latents, condition]`."""
-        return self.averaged_generator(latents, training=training)
+        return tf.cast(self.averaged_generator(latents, training=training), tf.float32)
 
     def compile(self, *optimizers, quality_measures=(), **arguments):
         """Prepares the model for `fit`.

@@ -94,7 +94,7 @@ def images_between(real_images: tf.Tensor, generated_images: tf.Tensor, seed) ->
     Reference: [Gulrajani et al., 2017](https://arxiv.org/abs/1704.00028), algorithm 1.
     """
     alpha = _draw_one_an_image(real_images, seed)
-    return real_images + alpha * (generated_images - real_images)
+    return real_images + alpha * (tf.cast(generated_images, real_images.dtype) - real_images)
 
 
 def images_around(real_images: tf.Tensor, seed) -> tf.Tensor:
