@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.case import ramp_images
+from tests.case import generation_measures, ramp_images
 from tests.cases.vanilla_gan import CASE
 from zoo.common import distribution
 from zoo.common.distribution import make_strategy, share_of
@@ -153,6 +153,42 @@ def test_several_replicas_refuse_what_they_cannot(two_replicas):
             model.compile(steps_per_execution=5)
         model.compile(jit_compile="auto", steps_per_execution=1)
     assert not model.jit_compile
+
+
+def test_compile_is_within_the_scope_of_the_model_wherever_it_is_called(two_replicas):
+    with two_replicas.scope():
+        model = CASE.build_without_noise()
+    made_outside = keras.optimizers.SGD(0.1)
+    with pytest.raises(ValueError, match="`generator_optimizer` must be made where the model was"):
+        model.compile(generator_optimizer=made_outside)
+    model.compile(generator_optimizer="sgd")
+    model.fit(CASE.batch(4), batch_size=4, verbose=0)
+    assert model.step.numpy() == 1
+    with two_replicas.scope():
+        made_within = keras.optimizers.SGD(0.1)
+    alone = CASE.build_without_noise()
+    with pytest.raises(ValueError, match="Received: SGD of another scope"):
+        alone.compile(generator_optimizer=made_within)
+
+
+def test_a_single_batch_is_shared_out_too(two_replicas):
+    def trained(strategy):
+        keras.utils.set_random_seed(2)
+        with strategy.scope():
+            model = CASE.build_without_noise()
+            optimizers = {f"{p}_optimizer": keras.optimizers.SGD(0.05) for p in model.players}
+            model.compile(**optimizers, quality_measures=[generation_measures()[0]])
+        logs = model.train_on_batch(CASE.batch(8), return_dict=True)
+        return model, logs, model.test_on_batch(CASE.batch(7))
+
+    (one, logs, distance), (two, logs_of_two, distance_of_two) = map(
+        trained, (tf.distribute.get_strategy(), two_replicas)
+    )
+    for a, b in zip(one.weights, two.weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-6, err_msg=a.path)
+    for name in ("generator_loss", "discriminator_loss"):
+        assert logs[name] == pytest.approx(logs_of_two[name], rel=1e-5)
+    assert distance == pytest.approx(distance_of_two, rel=1e-4)
 
 
 class OutsideOfXla(keras.metrics.Mean):

@@ -202,11 +202,16 @@ class AdversarialModel(keras.Model):
         Raises:
             ValueError: if there is no such player, two players were given one optimizer object,
                 what was given is no optimizer, all weights of a player are frozen, an objective
-                was given to a variant that takes none, an argument is none of these, or
-                several replicas are to train by XLA or several steps in a call.
+                was given to a variant that takes none, an argument is none of these, several
+                replicas are to train by XLA or several steps in a call, or an optimizer was made
+                outside of the scope of the model's strategy.
         """
         if optimizers:
             self._refuse_optimizer(f"{optimizers[0]!r} without a player's name")
+        with self.distribute_strategy.scope():  # wherever it is called
+            self._compile(objective, arguments)
+
+    def _compile(self, objective, arguments: dict) -> None:
         self.objective = self._objective(objective)
         optimizers = self._optimizers_of(arguments)
         self._refuse_other_arguments(arguments)
@@ -291,6 +296,13 @@ class AdversarialModel(keras.Model):
                 f"such as keras.optimizers.Adam(1e-4). Received: {optimizer!r}"
             )
         optimizer = keras.optimizers.get(optimizer)
+        counter = optimizer.iterations.value
+        if not self.distribute_strategy.extended.variable_created_in_scope(counter):
+            raise ValueError(
+                f"`{player}_optimizer` must be made where the model was, within `with "
+                "strategy.scope():` of its strategy or of none. Received: "
+                f"{type(optimizer).__name__} of another scope"
+            )
         is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         # Of whichever player: a generator's gradient comes through its opponent's layers.
         networks = (network for group in self.players.values() for network in group)
@@ -482,8 +494,7 @@ class AdversarialModel(keras.Model):
         can_shuffle = isinstance(data, keras.utils.PyDataset) or batches.are_arrays(data)
         shuffle = bool(shuffle and can_shuffle)
         if not validation_split:  # of which Keras must see the arrays
-            data = batches.untuned(data, batch_size, shuffle)
-            data = distribution.shared_out(data, self.distribute_strategy)
+            data = training_data.shared_out(self, data, batch_size, shuffle, equally=True)
         history = super().fit(
             data,
             batch_size=batch_size,
@@ -523,6 +534,7 @@ class AdversarialModel(keras.Model):
         training_data.refuse_weights(self, class_weight=class_weight, sample_weight=sample_weight)
         batch = batches.unpacked((x, y))
         self.check_batch(batch, "train_on_batch")
+        batch = training_data.shares_of(self, batch, equally=True)
         return super().train_on_batch(batch, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -531,6 +543,7 @@ class AdversarialModel(keras.Model):
         training_data.refuse_weights(self, sample_weight=sample_weight)
         batch = batches.unpacked((x, y))
         self.check_evaluation_batch(batch, "test_on_batch")
+        batch = training_data.shares_of(self, batch)
         return super().test_on_batch(batch, return_dict=return_dict)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):

@@ -6,7 +6,7 @@ are images, those of integers and rank 1 are labels, and the names are for messa
 
 import math
 import numbers
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -455,7 +455,13 @@ def _options() -> tf.data.Options:
 # === The end of a pass ===
 
 
-def untuned(data, batch_size: int | None = None, shuffle: bool = False):
+def untuned(
+    data,
+    batch_size: int | None = None,
+    shuffle: bool = False,
+    replicas: int = 1,
+    equally: bool = False,
+):
     """Returns what Keras is to take in place of data, so that a pass ends with its last batch.
 
     TensorFlow tunes a pipeline in a thread that sleeps for 10 ms, 20 ms, 40 ms and so on, and the
@@ -467,10 +473,17 @@ def untuned(data, batch_size: int | None = None, shuffle: bool = False):
         data: arrays, a `tf.data.Dataset`, a `PyDataset` or a generator.
         batch_size: of arrays. Defaults to `None`: 32, as in Keras.
         shuffle: whether Keras is to shuffle arrays or the batches of a `PyDataset`.
+        replicas, equally: as `filled_for_replicas` takes them, of which each gets a share.
     """
+
+    def prepared(dataset: tf.data.Dataset) -> tf.data.Dataset:
+        if replicas > 1:
+            dataset = filled_for_replicas(dataset, replicas, equally)
+        return dataset.with_options(_without_tuning())
+
     if isinstance(data, tf.data.Dataset):
-        return data.with_options(_without_tuning())
-    return _Untuned(get_data_adapter(data, batch_size=batch_size, shuffle=shuffle))
+        return prepared(data)
+    return _Untuned(get_data_adapter(data, batch_size=batch_size, shuffle=shuffle), prepared)
 
 
 def _without_tuning() -> tf.data.Options:
@@ -482,13 +495,14 @@ def _without_tuning() -> tf.data.Options:
 class _Untuned(data_adapter.DataAdapter):
     """What Keras makes of the data, but for the tuning."""
 
-    def __init__(self, adapter: data_adapter.DataAdapter) -> None:
+    def __init__(self, adapter: data_adapter.DataAdapter, prepared: Callable) -> None:
         self._adapter = adapter
+        self._prepared = prepared
         self.on_epoch_begin = adapter.on_epoch_begin
         self.on_epoch_end = adapter.on_epoch_end
 
     def get_tf_dataset(self) -> tf.data.Dataset:
-        return self._adapter.get_tf_dataset().with_options(_without_tuning())
+        return self._prepared(self._adapter.get_tf_dataset())
 
     @property
     def num_batches(self) -> int | None:

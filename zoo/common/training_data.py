@@ -121,32 +121,48 @@ def _in_passes(model: keras.Model, data, batch_size, shuffle: bool):
         num_rows = model.rows_of_epoch(tuple(len(tf.nest.flatten(part)[0]) for part in data))
         if num_rows is not None:
             data = batches.separate_passes(data, num_rows, batch_size, shuffle, seed)
-    return _for_replicas(model, data, batch_size, shuffle, seed, equally=True)
+    return _as_a_dataset(model, data, batch_size, shuffle, seed)
 
 
-def _for_replicas(
-    model: keras.Model,
-    data,
-    batch_size,
-    shuffle: bool = False,
-    seed: int | None = None,
-    equally: bool = False,
+def _as_a_dataset(
+    model: keras.Model, data, batch_size, shuffle: bool = False, seed: int | None = None
 ):
-    """Returns data of which every replica has a share of every batch."""
+    """Returns arrays that Keras would not share out, or not pair, as a dataset."""
     replicas = model.distribute_strategy.num_replicas_in_sync
     is_array = data is not None and batches.are_arrays(data)
     if is_array and (replicas > 1 or len(set(map(len, tf.nest.flatten(data)))) > 1):
         data = batches.one_pass(data, batch_size, shuffle, seed)
-    if replicas > 1 and isinstance(data, tf.data.Dataset):
-        data = batches.filled_for_replicas(data, replicas, equally)
     return data
+
+
+def shared_out(model: keras.Model, data, batch_size, shuffle: bool = False, equally: bool = False):
+    """Returns what Keras takes so that every replica has a share of every batch.
+
+    Args:
+        model: that takes them.
+        data, batch_size, shuffle: arrays, a dataset, a `PyDataset` or a generator.
+        equally: whether all shares are of one size, as in training.
+    """
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    data = batches.untuned(data, batch_size, shuffle, replicas, equally)
+    return distribution.shared_out(data, model.distribute_strategy)
+
+
+def shares_of(model: keras.Model, batch, equally: bool = False):
+    """Returns a batch as the shares of this process's replicas; one of one replica as it is."""
+    strategy = model.distribute_strategy
+    if strategy.num_replicas_in_sync == 1:
+        return batch
+    data = shared_out(model, tf.data.Dataset.from_tensors(batch), None, equally=equally)
+    if isinstance(data, tf.data.Dataset):
+        return next(iter(strategy.experimental_distribute_dataset(data)))
+    return next(iter(data.get_tf_dataset()))
 
 
 def for_evaluation(model: keras.Model, x, y, batch_size):
     """Returns what Keras evaluates, after a look at its first batch."""
-    data = _checked_evaluation(model, x, y, batch_size)
-    data = batches.untuned(_for_replicas(model, data, batch_size), batch_size)
-    return distribution.shared_out(data, model.distribute_strategy)
+    data = _as_a_dataset(model, _checked_evaluation(model, x, y, batch_size), batch_size)
+    return shared_out(model, data, batch_size)
 
 
 def for_validation(model: keras.Model, data, batch_size, arguments: Mapping):
