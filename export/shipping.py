@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import re
 import shutil
@@ -88,7 +89,11 @@ def _index_with(entry: pretrained.Pretrained, shipped: Path) -> dict[str, dict]:
 
 
 def _difference(exact, rounded) -> float:
-    """Measures how far apart two exports of one model are, over all that is no text."""
+    """Measures how far apart two exports of one model are, over all that is no text.
+
+    Raises:
+        ValueError: if that is no number, for weights that were rounded may overflow.
+    """
     random = np.random.default_rng(0)
     largest = 0.0
     for name, signature in exact.signatures.items():
@@ -99,7 +104,13 @@ def _difference(exact, rounded) -> float:
         outputs = rounded.signatures[name](**arguments)
         for key, output in signature(**arguments).items():
             if output.dtype != tf.string:
-                largest = max(largest, float(tf.reduce_max(tf.abs(output - outputs[key]))))
+                difference = float(tf.reduce_max(tf.abs(output - outputs[key])))
+                if not math.isfinite(difference):
+                    raise ValueError(
+                        f"What is shipped must give finite numbers. Received: {key} of {name}() "
+                        f"that differs by {difference} once the weights are rounded"
+                    )
+                largest = max(largest, difference)
     return largest
 
 

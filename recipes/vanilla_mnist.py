@@ -12,6 +12,7 @@ from recipes.common import generation, runner  # first: it keeps TensorFlow's im
 
 # isort: split
 import dataclasses
+from typing import ClassVar
 
 import zoo
 from recipes.common.hyper_parameters import WithAdamOrSgd, WithObjective, sourced
@@ -48,6 +49,8 @@ class HyperParameters(generation.GenerationHyperParameters, WithObjective, WithA
     momentum: float = sourced(0.5, f"{CODE}, of gradient descent; theirs grows to 0.7")
     adam_beta_1: float = sourced(0.5, "ours, of Adam")
     average_decay: float = sourced(0.0, PAPER, quick=0.998)
+
+    cut_for: ClassVar = ("discriminator_steps",)
 
 
 def preset(name: str, dataset: str) -> HyperParameters:

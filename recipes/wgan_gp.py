@@ -48,6 +48,7 @@ class HyperParameters(generation.GenerationHyperParameters, WithBothBetas):
     average_decay: float = sourced(0.0, PAPER, quick=0.99)
 
     further_schedules: ClassVar = {"linear": schedules.linear_decay}
+    cut_for: ClassVar = ("critic_steps",)
 
 
 def preset(name: str, dataset: str) -> HyperParameters:

@@ -37,7 +37,7 @@ from zoo.common.checks import (
     check_not_negative,
     check_positive_integers,
     check_square,
-    refuse_batch_norm,
+    refuse_company,
 )
 from zoo.common.latent_model import LatentModel
 from zoo.common.objectives import OUTPUT_LOGS
@@ -191,7 +191,7 @@ class FaceGAN(LatentModel):
         check_network("generator", self.generator, (latent_dim,), self.image_shape)
         check_network("discriminator", self.discriminator, self.image_shape, (1,))
         if gradient_penalty_weight:
-            refuse_batch_norm("discriminator", self.discriminator)
+            refuse_company("discriminator", self.discriminator)
         self.averaged_generator = self.average_of(self.generator)
         adaptive_logs = ("augmentation_probability",) if self.adaptive_probability else ()
         self.finish_building(

@@ -40,7 +40,7 @@ from zoo.common.checks import (
     check_parts,
     check_positive,
     check_positive_integers,
-    refuse_batch_norm,
+    refuse_company,
     require_parts,
 )
 from zoo.common.latent_model import LatentModel
@@ -323,7 +323,7 @@ class ModeLabGAN(LatentModel):
         *sides, channels = self.image_shape
         check_network("discriminator", self.discriminator, (*sides, packing * channels), (1,))
         if penalty != "none" and penalty_weight:
-            self._refuse_company()
+            refuse_company("discriminator", self.discriminator)
         self.image_pool = ImagePool(self.image_shape, replay_size)
         self.averaged_generator = self.average_of(self.generator)
         self.finish_building(
@@ -349,16 +349,6 @@ class ModeLabGAN(LatentModel):
         if is_published:
             return build_published_point_discriminator(**options)
         return build_point_discriminator(extent=self.extent, **options)
-
-    def _refuse_company(self) -> None:
-        refuse_batch_norm("discriminator", self.discriminator)
-        for layer in self.discriminator._flatten_layers():
-            if isinstance(layer, MinibatchDiscrimination):
-                raise ValueError(
-                    "A penalty on the slope needs a discriminator that judges each sample alone; "
-                    f"set minibatch_kernels=0 or penalty='none'. Received: penalty="
-                    f"{self.penalty!r} and a discriminator with the layer {layer.name!r}"
-                )
 
     def default_optimizers(self):
         """Returns Adam at 1e-3 with β₁ 0.5 for both players."""

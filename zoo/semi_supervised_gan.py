@@ -31,6 +31,7 @@ from zoo.common.checks import (
     check_image_shape,
     check_labels,
     check_network,
+    check_not_negative,
 )
 from zoo.common.exported_functions import (
     ReusableCall,
@@ -294,6 +295,7 @@ class SemiSupervisedGAN(LatentModel):
         self.feature_matching_order = (
             default_order if feature_matching_order is None else feature_matching_order
         )
+        check_not_negative(unlabelled_weight=unlabelled_weight)
         self.unlabelled_weight = unlabelled_weight
         self.class_names = list(class_names or map(str, range(num_classes)))
         if len(self.class_names) != num_classes:

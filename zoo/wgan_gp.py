@@ -26,7 +26,7 @@ from zoo.common.checks import (
     check_parts,
     check_positive_integers,
     check_square,
-    refuse_batch_norm,
+    refuse_company,
     require_parts,
 )
 from zoo.common.latent_model import LatentModel
@@ -251,7 +251,7 @@ class WGANGP(LatentModel):
         check_network("generator", self.generator, (latent_dim,), self.image_shape)
         check_network("critic", self.critic, self.image_shape, (1,))
         if gradient_penalty_weight:
-            refuse_batch_norm("critic", self.critic)
+            refuse_company("critic", self.critic)
         self.averaged_generator = self.average_of(self.generator)
         self.finish_building(
             players={"generator": [self.generator], "critic": [self.critic]},

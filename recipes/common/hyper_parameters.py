@@ -68,6 +68,8 @@ class HyperParameters(abc.ABC):
 
     # What `learning_rate_schedule` may name beside "constant" and "exponential".
     further_schedules: ClassVar[Mapping[str, Schedule]] = {}
+    # Numbers of steps for each of which a batch is cut into a part.
+    cut_for: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self):
         for name, value in vars(self).items():
@@ -104,7 +106,7 @@ class HyperParameters(abc.ABC):
         checks.require_positive(self, *numbers, *rates)
         checks.require_seeds(self, "seed")
         checks.require_momenta(self, "average_decay")
-        for name in (name for name in vars(self) if name.endswith("_steps")):
+        for name in self.cut_for:
             if self.batch_size < vars(self)[name]:
                 raise ValueError(
                     f"batch_size must hold an image for each of the {name}. Received: "

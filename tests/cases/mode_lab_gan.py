@@ -86,7 +86,10 @@ CASE = Case(
         ({"minibatch_kernels": -1}, "`minibatch_kernels` .* minibatch_kernels=-1"),
         ({"replay_size": -1}, "`replay_size` .* Received: replay_size=-1"),
         ({"unrolled_steps": 1.5}, "`unrolled_steps` .* Received: unrolled_steps=1.5"),
-        ({"minibatch_kernels": 4, "penalty": "r1"}, "judges each sample alone; set minibatch_k"),
+        (
+            {"minibatch_kernels": 4, "penalty": "r1"},
+            "alone. Take its minibatch discrimination",
+        ),
         ({"latent_dim": 0}, "`latent_dim` .* Received: latent_dim=0"),
         ({"average_decay": 1.0}, "`average_decay` .* Received: average_decay=1.0"),
     ),

@@ -94,6 +94,8 @@ CASE = Case(
         ({"architecture": "convolutional"}, r"multiples of 8.*image_shape=\(28, 28, 1\)"),
         ({"feature_matching_order": 3}, "must be 1 or 2. Received: feature_matching_order=3"),
         ({"feature_matching_order": 0}, "must be 1 or 2. Received: feature_matching_order=0"),
+        ({"unlabelled_weight": float("nan")}, "`unlabelled_weight` .*unlabelled_weight=nan"),
+        ({"unlabelled_weight": "1"}, "`unlabelled_weight` .* unlabelled_weight='1'"),
         ({"class_names": ["a", "b"]}, r"10 names. Received: \['a', 'b'\]"),
     ),
 )

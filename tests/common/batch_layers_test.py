@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+import zoo
 from tests.case import ramp_images
 from tests.dense_gan import dense_gan
 from tests.repetition import share_of_repetition_told
@@ -17,6 +18,17 @@ KINDS = {
     "discrimination": lambda: MinibatchDiscrimination(3, 2),
     "standard_deviation": lambda: MinibatchStandardDeviation(2),
 }
+
+
+@pytest.mark.parametrize("variant", [zoo.WGANGP, zoo.FaceGAN, zoo.R3GAN])
+def test_no_penalty_is_on_the_slope_of_what_compares_images(variant):
+    images = keras.Input((32, 32, 1))
+    features = MinibatchDiscrimination(2)(layers.Flatten()(images))
+    judge = keras.Model(images, layers.Dense(1)(features))
+    player = "critic" if variant is zoo.WGANGP else "discriminator"
+    with pytest.raises(ValueError, match="Take its minibatch discrimination out"):
+        variant((32, 32, 1), **{player: judge})
+    variant((32, 32, 1), gradient_penalty_weight=0.0, **{player: judge})
 
 
 @pytest.fixture(params=KINDS, ids=str)

@@ -11,6 +11,7 @@ import pytest
 
 import export
 import zoo
+from export import shipping
 from export.shipping import ship
 from tests.cases.semi_supervised_gan import CASE as SEMI_SUPERVISED
 from zoo.common import pretrained
@@ -124,6 +125,26 @@ def test_an_unknown_name_is_told_which_there_are(tmp_path, monkeypatch):
         zoo.load_pretrained("face_gan/moon")
     monkeypatch.setattr(pretrained, "SHIPPED", tmp_path)
     assert zoo.pretrained() == []
+
+
+def test_what_gives_no_numbers_once_rounded_is_not_shipped(folder, tmp_path, monkeypatch):
+    load = shipping.exports.load
+
+    def spoilt(path):
+        loaded = load(path)
+        if folder in Path(path).parents:
+            return loaded
+
+        def generate(**arguments):
+            images = loaded.signatures["generate"](**arguments)["images"]
+            return {"images": images * np.nan}
+
+        return types.SimpleNamespace(signatures={**loaded.signatures, "generate": generate})
+
+    monkeypatch.setattr(shipping.exports, "load", spoilt)
+    with pytest.raises(ValueError, match=r"Received: images of generate\(\) that differs by nan"):
+        ship(folder, "a/b", "mnist_small", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_does_not_fit_is_not_shipped(folder, shipped, tmp_path, monkeypatch):

@@ -52,6 +52,11 @@ def test_the_preset_paper_is_metz_et_al_s():
     assert (values.adam_beta_1, values.adam_beta_2, values.average_decay) == (0.5, 0.99, 0.0)
 
 
+def test_a_batch_is_not_cut_for_steps_ahead():
+    values = dataclasses.replace(preset("quick", "two_digits"), batch_size=4, unrolled_steps=10)
+    RECIPE.check(values)
+
+
 def test_a_published_number_belongs_to_its_steps_and_filters():
     values = dataclasses.asdict(preset("paper", "three_digits"))
     fitting = [each.value for each in RECIPE.reported if each.belongs_to(values)]

@@ -53,6 +53,8 @@ class MinibatchDiscrimination(keras.layers.Layer):
     Reference: [Salimans et al., 2016](https://arxiv.org/abs/1606.03498), section 3.2
     """
 
+    compares_images = True  # so that the slope of a logit at an image is not that image's alone
+
     def __init__(self, num_kernels: int = 100, kernel_dim: int = 5, **kwargs):
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=2)

@@ -1,6 +1,7 @@
 """What models refuse before any work starts: images, shapes and networks that can't be right."""
 
 import functools
+import numbers
 import operator
 import warnings
 from collections.abc import Callable, Iterable
@@ -91,6 +92,10 @@ def takes_numpy_scalars(function: Callable) -> Callable:
     return function_of_python_numbers
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, (numbers.Real, np.number)) and not isinstance(value, bool)
+
+
 def check_not_negative(**values) -> None:
     """Refuses arguments below 0, infinite, or no numbers.
 
@@ -98,7 +103,7 @@ def check_not_negative(**values) -> None:
         ValueError: naming the first.
     """
     for name, value in values.items():
-        if not 0 <= value < float("inf"):
+        if not _is_number(value) or not 0 <= value < float("inf"):
             raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}")
 
 
@@ -109,7 +114,7 @@ def check_positive(**values) -> None:
         ValueError: naming the first.
     """
     for name, value in values.items():
-        if not 0 < value < float("inf"):
+        if not _is_number(value) or not 0 < value < float("inf"):
             raise ValueError(f"`{name}` must be more than 0. Received: {name}={value!r}")
 
 
@@ -382,16 +387,20 @@ def _without_batch(shape):
     return tuple(shape[1:])
 
 
-def refuse_batch_norm(name: str, network: keras.Model) -> None:
-    """Refuses a network under a gradient penalty that does not judge each image alone.
+def refuse_company(name: str, network: keras.Model) -> None:
+    """Refuses a network under a gradient penalty that judges an image by those beside it.
+
+    The standard deviation of a minibatch is let through: Karras et al. (2018, 2020) have it so.
 
     Raises:
         ValueError: naming the layer.
     """
     for layer in network._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
+        is_batch_norm = isinstance(layer, keras.layers.BatchNormalization)
+        if is_batch_norm or getattr(layer, "compares_images", False):
+            kind = "batch norm" if is_batch_norm else "minibatch discrimination"
             raise ValueError(
                 f"The gradient penalty needs a {name} that judges each image alone. Take its "
-                "batch norm out, or set the weight of the penalty to 0. Received: a "
+                f"{kind} out, or set the weight of the penalty to 0. Received: a "
                 f"{name} with the layer {layer.name!r}"
             )

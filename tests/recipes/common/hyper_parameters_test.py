@@ -36,12 +36,19 @@ class OfThree(WithBothBetas):
     average_decay: float = sourced(0.0, "a paper")
 
     further_schedules: ClassVar = {"salimans": schedules.salimans_decay}
+    cut_for: ClassVar = ("critic_steps",)
 
 
 def rate_after(optimizer: keras.optimizers.Optimizer, steps: int) -> float:
     """The learning rate of the step after that many."""
     optimizer.iterations.assign(steps)
     return float(optimizer.learning_rate)
+
+
+def test_a_batch_has_an_image_for_each_part_that_it_is_cut_into():
+    OfThree(batch_size=5).check()
+    with pytest.raises(ValueError, match="each of the critic_steps. Received: batch_size=4"):
+        OfThree(batch_size=4).check()
 
 
 @pytest.mark.parametrize(
