@@ -20,13 +20,22 @@ def walk(model, steps: int = 8) -> tf.Tensor:
     return model.from_latents((1 - share) * start + share * end)["images"]
 
 
+def translate(model, images: tf.Tensor) -> tf.Tensor:
+    """Translates images from domain A to B, both float32 in [0, 1]."""
+    return model.a_to_b(images)["images"]
+
+
 def classify(model, images: tf.Tensor) -> list[str]:
     """Names the likeliest class of each image."""
     return [label.decode() for label in model.classify(images)["labels"].numpy()]
 
 
 def fine_tune(model, inputs: tf.Tensor, loss_of, steps: int = 20) -> list[float]:
-    """Trains the model's own variables; `loss_of` takes what it makes of the inputs."""
+    """Trains the model's own variables; `loss_of` takes what it makes of the inputs.
+
+    training=True would turn on noise, dropout and the statistics of the batch, as the model was
+    trained with: for batches as large as those, not for a few images.
+    """
     optimizer = tf.keras.optimizers.Adam(1e-3)
     losses = []
     for _ in range(steps):
@@ -42,10 +51,18 @@ def fine_tune(model, inputs: tf.Tensor, loss_of, steps: int = 20) -> list[float]
 def main(folder: str) -> None:
     """Does all that the export can."""
     model = tf.saved_model.load(folder)
-    images = generate(model)
-    print("generated", images.shape)
-    print("walked", walk(model).shape)
-    if "classify" in model.signatures:
+    if "generate" in model.signatures:
+        images = generate(model)
+        print("generated", images.shape)
+        print("walked", walk(model).shape)
+    if "a_to_b" in model.signatures:
+        spec = model.signatures["a_to_b"].structured_input_signature[1]["images"]
+        images = tf.random.uniform((4, 64, 64, spec.shape[-1]))  # yours, of any size it takes
+        print("translated", translate(model, images).shape)
+        # To make darker images.
+        wanted = translate(model, images) / 2
+        losses = fine_tune(model, images, lambda made: tf.reduce_mean((made - wanted) ** 2))
+    elif "classify" in model.signatures:
         names = classify(model, images)
         print("classified", *names)
         # To know darker images too: those of before say what is on them.

@@ -16,8 +16,9 @@ from export import FORMATS, convert, details_of_run, pack, save, translation, ve
 from export.description import describe
 from export.shipping import ship
 from zoo import runs
-from zoo.common import archives, exports
+from zoo.common import exports
 from zoo.common.commands import parser_of, say
+from zoo.common.pretrained import unpack
 
 _PROGRAM = "export"
 _MOST_SAMPLES = 1024
@@ -177,7 +178,7 @@ def _add_pack(parser: argparse.ArgumentParser) -> Answer:
 def _add_unpack(parser: argparse.ArgumentParser) -> Answer:
     parser.add_argument("archive", metavar="ARCHIVE", type=_path, help="a .tar.gz of an export")
     parser.add_argument("out", metavar="OUT", type=_path, help="folder to make")
-    return lambda values: f"Unpacked to {archives.unpack(values.archive, values.out)}"
+    return lambda values: f"Unpacked to {unpack(values.archive, values.out)}"
 
 
 def _add_ship(parser: argparse.ArgumentParser) -> Answer:

@@ -51,6 +51,11 @@ class RunData(abc.ABC):
     def train_from(self, step: int) -> tf.data.Dataset:
         """Returns the endless batches from that step on."""
 
+    @property
+    def advice(self) -> str:
+        """A line on what is odd about the data, and what to do; "" if nothing is."""
+        return ""
+
     def prepare_compiling(self) -> None:
         """Makes what `compile_arguments` needs and takes long, when the model is built.
 

@@ -20,6 +20,7 @@ from recipes.common.training import Outcome
 from zoo import metrics
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.measure_logs import directions_of
+from zoo.common.messages import counted
 from zoo.runs.samples import image_grid, save_picture
 
 EVALUATION_BATCH = 250
@@ -31,6 +32,8 @@ _FURTHER_SEED = 0
 # Of training images alike, each of which is looked at by itself for copies.
 _CELLS = 10
 _SMALLEST_PATCH = 7
+# Below which features of 128 numbers have no covariance of full rank.
+_ENOUGH_IMAGES = 200
 _PAIRS_IN_PICTURE = 32
 # Of pixels, all of which are kept.
 _MOST_IN_PYRAMIDS = 2_000
@@ -198,6 +201,17 @@ class GenerationData(RunData):
         # Repeated, for the order of a single pass is another each time.
         return self.images.batches(
             self._values.train_split, batch_size=batch_size, shuffle=True, repeat=True
+        )
+
+    @property
+    def advice(self) -> str:
+        """A line on test images that are too few for their distance to mean something."""
+        if self.num_test_images >= _ENOUGH_IMAGES or self._values.smoke:
+            return ""
+        return (
+            f"{counted(self.num_test_images, 'image')} to test on, and "
+            f"{self.num_validation_images} to watch: distances from so few say little, so judge by "
+            "the pictures in the run's folder; --set test_split=... names more."
         )
 
     def prepare_compiling(self) -> None:

@@ -58,14 +58,13 @@ def _run_as_flags_say(recipe: Recipe) -> None:
         recipe.check(values)
         with chief_first(strategy):  # what it makes and keeps, others may find
             data = recipe.family.make_data(values)
-            data.prepare_compiling()
         folder.refuse_other_data(data.fingerprint)
         refuse_other_workers(strategy, values, data)
         model = build_model(recipe, values, data, strategy)
     is_resumed = folder.latest_checkpoint is not None
     advice = advice_on_length(values, data.steps_per_epoch, is_resumed)
-    if advice and is_chief(strategy):
-        print(advice, file=sys.stderr)
+    for line in filter(None, (advice, data.advice)) if is_chief(strategy) else ():
+        print(line, file=sys.stderr)
     kinds = (
         *(CheckpointError, RunFolderError, training.TrainingError),
         *(export.VerificationError, WorkerError, OSError),
@@ -136,7 +135,8 @@ def build_model(
                 },
             )
         )
-    data.prepare_compiling()
+    with chief_first(strategy):
+        data.prepare_compiling()
     with model.distribute_strategy.scope():
         optimizers = {
             f"{player}_optimizer": values.optimizer_of(player, data.steps_per_epoch)

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import export
 import zoo
@@ -57,6 +58,12 @@ def test_a_name_gives_what_was_exported_but_for_rounding(folder):
     np.testing.assert_array_equal(kernel, kernel.numpy().astype(np.float16))
     with open(loaded.labels.asset_path.numpy(), encoding="utf-8") as labels:
         assert len(labels.read().splitlines()) == 10
+
+
+def test_a_package_unpacks_to_a_saved_model(shipped, tmp_path):
+    unpacked = pretrained.unpack(shipped / f"{NAME}.tar.gz", tmp_path / "export")
+    loaded = tf.saved_model.load(str(unpacked))
+    np.testing.assert_array_equal(images_of(loaded), images_of(zoo.load_pretrained(NAME)))
 
 
 def test_a_package_takes_about_half_the_room(folder, shipped):

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import export
+from tests.cases.cyclegan import CASE as CYCLEGAN
 from tests.cases.semi_supervised_gan import CASE as SEMI_SUPERVISED
 from tests.explore.small_runs import small_dcgan
 
@@ -48,15 +49,20 @@ def process(*arguments: str, cwd: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["classifies", "generates"])
+@pytest.mark.parametrize("kind", ["classifies", "generates", "translates"])
 def test_the_script_needs_no_copy_of_the_zoo(kind, folder, tmp_path):
     if kind == "generates":
         folder = export.save(small_dcgan(), tmp_path / "gan", verify=False).parent
+    elif kind == "translates":
+        folder = export.save(CYCLEGAN.build(), tmp_path / "gan", verify=False).parent
     said = process(
         "-I", "-c", WITHOUT_ZOO, str(DOCS / "consumer.py"), str(folder / "1"), *sys.path[1:],
         cwd=tmp_path,
     )  # fmt: skip
-    assert "generated (8, 28, 28, 1)" in said and "walked (8, 28, 28, 1)" in said
+    if kind == "translates":
+        assert "translated (4, 64, 64, " in said and "generated" not in said
+    else:
+        assert "generated (8, 28, 28, 1)" in said and "walked (8, 28, 28, 1)" in said
     assert ("classified" in said) == (kind == "classifies")
     before, after = re.search(r"a loss of (\S+) to (\S+)", said).groups()
     # From first weights of all kinds twenty steps took off 1.5 % and more.

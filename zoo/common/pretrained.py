@@ -3,10 +3,10 @@
 import dataclasses
 import importlib
 import json
+import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,23 +110,44 @@ def load_pretrained(source: str) -> Any:
     )
 
 
+def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path:
+    """Unpacks an export, or a package that comes with the zoo, to a SavedModel.
+
+    Args:
+        archive: its `.tar.gz`.
+        folder: to make.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ArchiveError: as `zoo.common.archives.unpack`.
+        OSError: if the folder exists, or can't be written.
+    """
+    folder = archives.unpack(archive, folder)
+    if (folder / HALVES).is_file():
+        try:
+            in_single_precision(folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return folder
+
+
 def _load_package(package: Pretrained) -> Any:
     path = SHIPPED / package.file
     if not path.is_file() or sha256_of(path) != package.digest:
         raise ValueError(
             f"{path} is not what came with the zoo (SHA-256), or missing: install the zoo again."
         )
-    return _load_unpacked(path, in_single_precision)
+    return _load_unpacked(path)
 
 
-def _load_unpacked(archive: Path, prepare: Callable[[Path], None] | None = None) -> Any:
+def _load_unpacked(archive: Path) -> Any:
     """Loads an export out of an archive, whose assets stay on disk while it is in use."""
     temporary = tempfile.mkdtemp()
     try:
-        folder = archives.unpack(archive, Path(temporary) / "1")
-        if prepare is not None:
-            prepare(folder)
-        loaded = exports.load(folder)
+        loaded = exports.load(unpack(archive, Path(temporary) / "1"))
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -299,17 +299,45 @@ def test_quick_presets_decay_the_rates(name):
 # === Other data ===
 
 
+def folder_of_noise(folder: Path, num_images: int) -> Path:
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(num_images):
+        side = 30 + number % 7
+        pixels = random.integers(0, 256, (side, 2 * side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"picture {number}.png")
+    return folder
+
+
+def test_what_the_model_refuses_is_refused_before_a_classifier_is_trained(tmp_path):
+    pictures = folder_of_noise(tmp_path / "pictures", 20)
+    ended = run_recipe(
+        "face_generation",
+        f"--dataset=folder:{pictures}",
+        "--set=image_size=100",
+        "--smoke",
+        folder=tmp_path,
+        data_dir=tmp_path / "data",
+    )
+    assert ended.code == 2
+    assert "must be 32, 64, 128 or 256. Received: 100" in ended.err
+    assert "classifier" not in ended.err
+    assert not list(tmp_path.glob("data/**/*.npz"))
+
+
+def test_few_images_to_test_on_are_told(tmp_path):
+    module = importlib.import_module("recipes.face_generation")
+    dataset = f"folder:{folder_of_noise(tmp_path / 'pictures', 40)}"
+    values = dataclasses.replace(module.preset("quick", dataset), image_size=32)
+    assert "4 images to test on, and 3 to watch: distances from" in GenerationData(values).advice
+    assert GenerationData(dataclasses.replace(values, smoke=True)).advice == ""
+
+
 @pytest.mark.slow
 # The recipes share all that other data take another way.
 @pytest.mark.parametrize("name", ["vanilla_mnist"], indirect=True, scope="module")
 def test_a_folder_of_ones_own(name, tmp_path, data_dir):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for number in range(60):
-        side = 30 + number % 7
-        pixels = random.integers(0, 256, (side, 2 * side, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"picture {number}.png")
+    folder = folder_of_noise(tmp_path / "pictures", 60)
     (folder / "notes.png").write_text("no picture")
     before = contents(folder)
     ended = run_recipe(
