@@ -35,10 +35,11 @@ class HyperParameters(
     epochs: int = sourced(123, f"{CODE}: 20 million images, here of 162,770", quick=10)
     batch_size: int = sourced(256, CODE, quick=32)
     latent_dim: int = sourced(64, CODE)
-    filters: int = sourced(768, CODE, quick=64)
+    filters: int = sourced(768, CODE, quick=192)
     halved_from: int = sourced(64, CODE, quick=8)
     blocks_per_map: int = sourced(2, CODE, quick=1)
     group_size: int | None = sourced(16, CODE, quick=None)
+    expansion: float = sourced(2.0, CODE, quick=0.5)
     gradient_penalty_weight: float = sourced(2.0, f"{CODE}, which ends at 0.2", quick=1.0)
     objective: str = sourced("relativistic", "Huang et al. 2024")
     generator_learning_rate: float = sourced(2e-4, f"{CODE}, which ends at 5e-5", quick=1e-3)
@@ -68,7 +69,7 @@ RECIPE = Recipe(
         f"drawn_faces, drawn_faces/128x128, celeb_a, {generation.DATASETS_HELP}; squares of 8, 16, "
         "32, 64, 128 or 256 pixels"
     ),
-    positive=("filters", "halved_from", "blocks_per_map"),
+    positive=("filters", "halved_from", "blocks_per_map", "expansion"),
 )
 
 if __name__ == "__main__":
