@@ -25,7 +25,7 @@ from scipy import stats
 
 from benchmarks import side_by_side
 from benchmarks.cells import NOTHING, markdown_table, mean_and_deviation
-from benchmarks.configurations import has_gpu, shown_protocol
+from benchmarks.configurations import comparable_key, grouped, has_gpu, shown_protocol
 from benchmarks.measure import Run
 from benchmarks.records import Record
 from recipes.dcgan_svhn import RECIPE, preset
@@ -122,6 +122,26 @@ def ablation_table(records: Iterable[Record]) -> str:
     has none.
     """
     return side_by_side.tables_of(records, stabiliser_of, _table)
+
+
+def verdicts(records: Iterable[Record], dataset: str = "mnist_small") -> str:
+    """Returns a line for each verdict on a data set, with the stabilisers that it is of.
+
+    They are those of the largest of the tables of what compares.
+    """
+    runs = [each for each in records if stabiliser_of(each)]
+    runs = [each for each in runs if each.configuration["dataset"] == dataset]
+    distances: dict[str, list[float]] = {name: [] for name in STABILISERS}
+    for record in max(grouped(runs, comparable_key), key=len, default=()):
+        distances[stabiliser_of(record)].append(record.scores[_SCORE])
+    found: dict[str, list[str]] = {}
+    for name, values in distances.items():
+        if values and name != PLAIN:
+            times, verdict = compared(values, distances[PLAIN])
+            found.setdefault(verdict, []).append(f"{name} ({times.partition(' ')[0]})")
+    order = sorted(found, key=lambda verdict: (verdict != "helps", verdict == "hurts", verdict))
+    lines = [f"- **{verdict}**: {', '.join(found[verdict])}" for verdict in order]
+    return "\n".join(lines) or "No run is recorded yet."
 
 
 def _table(records: Sequence[Record]) -> str:

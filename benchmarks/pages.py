@@ -3,9 +3,9 @@
     python -m benchmarks.pages
 
 They are made from the recipes, the docstrings of the variants, the records of measured runs and
-what was found in trained ones. The tables are those of README.md and, within docs/experiments, of
-mode_lab.md, stabilisers.md, few_images.md, semi_supervised_gan.md, divergences.md, two_numbers.md
-and explore.md.
+what was found in trained ones. The tables are those of README.md, the verdicts of docs/tricks.md
+and, within docs/experiments, the tables of mode_lab.md, stabilisers.md, few_images.md,
+semi_supervised_gan.md, divergences.md, two_numbers.md and explore.md.
 """
 
 from recipes.common import command_line  # first: it keeps TensorFlow's import quiet
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from absl import flags
 
-from benchmarks.ablation import ablation_table
+from benchmarks.ablation import ablation_table, verdicts
 from benchmarks.divergences import gaussians_table, lines_table, normals_table, read_runs
 from benchmarks.explorations import exploration_tables, read_findings
 from benchmarks.few_images import few_images_table
@@ -34,6 +34,7 @@ from zoo.common.files import write_atomically
 
 REPOSITORY = FOLDER.parent.parent
 VARIANTS = Path("docs", "variants")
+TRICKS = Path("docs", "tricks.md")
 EXPERIMENTS = Path("docs", "experiments")
 MODE_LAB = EXPERIMENTS / "mode_lab.md"
 STABILISERS = EXPERIMENTS / "stabilisers.md"
@@ -66,6 +67,7 @@ def render_pages(records: Sequence[Record], repository: Path = REPOSITORY) -> di
     lessons, smallest = read_runs(), read_results()
     blocks = {
         MODE_LAB: {"methods": method_table(records), "published": published_table()},
+        TRICKS: {"verdicts": verdicts(records)},
         STABILISERS: {"stabilisers": ablation_table(records)},
         FEW_IMAGES: {"few images": few_images_table(records)},
         SEMI_SUPERVISED: {"long games": long_table(read_games())},

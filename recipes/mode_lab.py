@@ -1,8 +1,8 @@
 """Trains a small GAN on data whose modes are known, with any objective, penalty and cure.
 
-    python recipes/mode_lab.py                           # ring, the plain game
-    python recipes/mode_lab.py --set objective=minimax --set unrolled_steps=5
-    python recipes/mode_lab.py --dataset=grid --set packing=2
+    python recipes/mode_lab.py                           # ring, the plain game, which drops modes
+    python recipes/mode_lab.py --set objective=relativistic --set penalty=r1_r2  # covers all eight
+    python recipes/mode_lab.py --dataset=grid --set packing=2           # covers more than without
     python recipes/mode_lab.py --dataset=two_digits --set penalty=r1 --set penalty_weight=1
     python recipes/mode_lab.py --set spectral_norm=discriminator --set historical_averaging=0.1
 

@@ -17,6 +17,7 @@ from benchmarks.ablation import (
     configuration_of,
     plan,
     stabiliser_of,
+    verdicts,
 )
 from benchmarks.records import Record, write_record
 from tests.benchmarks.hand_made import generated_record_of, record_of
@@ -187,6 +188,22 @@ def test_what_was_judged_by_another_classifier_is_not_compared():
     tables = ablation_table(records).split("\n\n")
     assert [len(rows_of(table)) for table in tables] == [0, 3, 0, 3]
     assert "80.0 %" in tables[0] and "93.5 %" in tables[2]
+
+
+def test_verdicts_are_those_of_the_table():
+    distances = {"plain": 0.2, "paired": 0.1, "hinge": 0.4, "replay": 0.2, "KL": 0.3}
+    records = [
+        measured(name, distance * (1 + 0.01 * seed), seed)
+        for name, distance in distances.items()
+        for seed in range(3 if name != "KL" else 1)
+    ]
+    assert verdicts([*records, measured("hinge", 9.0, accuracy="80.0")]).splitlines() == [
+        "- **helps**: paired (0.50)",
+        "- **no difference seen**: replay (1.00)",
+        "- **too few seeds**: KL (1.49)",
+        "- **hurts**: hinge (2.00)",
+    ]
+    assert verdicts([record_of()]) == "No run is recorded yet."
 
 
 def test_the_plain_game_alone_has_no_table():
