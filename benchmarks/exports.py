@@ -30,6 +30,7 @@ from ai_edge_litert.interpreter import Interpreter
 from onnxruntime import InferenceSession
 
 import export
+from benchmarks.cells import markdown_table
 from benchmarks.registry import RECIPES
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.command_errors import one_line_errors
@@ -296,51 +297,70 @@ def processor_name() -> str:
 
 _HEAD = """# Exports, measured
 
-Made by `python -m benchmarks.exports`. Parity is the largest absolute difference between the model
-and its export in a process without the zoo. `check` is the comparison of all files with their
-digests, which `export.load` begins with; `verify` is `export.verify`, most of which is the start of
-a process and of TensorFlow in it. Times of calls are medians; for each image, in ms, at batch 1 / 8
-/ 64: the live model (`predict_on_batch`), the export, ONNX Runtime and LiteRT in single precision,
-and two generators of the same layers in PyTorch, eager. `checks` is what it adds to the processor
-time of a call to refuse values out of range, in per cent, by calls with and without in turns; where
-a call takes long there are few of them, and 5 % more or less is noise. The converted functions do
-not check. Networks are those that a variant is built with by default, with the weights that they
-begin with.
+Made by `python -m benchmarks.exports`. Networks are those that a variant is built with by default,
+with the weights that they begin with.
 
-At batch 1 most of a small network's time is that of TensorFlow's call, of 0.5 ms and more, which
-ONNX Runtime and LiteRT do not have. LiteRT is slower where convolutions are transposed, for its
-fast kernels (XNNPACK) take none of them: DCGAN's generator is as fast without these kernels.
+**Which runtime**: at batch 1 ONNX Runtime answers fastest, or nearly so, for every variant: most of
+a small network's time is that of TensorFlow's call, of 0.5 ms and more, which ONNX Runtime and
+LiteRT do not have. At batch 64 TensorFlow is the faster one for DCGAN and FaceGAN. LiteRT is slower
+where convolutions are transposed, for its fast kernels (XNNPACK) take none of them: DCGAN's
+generator is as fast without these kernels.
+
+## Sizes, and what is done once
+
+- *image*: height × width × channels of an image that goes in or comes out; points have 2 numbers.
+- *size*: of the export on disk.
+- *parity*: largest absolute difference between the model and its export in a process without the
+  zoo.
+- *check*: to compare all files with their digests, which `export.load` begins with.
+- *verify*: `export.verify`, most of which is the start of a process and of TensorFlow in it.
+- *load*: `tf.saved_model.load`, and *first call*: the first of the function, which is traced then.
+
+"""
+_CALLS = """
+## Calls
+
+Medians, in ms for each image, at batch 1 / 8 / 64:
+
+- *live*: the model's `predict_on_batch`; *export*: the SavedModel, in TensorFlow.
+- *ONNX Runtime* and *LiteRT*: what `export.convert` makes, in single precision; they do not check.
+- *PyTorch*: the same layers, eager, of two generators.
+- *checks*: what it adds to the processor time of a call of the export to refuse values out of
+  range, by calls with and without in turns; where a call takes long there are few of them, and 5 %
+  more or less is noise.
 
 """
 
 
 def render(rows: Sequence[Row]) -> str:
     """Returns the page."""
-    columns = [
-        "variant", "function", "images", "MB", "parity", "check, s", "verify, s", "load, s",
-        "first call, s", "live", "export", "ONNX Runtime", "LiteRT", "PyTorch", "checks, %",
-        "processor",
-    ]  # fmt: skip
-    lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
-    lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
-    return _HEAD + "\n".join(lines) + "\n"
+    once = {
+        "image": lambda row: "×".join(map(str, row.image_shape)),
+        "size, MB": lambda row: f"{row.size / 1e6:.1f}",
+        "parity": lambda row: f"{row.parity:.0e}",
+        "check, s": lambda row: f"{row.check:.3f}",
+        "verify, s": lambda row: f"{row.verify:.1f}",
+        "load, s": lambda row: f"{row.load:.2f}",
+        "first call, s": lambda row: f"{row.first:.2f}",
+    }
+    calls = {
+        "live": lambda row: _per_image(row.live),
+        "export": lambda row: _per_image(row.alone),
+        "ONNX Runtime": lambda row: _per_image(row.onnx),
+        "LiteRT": lambda row: _per_image(row.litert),
+        "PyTorch": lambda row: _per_image(row.pytorch),
+        "checks, %": lambda row: " / ".join(f"{100 * each:+.1f}" for each in row.checks.values()),
+        "processor": lambda row: row.processor,
+    }
+    return _HEAD + _table(rows, once) + _CALLS + _table(rows, calls)
 
 
-def _cells(row: Row) -> list[str]:
-    return [
-        row.variant,
-        f"`{row.function}`",
-        "×".join(map(str, row.image_shape)),
-        f"{row.size / 1e6:.1f}",
-        f"{row.parity:.0e}",
-        f"{row.check:.3f}",
-        f"{row.verify:.1f}",
-        f"{row.load:.2f}",
-        f"{row.first:.2f}",
-        *(_per_image(times) for times in (row.live, row.alone, row.onnx, row.litert, row.pytorch)),
-        " / ".join(f"{100 * share:+.1f}" for share in row.checks.values()),
-        row.processor,
+def _table(rows: Sequence[Row], columns: Mapping[str, Callable[[Row], str]]) -> str:
+    cells = [
+        [row.variant, f"`{row.function}`", *(show(row) for show in columns.values())]
+        for row in rows
     ]
+    return markdown_table(["variant", "function", *columns], cells, num_texts=2) + "\n"
 
 
 def _per_image(times: dict[int, float] | None) -> str:
@@ -384,7 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows[name] = measure(models[name](), values.seconds, torch_python)
             if before and rows[name].pytorch is None and before.processor == rows[name].processor:
                 rows[name] = dataclasses.replace(rows[name], pytorch=before.pytorch)
-            print(" ".join(_cells(rows[name])), flush=True)
+            print(f"{name}: {_per_image(rows[name].alone)} ms an image", flush=True)
             kept = [dataclasses.asdict(rows[each]) for each in sorted(rows)]
             write_atomically(values.rows, json.dumps(kept, indent=1) + "\n")
             write_atomically(values.out, render([rows[each] for each in sorted(rows)]))

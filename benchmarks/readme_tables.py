@@ -61,7 +61,7 @@ def result_table(recipes: Sequence[Recipe], records: Iterable[Record]) -> str:
         records: of all recipes; smoke runs are left out.
     """
     shown = [record for record in records if not record.smoke]
-    heading = ["Variant", "Data", "Measure", "Ours", "Seeds", "Beside it", "The paper", "Minutes"]
+    heading = ["Variant", "Data", "Measure", "Ours", "Seeds", "Reference", "The paper", "Minutes"]
     rows = [_row(recipe, _default_row(recipe, shown)) for recipe in recipes]
     return markdown_table(heading, rows, num_texts=3)
 

@@ -33,7 +33,7 @@ def test_row_says_what_numpy_says_of_the_default_runs() -> None:
     assert (row["Data"], row["Measure"]) == ("`drawn_house_numbers`", "Fréchet distance")
     assert row["Ours"] == f"{np.mean([12, 15]):.1f} ± {np.std([12, 15], ddof=1):.1f}"
     assert (row["Seeds"], row["Minutes"]) == ("2", "5")
-    assert row["Beside it"] == "0.5, other real images"
+    assert row["Reference"] == "0.5, other real images"
 
 
 def test_latest_protocol_counts() -> None:
@@ -46,7 +46,7 @@ def test_latest_protocol_counts() -> None:
 def test_row_is_of_the_presets_number_of_labels_with_the_papers_error() -> None:
     row = row_of("semi_supervised", record_of(num_labels=20), record_of(0.04, num_labels=100))
     assert row["Measure"] == "test error with 100 labels"
-    assert (row["Ours"], row["Beside it"]) == ("4.00 %", "20.00 %, those labels alone")
+    assert (row["Ours"], row["Reference"]) == ("4.00 %", "20.00 %, those labels alone")
     assert row["The paper"] == "0.93 ± 0.07 % on MNIST"
 
 
@@ -55,13 +55,13 @@ def test_translation_has_both_directions_and_the_minutes_without_pairs() -> None
     without = dataclasses.replace(translation_record_of(0.125, seed=1), seconds=120.0)
     row = row_of("cyclegan", with_pairs, without)
     assert row["Ours"] == "0.125 ± 0.000 / 0.125 ± 0.000"
-    assert row["Beside it"] == "0.500 / 0.500, doing nothing"
+    assert row["Reference"] == "0.500 / 0.500, doing nothing"
     assert (row["Seeds"], row["Minutes"]) == ("2", "2")
 
 
 def test_what_is_not_measured_has_dashes() -> None:
     row = row_of(GENERATING.name, generated_record_of(epochs=5))
-    assert [row[name] for name in ("Ours", "Seeds", "Beside it", "Minutes")] == ["–"] * 4
+    assert [row[name] for name in ("Ours", "Seeds", "Reference", "Minutes")] == ["–"] * 4
 
 
 def test_variants_are_in_the_order_of_their_papers_with_links_to_page_and_recipe() -> None:
