@@ -1,5 +1,6 @@
 """Tables of results, drawn from records as `Measures` says, whatever the recipe."""
 
+import collections
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.cells import NOTHING, markdown_table, score_cell, span, title_of
@@ -31,10 +32,28 @@ def draw_tables(records: Iterable[Record]) -> list[str]:
     Raises:
         ValueError: if scores of a table were not taken on the same, naming the difference.
     """
-    return [_draw_table(group) for group in grouped(records, comparable_key)]
+    groups = grouped(records, comparable_key)
+    titles = collections.Counter(map(_title, groups))
+    return [
+        _draw_table(
+            group, _title(group) + (_measured_on(group) if titles[_title(group)] > 1 else "")
+        )
+        for group in groups
+    ]
 
 
-def _draw_table(records: Sequence[Record]) -> str:
+def _title(records: Sequence[Record]) -> str:
+    first = records[0]
+    return f"{first.recipe} on {first.configuration['dataset']}, preset {first.preset}"
+
+
+def _measured_on(records: Sequence[Record]) -> str:
+    """Tells tables apart that have the same title, by the dates of their runs."""
+    days = sorted(record.date for record in records)
+    return f", measured on {days[0]}" + (f" to {days[-1]}" if days[-1] != days[0] else "")
+
+
+def _draw_table(records: Sequence[Record], title: str) -> str:
     first = records[0]
     dataset = first.configuration["dataset"]
     measures = measures_of(first)
@@ -48,7 +67,7 @@ def _draw_table(records: Sequence[Record]) -> str:
         *_ran_on(records),
     ]
     paragraphs = [
-        f"### {first.recipe} on {dataset}, preset {first.preset}",
+        f"### {title}",
         _draw_rows(rows, measures, papers),
         "\n".join(lines),
         *_early_ends(rows, measures),

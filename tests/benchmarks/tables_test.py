@@ -273,3 +273,16 @@ def test_seconds_are_without_training_on_pairs():
     for records, expected in (((with_pairs, without), "200.0"), ((with_pairs,), "unknown")):
         (preset, _) = [r for r in rows_of(*records) if r["Configuration"] == "preset"]
         assert preset["Seconds a run"] == expected
+
+
+def test_tables_of_one_title_are_told_apart_by_their_dates():
+    first = generated_record_of()
+    later = [
+        dataclasses.replace(first, date="2027-01-02"),
+        generated_record_of(protocol="500 images; classifier (test accuracy 80.0 %, weights 01)"),
+    ]
+    headings = [table.splitlines()[0] for table in draw_tables([first, *later])]
+    days = sorted(heading.partition(", measured on ")[2] for heading in headings)
+    assert days == [first.date, f"{first.date} to 2027-01-02"]
+    (alone,) = draw_tables([first])
+    assert "measured on" not in alone.splitlines()[0]
