@@ -62,6 +62,12 @@ def assert_equal_weights(first, second):
         np.testing.assert_array_equal(one, other)
 
 
+def assert_trained_alike(first, second):
+    """Equal but for sums that threads took in another order; Adam's steps are of 1e-3."""
+    for one, other in zip(weights(first), weights(second), strict=True):
+        assert np.abs(one - other).mean() < 1e-6
+
+
 # === What it is ===
 
 
@@ -145,7 +151,7 @@ def remove_facts(path):
 @pytest.mark.parametrize("damage", [cut_short, exchange_weights, remove_facts])
 def test_a_damaged_one_is_trained_anew(dir_with_classifier, briefly_trained, capfd, damage):
     damage(next((dir_with_classifier / FOLDER).glob("*.keras")))
-    assert_equal_weights(load(dir_with_classifier), briefly_trained)
+    assert_trained_alike(load(dir_with_classifier), briefly_trained)
     notice = capfd.readouterr().err
     assert "the classifier of mnist_small in" in notice and "trained anew" in notice
     load(dir_with_classifier)
@@ -201,12 +207,12 @@ def test_nothing_passes_between_training_and_its_caller(own_data_dir, briefly_tr
         keras.config.set_dtype_policy("float32")
     assert numbers == expected
     assert policy == "mixed_float16"
-    assert_equal_weights(trained, briefly_trained)
+    assert_trained_alike(trained, briefly_trained)
+    assert_equal_weights(loaded, trained)
     images = np.linspace(-1, 1, 2 * 784, dtype=np.float32).reshape(2, 28, 28, 1)
+    expected = briefly_trained.feature_extractor(images)
     for classifier in (trained, loaded):
-        np.testing.assert_array_equal(
-            classifier.feature_extractor(images), briefly_trained.feature_extractor(images)
-        )
+        np.testing.assert_allclose(classifier.feature_extractor(images), expected, atol=1e-4)
 
 
 def test_another_seed_gives_another_classifier(own_data_dir, briefly_trained, monkeypatch, capfd):
