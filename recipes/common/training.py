@@ -396,14 +396,21 @@ def keep_earlier_cards(version: Path) -> None:
                 shutil.copy2(card, folder)
 
 
+def _copy(path: Path, to: Path) -> None:
+    """Copies a file, a folder or a link, which stays one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.copytree(path, to, symlinks=True)
+    else:
+        shutil.copy2(path, to, follow_symlinks=False)
+
+
 def _renew_export(model: AdversarialModel, version: Path, details: export.Details) -> None:
     """Exports a run, in place of what it exported before; what others put beside it stays."""
     with replaced_folder(version.parent) as folder:
         export.save(model, folder, int(version.name), details=details, verify=False)
         for path in sorted(version.parent.glob("*")):
             if path.name not in (version.name, f"{version.name}.about"):
-                copy = shutil.copytree if path.is_dir() else shutil.copy2
-                copy(path, folder / path.name)
+                _copy(path, folder / path.name)
 
 
 def format_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

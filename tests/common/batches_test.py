@@ -8,6 +8,7 @@ import tensorflow as tf
 from tests.case import generation_measures, ramp_images, ramp_labels
 from tests.dense_gan import dense_gan
 from zoo.common.batches import (
+    are_in_memory,
     check_form,
     check_source,
     conformed,
@@ -170,6 +171,15 @@ def test_rows_are_counted_where_all_are_at_hand():
     assert known_rows(data.batch(8)) == 5
     assert known_rows(data.batch(4)) is None
     assert known_rows(iter([images])) is None
+
+
+def test_arrays_on_disk_are_known(tmp_path):
+    np.save(tmp_path / "rows.npy", np.zeros((4, 2), "float32"))
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    for on_disk in (mapped, mapped[1:], np.asarray(mapped)):
+        assert not are_in_memory((on_disk, np.zeros(3)))
+    for at_hand in (mapped.copy(), mapped.astype("float64"), np.zeros(3), tf.zeros((3,))):
+        assert are_in_memory(at_hand)
 
 
 def test_a_batch_is_no_larger_than_an_epoch():

@@ -62,8 +62,18 @@ def are_arrays(data) -> bool:
 
 def are_in_memory(data) -> bool:
     """Tells whether data are arrays of which all rows are at hand, so that a look costs little."""
-    on_disk = any(isinstance(leaf, np.memmap) for leaf in tf.nest.flatten(data))
-    return data is not None and are_arrays(data) and not on_disk
+    return (
+        data is not None and are_arrays(data) and not any(map(_is_on_disk, tf.nest.flatten(data)))
+    )
+
+
+def _is_on_disk(array) -> bool:
+    # What was computed of a memory map has its type, and no file.
+    while array is not None:
+        if isinstance(array, np.memmap) and array.filename is not None:
+            return True
+        array = getattr(array, "base", None)
+    return False
 
 
 def check_source(data, method: str) -> None:

@@ -232,9 +232,10 @@ def _move_into_place(partial: Path, path: Path) -> None:
 
 def _sync_tree(folder: Path) -> None:
     for parent, _, names in os.walk(folder):
-        for name in names:
-            with open(os.path.join(parent, name), "rb") as file:
-                os.fsync(file.fileno())
+        for path in (os.path.join(parent, name) for name in names):
+            if not os.path.islink(path):  # which may lead nowhere
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
         _sync_folder(Path(parent))
 
 

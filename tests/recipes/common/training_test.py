@@ -264,6 +264,8 @@ def test_an_export_made_anew_leaves_what_others_put_beside_it(unbroken, tmp_path
     (exports / "2").mkdir()
     (exports / "2" / "saved_model.pb").touch()
     (exports / "notes.txt").write_text("mine")
+    (exports / "latest").symlink_to("1")
+    (exports / "gone").symlink_to("nowhere")
     for text in ("first", "second"):
         (exports / "1.about" / "model_card.md").write_text(text)
         training.keep_earlier_cards(run.export)
@@ -271,6 +273,7 @@ def test_an_export_made_anew_leaves_what_others_put_beside_it(unbroken, tmp_path
         assert text not in (exports / "1.about" / "model_card.md").read_text()
     assert (exports / "2" / "saved_model.pb").exists()
     assert (exports / "notes.txt").read_text() == "mine"
+    assert [os.readlink(exports / name) for name in ("latest", "gone")] == ["1", "nowhere"]
     cards = [exports / f"1.about.earlier{number}" / "model_card.md" for number in ("", "-2")]
     assert [card.read_text() for card in cards] == ["first", "second"]
 
