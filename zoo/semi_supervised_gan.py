@@ -32,6 +32,7 @@ from zoo.common.checks import (
     check_labels,
     check_network,
     check_not_negative,
+    require_labels,
 )
 from zoo.common.exported_functions import (
     ReusableCall,
@@ -437,15 +438,19 @@ class SemiSupervisedGAN(LatentModel):
     def test_step(self, data):
         """Returns the share of images that the averaged discriminator names wrongly.
 
-        It is NaN where an answer is, or a label names no class.
+        It is NaN where an image or an answer is.
+
+        Raises:
+            InvalidArgumentError: when the step runs, if a label names no class.
         """
         images, labels = data
+        labels = require_labels(labels, self.num_classes)
         probabilities = self(images, training=False)
         answers = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-        labels = tf.cast(labels, tf.int32)
-        is_known = (labels >= 0) & (labels < self.num_classes)
-        is_known &= tf.reduce_all(tf.math.is_finite(probabilities), axis=-1)
-        wrong = tf.where(is_known, tf.cast(answers != labels, tf.float32), np.nan)
+        # Fused layers may take the largest of 0 and a NaN for 0, so that the answer tells nothing.
+        is_finite = tf.reduce_all(tf.math.is_finite(probabilities), axis=-1)
+        is_finite &= tf.reduce_all(tf.math.is_finite(images), axis=(1, 2, 3))
+        wrong = tf.where(is_finite, tf.cast(answers != labels, tf.float32), np.nan)
         self.running_means["error"].update_state(wrong)
         return {"error": self.running_means["error"].result()}
 

@@ -18,7 +18,7 @@ import export
 from recipes.common import report_page
 from zoo.common.adversarial import AdversarialModel
 from zoo.common.distribution import chief_first, has_workers, is_chief, require_agreement
-from zoo.common.files import free_path, replaced_folder
+from zoo.common.files import free_path, is_partial, replaced_folder
 from zoo.common.messages import counted
 from zoo.datasets import FolderScan
 from zoo.metrics import Stamp, refuse_different
@@ -409,7 +409,8 @@ def _renew_export(model: AdversarialModel, version: Path, details: export.Detail
     with replaced_folder(version.parent) as folder:
         export.save(model, folder, int(version.name), details=details, verify=False)
         for path in sorted(version.parent.glob("*")):
-            if path.name not in (version.name, f"{version.name}.about"):
+            is_old = path.name in (version.name, f"{version.name}.about")
+            if not (is_old or is_partial(path)):
                 _copy(path, folder / path.name)
 
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from zoo.common.checks import (
     check_brightness,
@@ -167,3 +168,15 @@ def test_a_network_that_does_not_fit_is_named_with_its_shapes():
     check_network("generator", network, (3,), (2,))
     with pytest.raises(ValueError, match=r"`generator` must take .*takes \(3,\) and gives \(2,\)"):
         check_network("generator", network, (3,), (28, 28, 1))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_every_row_of_halves_is_looked_at(dtype):
+    images = tf.cast(np.full((600, 2, 2, 1), -0.5), dtype).numpy()
+    check_image_range(images)
+    images[599, 0, 0, 0] = 3.0
+    with pytest.raises(ValueError, match="pixels from -0.5 to 3 in a batch of shape"):
+        check_image_range(images)
+    images[300, 0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="Received: nan in row 300"):
+        check_image_range(images)

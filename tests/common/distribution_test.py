@@ -169,6 +169,8 @@ def test_compile_is_within_the_scope_of_the_model_wherever_it_is_called(two_repl
     alone = CASE.build_without_noise()
     with pytest.raises(ValueError, match="Received: SGD of another scope"):
         alone.compile(generator_optimizer=made_within)
+    with two_replicas.scope(), pytest.raises(ValueError, match="make it there, too"):
+        alone.compile()
 
 
 def test_a_single_batch_is_shared_out_too(two_replicas):
@@ -179,7 +181,8 @@ def test_a_single_batch_is_shared_out_too(two_replicas):
             optimizers = {f"{p}_optimizer": keras.optimizers.SGD(0.05) for p in model.players}
             model.compile(**optimizers, quality_measures=[generation_measures()[0]])
         logs = model.train_on_batch(CASE.batch(8), return_dict=True)
-        return model, logs, model.test_on_batch(CASE.batch(7))
+        distance = model.test_on_batch(CASE.batch(7))
+        return model, logs, distance
 
     (one, logs, distance), (two, logs_of_two, distance_of_two) = map(
         trained, (tf.distribute.get_strategy(), two_replicas)
@@ -189,6 +192,8 @@ def test_a_single_batch_is_shared_out_too(two_replicas):
     for name in ("generator_loss", "discriminator_loss"):
         assert logs[name] == pytest.approx(logs_of_two[name], rel=1e-5)
     assert distance == pytest.approx(distance_of_two, rel=1e-4)
+    two.train_on_batch(CASE.batch(3))  # of which the second replica has the first row, too
+    assert all(np.isfinite(weight).all() for weight in two.get_weights())
 
 
 class OutsideOfXla(keras.metrics.Mean):

@@ -349,6 +349,18 @@ def test_early_stopping_resumes_with_its_best_weights(tmp_path: Path) -> None:
     assert_same_state(resumed.get_weights(), unbroken.get_weights())
 
 
+def test_an_earlier_checkpoint_brings_back_the_callbacks_too(tmp_path: Path) -> None:
+    stop = StopOnQuality("val_error", patience=9)
+    quality = Quality([3.0, 1.0])
+    train(make_model(), tmp_path, epochs=2, before=[quality, stop], states={"stop": stop})
+    back = StopOnQuality("val_error", patience=9)
+    model = make_model()
+    RunCheckpoint.load(model, tmp_path / "epoch-0001", {"stop": back})
+    again = Quality([None, 4.0])
+    model.fit(make_images(), initial_epoch=1, epochs=2, verbose=0, callbacks=[again, back])
+    assert (stop.best, back.best) == (1.0, 3.0)
+
+
 def test_damaged_best_weights_are_detected(tmp_path: Path) -> None:
     stop = StopOnQuality("generator_loss", patience=3)
     train(make_model(), tmp_path, 1, before=[stop], states={"quality": stop})

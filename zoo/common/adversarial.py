@@ -203,12 +203,18 @@ class AdversarialModel(keras.Model):
             ValueError: if there is no such player, two players were given one optimizer object,
                 what was given is no optimizer, all weights of a player are frozen, an objective
                 was given to a variant that takes none, an argument is none of these, several
-                replicas are to train by XLA or several steps in a call, or an optimizer was made
-                outside of the scope of the model's strategy.
+                replicas are to train by XLA or several steps in a call, or an optimizer was made,
+                or this is called, in the scope of another strategy than the model's.
         """
         if optimizers:
             self._refuse_optimizer(f"{optimizers[0]!r} without a player's name")
-        with self.distribute_strategy.scope():  # wherever it is called
+        strategy = self.distribute_strategy
+        if not strategy.extended.variable_created_in_scope(self.step.value):
+            raise ValueError(
+                "compile() was called in the scope of a strategy in which the model was not made; "
+                f"make it there, too. Received: {type(strategy).__name__}"
+            )
+        with strategy.scope():  # wherever it is called
             self._compile(objective, arguments)
 
     def _compile(self, objective, arguments: dict) -> None:

@@ -149,14 +149,32 @@ def shared_out(model: keras.Model, data, batch_size, shuffle: bool = False, equa
 
 
 def shares_of(model: keras.Model, batch, equally: bool = False):
-    """Returns a batch as the shares of this process's replicas; one of one replica as it is."""
+    """Returns a batch as the shares of this process's replicas; one of one replica as it is.
+
+    As `batches.filled_for_replicas` has it, but without a pipeline, which takes longer to make than
+    a step may.
+
+    Args:
+        model: that takes them.
+        batch: arrays or tensors.
+        equally: whether all shares are of one size, as in training.
+    """
     strategy = model.distribute_strategy
-    if strategy.num_replicas_in_sync == 1:
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
         return batch
-    data = shared_out(model, tf.data.Dataset.from_tensors(batch), None, equally=equally)
-    if isinstance(data, tf.data.Dataset):
-        return next(iter(strategy.experimental_distribute_dataset(data)))
-    return next(iter(data.get_tf_dataset()))
+
+    def share(context: tf.distribute.experimental.ValueContext):
+        replica = context.replica_id_in_sync_group
+
+        def cut(leaf):
+            filled = -(-len(leaf) // replicas) * replicas if equally else max(len(leaf), replicas)
+            own = range(filled * replica // replicas, filled * (replica + 1) // replicas)
+            return tf.gather(leaf, [row % len(leaf) for row in own])
+
+        return tf.nest.map_structure(cut, batch)
+
+    return strategy.experimental_distribute_values_from_function(share)
 
 
 def for_evaluation(model: keras.Model, x, y, batch_size):

@@ -372,9 +372,7 @@ class RunCheckpoint(keras.callbacks.Callback):
             _load_weights(model, state)
             for damaged, damage in damages.items():
                 _set_aside(damaged, damage, instead=path)
-            for name, owner in (states or {}).items():
-                if name in state.states:
-                    owner.restore_state(path, state.states[name])
+            _restore_states(state, states)
             return state
         if not damages:
             raise CheckpointError(f"no checkpoint in {folder}: start anew without --resume")
@@ -385,12 +383,17 @@ class RunCheckpoint(keras.callbacks.Callback):
         ) from damage
 
     @staticmethod
-    def load(model: keras.Model, path: str | os.PathLike[str]) -> RunState:
-        """Loads one checkpoint into a compiled model.
+    def load(
+        model: keras.Model,
+        path: str | os.PathLike[str],
+        states: Mapping[str, StatefulCallback] | None = None,
+    ) -> RunState:
+        """Loads one checkpoint into a compiled model, and its stateful callbacks if given.
 
         Args:
             model: built and compiled with the same hyper-parameters as the saved one.
             path: the checkpoint's folder.
+            states: as for `restore`. Defaults to none.
 
         Returns:
             The rest of what was saved.
@@ -406,6 +409,7 @@ class RunCheckpoint(keras.callbacks.Callback):
                 f"checkpoint {path} is damaged: {damage}; {_how_to_mend(path)}"
             ) from damage
         _load_weights(model, state)
+        _restore_states(state, states)
         return state
 
 
@@ -510,6 +514,12 @@ def _verify_file(path: Path, expected: str) -> None:
         raise _DamageError(f"{path.name} cannot be read ({error.strerror})") from error
     if actual != expected:
         raise _DamageError(f"{path.name} differs from what was written (SHA-256)")
+
+
+def _restore_states(state: RunState, states: Mapping[str, StatefulCallback] | None) -> None:
+    for name, owner in (states or {}).items():
+        if name in state.states:
+            owner.restore_state(state.path, state.states[name])
 
 
 def _load_weights(model: keras.Model, state: RunState) -> None:
